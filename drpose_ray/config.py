@@ -1,0 +1,201 @@
+"""Typed configuration: defaults < YAML preset < command-line flags, with unknown keys refused at every level.
+
+A package declares its settings as a ``Config``; a job composes one ``Config`` per package, under that package's
+section name. One preset serves every job: a job reads its own sections and passes over those that belong to others.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic_settings import BaseSettings, CliSettingsSource, SettingsError
+
+from drpose_ray.errors import InputError
+from drpose_ray.publish import replace_when_complete
+
+SECTIONS = ("run", "poses", "synthesis", "shards", "i2mv", "reward", "finetune", "evaluate", "sweep")
+"""Every top-level section that a preset may hold. The job that owns a section checks what is inside it."""
+
+
+class Config(BaseModel):
+    """Base of all settings: immutable, closed to unknown keys. Each field has ``Field(description=...)``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+C = TypeVar("C", bound=Config)
+
+
+def load_config(cls: type[C], argv: Sequence[str] | None = None) -> C:
+    """Build ``cls`` from ``--config preset.yaml`` and dotted flags such as ``--finetune.kl_weight 0.3``.
+
+    ``argv`` defaults to the process's arguments. Relative paths are relative to the current directory. Environment
+    variables are not read. ``--help`` prints every field and exits. Raises InputError naming the file or flag, the
+    dotted field, its value and a remedy.
+    """
+    flags = _parse_flags(cls, sys.argv[1:] if argv is None else argv)
+    file = flags.pop("config", None)
+    preset = {} if file is None else _read_preset(cls, Path(file))
+    values = _overlay(cls, _overlay(cls, _section_defaults(cls), preset), flags)
+    try:
+        return cls.model_validate(values)
+    except ValidationError as error:
+        raise _explain(cls, error, flags, file) from error
+
+
+def dump_config(config: Config, path: Path) -> None:
+    """Publish ``config`` as YAML; ``--config path`` alone then gives back an equal configuration."""
+    with replace_when_complete(path) as temporary:
+        temporary.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+
+def _parse_flags(cls: type[Config], argv: Sequence[str]) -> dict[str, Any]:
+    fields: dict[str, Any] = {name: (field.annotation, field) for name, field in cls.model_fields.items()}
+    preset = Field(default=None, description="YAML preset; flags override it")
+    parsed = create_model(
+        cls.__name__, __base__=BaseSettings, __doc__=cls.__doc__, config=(Path | None, preset), **fields
+    )
+    try:
+        source = CliSettingsSource[Any](
+            parsed,
+            cli_parse_args=list(argv),
+            cli_exit_on_error=False,
+            cli_parse_none_str="null",
+            cli_hide_none_type=True,
+            cli_avoid_json=True,
+            case_sensitive=True,
+        )
+        return source()
+    except SettingsError as error:
+        raise InputError(
+            f"command line not understood ({str(error).removeprefix('error parsing CLI: ')})",
+            remedy="--help lists every flag; nested fields are dotted, for example --finetune.kl_weight 0.3",
+        ) from error
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Safe YAML that refuses a key given twice, where the stock loader silently keeps the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _read_preset(cls: type[Config], file: Path) -> dict[str, Any]:
+    """The part of a preset that belongs to ``cls``; refuses top-level keys that belong to no job."""
+    try:
+        values = yaml.load(file.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+    except OSError as error:
+        raise InputError(
+            f"cannot read the configuration ({error.strerror})", file=file, field="--config", remedy="name a YAML file"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problem = " ".join(str(error).split())
+        raise InputError(f"not valid YAML ({problem})", file=file, remedy="correct the file at that place") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise InputError(
+            "the configuration is not a mapping",
+            file=file,
+            value=type(values).__name__,
+            remedy="write sections as 'name:' with indented 'field: value' lines below",
+        )
+    known = (*cls.model_fields, *SECTIONS)
+    for name in values:
+        if name not in known:
+            raise InputError("unknown section", file=file, field=str(name), remedy=_suggest(str(name), known))
+    # A bare "poses:" is YAML for null; where a section is required it means one with nothing overridden.
+    fields = {name: field for name, field in cls.model_fields.items() if name in values}
+    return {
+        name: {}
+        if values[name] is None and isinstance(field.annotation, type) and _section(field.annotation)
+        else values[name]
+        for name, field in fields.items()
+    }
+
+
+def _section(annotation: Any) -> type[Config] | None:
+    """The Config inside a field's annotation, if the field is a section (optional ones included)."""
+    for candidate in (annotation, *get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, Config):
+            return candidate
+    return None
+
+
+def _section_defaults(cls: type[Config]) -> dict[str, Any]:
+    """Values of sections whose default differs from their class's own defaults; a partial override keeps the rest."""
+    defaults: dict[str, Any] = {}
+    for name, field in cls.model_fields.items():
+        default = None if field.is_required() else field.get_default(call_default_factory=True, validated_data={})
+        if isinstance(default, Config):
+            defaults[name] = default.model_dump()
+    return defaults
+
+
+def _overlay(cls: type[Config], low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    """``low`` with ``high`` on top, field by field inside sections; other values are replaced whole."""
+    merged = dict(low)
+    for name, value in high.items():
+        section = _section(cls.model_fields[name].annotation) if name in cls.model_fields else None
+        below = merged.get(name)
+        if section and isinstance(below, Mapping) and isinstance(value, Mapping):
+            merged[name] = _overlay(section, below, value)
+        else:
+            merged[name] = value
+    return merged
+
+
+def _explain(cls: type[Config], error: ValidationError, flags: Mapping[str, Any], file: str | None) -> InputError:
+    """The first of pydantic's errors in the user's words; the count of the others keeps nothing hidden."""
+    errors = error.errors()
+    first, others = errors[0], len(errors) - 1
+    location = first["loc"]
+    field = ".".join(map(str, location))
+    raised = first.get("ctx", {}).get("error")
+    inner = raised if isinstance(raised, InputError) else None
+    problem = inner.problem if inner else first["msg"].removeprefix("Value error, ")
+    value = first["input"] if first["type"] != "missing" and not isinstance(first["input"], Mapping) else None
+    remedy = f"give --{field} a value that fits; --help describes it" if field else "see --help"
+    if first["type"] == "extra_forbidden":
+        owner: type[Config] | None = cls
+        for part in location[:-1]:
+            owner = owner and _section(owner.model_fields[str(part)].annotation) if isinstance(part, str) else None
+        problem, remedy = "unknown field", _suggest(str(location[-1]), tuple(owner.model_fields) if owner else ())
+    elif first["type"] == "missing":
+        problem, remedy = "required field is not set", f"set it in the preset or with --{field}"
+    if inner:
+        field = ".".join(part for part in (field, inner.field) if part)
+        value, remedy = inner.value, inner.remedy
+    return InputError(
+        problem + (f" (and {others} more)" if others else ""),
+        file="command line" if _given(flags, location) else file,
+        field=field or None,
+        value=value,
+        remedy=remedy,
+    )
+
+
+def _given(flags: Mapping[str, Any], location: Sequence[int | str]) -> bool:
+    value: Any = flags
+    for part in location:
+        if not isinstance(value, Mapping):
+            return True  # an element of a list that came as one flag
+        if part not in value:
+            return False
+        value = value[part]
+    return bool(location)
+
+
+def _suggest(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"

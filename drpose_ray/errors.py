@@ -1,0 +1,42 @@
+"""The one error that bad input raises: it names the file, the field, the value and the remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class InputError(ValueError):
+    """Input that cannot work, refused in the user's words. Jobs print it and exit with status 2.
+
+    Attributes hold the parts of the message so that tests and callers need not parse it.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        file: str | Path | None = None,
+        field: str | None = None,
+        value: object = None,
+        remedy: str,
+    ) -> None:
+        self.problem, self.file, self.field, self.value, self.remedy = problem, file, field, value, remedy
+        parts = [problem]
+        if file is not None:
+            parts.append(f"file: {file}")
+        if field is not None:
+            parts.append(f"field: {field}")
+        if value is not None:
+            parts.append(f"value: {value!r}")
+        parts.append(f"remedy: {remedy}")
+        super().__init__("; ".join(parts))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Ray carries errors between processes by pickle, and BaseException's default would drop the keywords.
+        return _rebuild, (self.problem, self.file, self.field, self.value, self.remedy)
+
+
+def _rebuild(
+    problem: str, file: str | Path | None, field: str | None, value: object, remedy: str
+) -> InputError:
+    return InputError(problem, file=file, field=field, value=value, remedy=remedy)

@@ -1,0 +1,155 @@
+"""One folder per run of a job: what was asked, with what it ran, what was measured, and a marker when it ended."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from drpose_ray.config import Config, dump_config
+from drpose_ray.errors import InputError
+from drpose_ray.publish import replace_when_complete, write_json
+
+CONFIG_FILE, RUN_FILE, METRICS_FILE, SUMMARY_FILE = "config.resolved.yaml", "run.json", "metrics.jsonl", "summary.json"
+
+RECORDED_PACKAGES = (
+    "anny", "deepspeed", "diffusers", "drpose-ray", "embreex", "lpips", "mlflow", "numpy", "pydantic", "ray", "smplx",
+    "torch", "torchvision", "transformers", "webdataset",
+)  # fmt: skip
+
+
+class RunSettings(Config):
+    """The ``run:`` section, shared by every job."""
+
+    folder: Path = Field(default=Path("outputs/run"), description="where jobs put their run folders")
+    seed: int = Field(default=0, ge=0, description="seed of every random stream of the run")
+    tracking_uri: str | None = Field(
+        default=None, description="MLflow tracking server; by default a sqlite file mlflow.db in the run's folder"
+    )
+
+
+class Summary(BaseModel):
+    """Base of what a job reports at its end. Closed and finite, so that ``summary.json`` always meets its schema."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class RunRecord(BaseModel):
+    """What ``run.json`` says of a run: enough to tell why two runs of one configuration differ."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    job: str
+    command: tuple[str, ...]
+    started_utc: datetime
+    python: str
+    machine: str
+    cpus: int
+    packages: dict[str, str | None]
+    git_revision: str | None
+    git_dirty: bool | None
+
+
+class Run:
+    """An open run folder. ``finish`` writes ``summary.json``, the marker that the run is complete."""
+
+    def __init__(self, folder: Path, job: str, start_step: int = 0) -> None:
+        self.folder, self.job = folder, job
+        self._metrics = folder / METRICS_FILE
+        self._keep_metrics_before(start_step)
+
+    def log_metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """Append one line ``{"step": step, **values}`` to ``metrics.jsonl``; NaN and infinity become null."""
+        line = {"step": step, **{name: _finite(value) for name, value in values.items()}}
+        with self._metrics.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line, sort_keys=True) + "\n")
+
+    def finish(self, summary: Summary) -> Path:
+        """Publish ``summary.json`` and return its path."""
+        path = self.folder / SUMMARY_FILE
+        write_json(path, summary.model_dump(mode="json"))
+        return path
+
+    def _keep_metrics_before(self, step: int) -> None:
+        """Drop the lines that a resumed run will write again, and a last line that a kill cut short."""
+        if not self._metrics.exists():
+            return
+        kept = [line for line in read_metrics(self.folder) if line["step"] < step]
+        with replace_when_complete(self._metrics) as temporary:
+            temporary.write_text("".join(json.dumps(line, sort_keys=True) + "\n" for line in kept))
+
+
+@contextmanager
+def open_run(config: Config, folder: Path, job: str, start_step: int = 0) -> Iterator[Run]:
+    """Create ``folder`` and record there the resolved configuration and the circumstances of the run.
+
+    A summary left by an earlier run is removed first: a folder with a summary is a finished run of the configuration
+    beside it. A resumed run passes ``start_step``, the first step it will log; metrics before it are kept.
+    Raises InputError if the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / SUMMARY_FILE).unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot create the run folder ({error.strerror})", file=folder, remedy="choose a writable output folder"
+        ) from error
+    dump_config(config, folder / CONFIG_FILE)
+    write_json(folder / RUN_FILE, describe_run(job).model_dump(mode="json"))
+    yield Run(folder, job, start_step)
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The lines of ``metrics.jsonl`` in order; a last line cut short by a kill is left out."""
+    lines = (folder / METRICS_FILE).read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def describe_run(job: str) -> RunRecord:
+    """The circumstances of a run of ``job`` that starts now in this process."""
+    revision = _git("rev-parse", "HEAD")
+    changes = _git("status", "--porcelain")
+    return RunRecord(
+        job=job,
+        command=tuple(sys.orig_argv),
+        started_utc=datetime.now(UTC),
+        python=platform.python_version(),
+        machine=platform.platform(),
+        cpus=os.cpu_count() or 1,
+        packages={name: _version(name) for name in RECORDED_PACKAGES},
+        git_revision=revision,
+        git_dirty=None if changes is None else bool(changes),
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git(*arguments: str) -> str | None:
+    """Git's answer about the checkout this package lies in; a Ray working directory or a wheel has none."""
+    checkout = Path(__file__).resolve().parents[1]
+    command = ["git", "-C", str(checkout), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _finite(value: float) -> float | None:
+    number = float(value)
+    return number if math.isfinite(number) else None
