@@ -1,0 +1,143 @@
+"""Reading motions: both layouts, thinning, and every malformed input refused by name."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from drpose_ray.errors import InputError
+from drpose_ray.poses import motionx
+from drpose_ray.poses.motionx import read_motions
+
+SHIPPED = Path(__file__).parents[2] / "data/cmu_subset/cmu_subset.npz"
+
+
+def _rows(num: int) -> np.ndarray:
+    rows = np.zeros((num, 322), np.float32)
+    rows[:, 0] = np.arange(num)
+    return rows
+
+
+def _npz(path: Path, **changes: Any) -> Path:
+    fields: dict[str, Any] = {
+        "motion": _rows(40).astype(np.float16),
+        "clip_start": np.array([0, 17, 40]),
+        "clip_name": np.array(["walk", "jump"]),
+        "fps": np.float64(120),
+        "valid": np.ones(40, bool),
+    }
+    fields |= changes
+    np.savez(path, **{name: value for name, value in fields.items() if value is not None})
+    return path
+
+
+def test_columns_cover_the_row_once() -> None:
+    parts = (
+        motionx.ROOT_ORIENT,
+        motionx.BODY_POSE,
+        motionx.HAND_POSE,
+        motionx.JAW_POSE,
+        motionx.EXPRESSION,
+        motionx.FACE_SHAPE,
+        motionx.TRANSLATION,
+        motionx.BETAS,
+    )
+    assert [column for part in parts for column in range(322)[part]] == list(range(322))
+
+
+def test_folder_tree_gives_clips_named_by_path(tmp_path: Path) -> None:
+    for name, num in (("b/second", 12), ("a/x/first", 7)):
+        file = tmp_path / f"{name}.npy"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, _rows(num))
+    clips = read_motions(tmp_path, fps=15, licence="mine")
+    assert [(clip.name, len(clip.motion), clip.fps, clip.licence) for clip in clips] == [
+        ("a/x/first", 4, 15, "mine"),
+        ("b/second", 6, 15, "mine"),
+    ]
+    assert clips[1].motion[:, 0].tolist() == [0, 2, 4, 6, 8, 10]
+
+
+def test_npz_is_thinned_within_each_clip(tmp_path: Path) -> None:
+    walk, jump = read_motions(_npz(tmp_path / "m.npz", licence=np.array("free")), fps=30)
+    assert walk.motion[:, 0].tolist() == [0, 4, 8, 12, 16]
+    assert jump.motion[:, 0].tolist() == [17, 21, 25, 29, 33, 37]
+    assert (walk.name, jump.licence, walk.motion.dtype) == ("walk", "free", np.float32)
+
+
+def test_frames_marked_invalid_may_hold_nan(tmp_path: Path) -> None:
+    motion, valid = _rows(40), np.ones(40, bool)
+    motion[4, 9], valid[4] = np.nan, False
+    walk, _ = read_motions(_npz(tmp_path / "m.npz", motion=motion, valid=valid))
+    assert walk.valid is not None and walk.valid.tolist() == [True, False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("motion", {"motion": np.zeros((40, 321), np.float32)}),
+        ("motion", {"motion": np.zeros((40, 322), int)}),
+        ("motion", {"motion": np.full((40, 322), np.nan)}),
+        ("motion", {"motion": None}),
+        ("clip_start", {"clip_start": np.array([0, 30, 17])}),
+        ("clip_start", {"clip_start": np.array([0, 17, 41])}),
+        ("clip_start", {"clip_start": np.array([0, 40])}),
+        ("clip_start", {"clip_start": np.array([0, 0, 40])}),
+        ("clip_start", {"clip_start": np.array([0.0, 17.0, 40.0])}),
+        ("clip_name", {"clip_name": np.array(["same", "same"])}),
+        ("clip_name", {"clip_name": None}),
+        ("fps", {"fps": np.float64(100)}),
+        ("fps", {"fps": np.float64(24)}),
+        ("fps", {"fps": np.float64(np.nan)}),
+        ("fps", {"fps": np.array([30.0, 30.0])}),
+        ("valid", {"valid": np.ones(39, bool)}),
+        ("valid", {"valid": np.ones(40)}),
+    ],
+)
+def test_malformed_npz_is_refused_by_field(tmp_path: Path, field: str, changes: dict[str, Any]) -> None:
+    file = _npz(tmp_path / "m.npz", **changes)
+    with pytest.raises(InputError) as caught:
+        read_motions(file)
+    assert (caught.value.file, caught.value.field) == (file, field)
+    assert caught.value.remedy
+
+
+def test_object_arrays_are_refused_and_not_unpickled(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    np.save(tmp_path / "folder" / "clip.npy", np.array([{"pose": 1}], object), allow_pickle=True)
+    with pytest.raises(InputError, match="object arrays"):
+        read_motions(tmp_path / "folder")
+    with pytest.raises(InputError, match="object arrays"):
+        read_motions(_npz(tmp_path / "m.npz", clip_name=np.array(["walk", "jump"], object)))
+    (tmp_path / "folder" / "clip.npy").write_bytes(pickle.dumps({"pose": 1}))
+    with pytest.raises(InputError, match="plain arrays"):
+        read_motions(tmp_path / "folder")
+
+
+@pytest.mark.parametrize("kept", [0, 100, 5000])
+def test_truncated_files_are_refused(tmp_path: Path, kept: int) -> None:
+    file = _npz(tmp_path / "m.npz")
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(InputError, match="plain arrays"):
+        read_motions(file)
+
+
+def test_empty_folder_missing_path_and_wrong_columns_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no \.npy files"):
+        read_motions(tmp_path)
+    with pytest.raises(InputError, match="no motions here"):
+        read_motions(tmp_path / "absent.npz")
+    np.save(tmp_path / "clip.npy", np.zeros((5, 263), np.float32))
+    with pytest.raises(InputError, match="322 columns"):
+        read_motions(tmp_path)
+
+
+def test_shipped_mocap_reads_and_states_its_terms() -> None:
+    clips = read_motions(SHIPPED)
+    assert sum(len(clip.motion) for clip in clips) > 10_000
+    assert SHIPPED.stat().st_size < 1.5e6
+    assert all("CMU" in clip.source and "acknowledgement" in clip.licence for clip in clips)

@@ -1,0 +1,119 @@
+"""Selections: disjoint valid windows in pick order, the same bytes again, and read back as written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drpose_ray.errors import InputError
+from drpose_ray.poses.dance import generate_dances
+from drpose_ray.poses.farthest import farthest_points
+from drpose_ray.poses.features import pose_features
+from drpose_ray.poses.motionx import MotionClip
+from drpose_ray.poses.selection import read_selection, select_windows, write_selection
+from jobs.select_poses import main
+
+SHIPPED = Path(__file__).parents[2] / "data/cmu_subset/cmu_subset.npz"
+
+
+@pytest.fixture(scope="module")
+def dances() -> list[MotionClip]:
+    return generate_dances(0, 4, 300)
+
+
+def test_windows_are_disjoint_and_hold_only_valid_frames(dances: list[MotionClip]) -> None:
+    valid = np.random.default_rng(0).random(300) > 0.03
+    clips = [replace(clip, valid=valid) for clip in dances]
+    selection = select_windows(clips, 1000, 10)
+    taken = [(window.clip, frame) for window in selection.windows for frame in window.frames.tolist()]
+    assert len(taken) == len(set(taken))
+    assert all(valid[window.frames].all() and window.pick in window.frames for window in selection.windows)
+    assert [window.rank for window in selection.windows] == list(range(len(selection.windows)))
+    assert len({window.sequence_id for window in selection.windows}) == len(selection.windows)
+    assert selection.num_overlapping_picks > 0
+    assert selection.refused["marked invalid"] == 4 * int((~valid).sum())
+
+
+def test_first_windows_surround_the_farthest_points(dances: list[MotionClip]) -> None:
+    clips = [replace(clip, valid=None) for clip in dances]
+    windows = select_windows(clips, 8, 10).windows
+    picks = farthest_points(pose_features(np.concatenate([clip.motion for clip in clips])), 8).indices
+    assert [(window.clip, window.pick) for window in windows] == [(clips[i // 300].name, i % 300) for i in picks]
+
+
+def test_short_clips_are_passed_over_and_reported(dances: list[MotionClip]) -> None:
+    short = replace(dances[0], name="short", motion=dances[0].motion[:9], valid=None)
+    selection = select_windows([short, dances[1]], 3, 10)
+    assert {window.clip for window in selection.windows} == {dances[1].name}
+    assert selection.refused["clip shorter than a window"] == 9
+    with pytest.raises(InputError, match="none of 1 clips has 10 valid frames"):
+        select_windows([short], 3, 10)
+
+
+def test_selection_reads_back_and_equal_windows_give_equal_bytes(dances: list[MotionClip], tmp_path: Path) -> None:
+    windows = select_windows(dances, 5, 10).windows
+    for name in ("one.npz", "two.npz"):
+        write_selection(tmp_path / name, {"train": windows[:3], "test": windows[3:]})
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+    assert [window.sequence_id for window in read_selection(tmp_path / "one.npz")] == [w.sequence_id for w in windows]
+    for found, written in zip(read_selection(tmp_path / "one.npz", "test"), windows[3:], strict=True):
+        assert (found.clip, found.pick, found.rank, found.fps) == (written.clip, written.pick, written.rank, 30)
+        assert (found.source, found.licence) == (written.source, written.licence)
+        np.testing.assert_array_equal(found.motion, written.motion)
+        np.testing.assert_array_equal(found.frames, written.frames)
+
+
+def test_damaged_selections_and_unknown_splits_are_refused(dances: list[MotionClip], tmp_path: Path) -> None:
+    file = tmp_path / "selection.npz"
+    write_selection(file, {"train": select_windows(dances, 2, 10).windows})
+    with pytest.raises(InputError, match="it has: train"):
+        read_selection(file, "test")
+    with pytest.raises(InputError, match="cannot read the selection"):
+        read_selection(tmp_path / "absent.npz")
+    file.write_bytes(file.read_bytes()[:2000])
+    with pytest.raises(InputError, match="cannot read the selection"):
+        read_selection(file)
+    np.savez(file, split=np.array(["train"]))
+    with pytest.raises(InputError, match="not a selection"):
+        read_selection(file)
+
+
+SMALL = (
+    "--poses.num_dance_clips",
+    "4",
+    "--poses.dance_seconds",
+    "5",
+    "--poses.num_train",
+    "12",
+    "--poses.num_val",
+    "3",
+)
+
+
+def test_job_selects_from_real_mocap_and_dance(tmp_path: Path) -> None:
+    flags = ["--run.folder", str(tmp_path), "--poses.motions", f'["{SHIPPED}"]', *SMALL, "--poses.num_test", "4"]
+    assert main(flags) == 0
+    folder = tmp_path / "select_poses"
+    summary = json.loads((folder / "summary.json").read_text())
+    assert {split: entry["num_windows"] for split, entry in summary["splits"].items()} == {
+        "train": 12,
+        "val": 3,
+        "test": 4,
+    }
+    assert summary["diversity_mm_by_set"]["selected train"] > summary["diversity_mm_by_set"]["all frames"]
+    clips = [{window.clip for window in read_selection(folder / "selection.npz", split)} for split in ("train", "test")]
+    assert not clips[0] & clips[1]
+    assert len(summary["splits"]["train"]["num_windows_by_source"]) == 2
+    assert (folder / "diversity.png").exists()
+
+
+def test_job_refuses_bad_motions_without_a_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    assert main(["--run.folder", str(tmp_path / "out"), "--poses.motions", f'["{tmp_path / "empty"}"]', *SMALL]) == 2
+    assert "no .npy files" in capsys.readouterr().err
+    assert not (tmp_path / "out/select_poses/summary.json").exists()
+    assert not (tmp_path / "out/select_poses/selection.npz").exists()
