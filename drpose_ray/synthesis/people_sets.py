@@ -1,0 +1,65 @@
+"""Sets of single poses to render as people: what the base, the reward and the estimator are trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from drpose_ray.config import Config
+from drpose_ray.poses.config import PosesConfig
+from drpose_ray.poses.motionx import MotionClip, read_motions
+from drpose_ray.poses.sources import draw_pose
+from drpose_ray.poses.split import split_clips
+from drpose_ray.poses.validity import check_frames
+from drpose_ray.poses.windows import PoseWindow
+
+
+class PeopleSetConfig(Config):
+    """One set of rendered people."""
+
+    num: int = Field(gt=0, description="people, each in one pose")
+    seed: int = Field(ge=0, description="poses, people and outfits are drawn from it")
+    mixture: dict[str, float] = Field(description="share of each pose source: standing, moderate, dance, mocap")
+
+
+class PeopleConfig(Config):
+    """The ``people:`` section."""
+
+    image_size: int = Field(default=96, ge=16, description="pixels per side of each view")
+    sets: dict[str, PeopleSetConfig] = Field(default_factory=dict, description="the sets, by name")
+    workers: int = Field(default=2, ge=1, description="renderers that run at once, one CPU each")
+    per_shard: int = Field(default=100, ge=1, le=1000, description="people per shard")
+
+
+def people_windows(name: str, settings: PeopleSetConfig, clips: Sequence[MotionClip]) -> list[PoseWindow]:
+    """The set as windows of one frame; window ``i`` depends on the set's seed and ``i`` alone.
+
+    ``clips`` feed the "mocap" source.
+    """
+    licence = "drawn poses CC0-1.0; mocap poses as their clips" if "mocap" in settings.mixture else "CC0-1.0"
+    return [
+        PoseWindow(
+            sequence_id=f"{name}-{settings.seed}-{i:06d}",
+            clip=name,
+            frames=np.array([0]),
+            motion=draw_pose(settings.mixture, settings.seed, i, clips)[None],
+            pick=0,
+            rank=i,
+            fps=30.0,
+            source="drawn",
+            licence=licence,
+        )
+        for i in range(settings.num)
+    ]
+
+
+def training_clips(settings: PosesConfig) -> list[MotionClip]:
+    """The mocap clips of the training split, valid frames marked: validation and test clips stay unseen."""
+    clips = [clip for path in settings.motions for clip in read_motions(Path(path), settings.fps, settings.licence)]
+    shares = {"val": settings.val_share, "test": settings.test_share}
+    dealt = split_clips(clips, {"train": 1 - sum(shares.values()), **shares})
+    return [replace(clip, valid=check_frames(clip).mask) for clip in dealt["train"]]

@@ -1,0 +1,65 @@
+"""Rendered people with six views in two domains, as shards: the training sets of base, reward and estimator.
+
+python -m jobs.render_people --config configs/weights.yaml
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Sequence
+
+from drpose_ray.config import Config, load_config
+from drpose_ray.errors import InputError
+from drpose_ray.poses.config import PosesConfig
+from drpose_ray.runs import RunSettings, Summary, open_run
+from drpose_ray.shards.manifest import ShardRow
+from drpose_ray.synthesis.build import plan_build
+from drpose_ray.synthesis.clothed_body import ClothedBody
+from drpose_ray.synthesis.config import ClothedBodyConfig
+from drpose_ray.synthesis.on_ray import build_on_ray
+from drpose_ray.synthesis.people_sets import PeopleConfig, people_windows, training_clips
+from jobs import run_job
+
+
+class RenderPeopleConfig(Config):
+    """Settings of jobs/render_people.py."""
+
+    run: RunSettings = RunSettings()
+    poses: PosesConfig = PosesConfig()
+    people: PeopleConfig = PeopleConfig()
+
+
+class RenderPeopleSummary(Summary):
+    """What jobs/render_people.py reports: frames rendered per set."""
+
+    frames_by_set: dict[str, int]
+
+
+CONFIG, SUMMARY = RenderPeopleConfig, RenderPeopleSummary
+
+
+@run_job
+def main(argv: Sequence[str] | None = None) -> None:
+    config = load_config(CONFIG, argv)
+    if not config.people.sets:
+        raise InputError("no sets to render", field="people.sets", remedy="name at least one set")
+    clips = training_clips(config.poses)
+    frames: dict[str, int] = {}
+    for name, settings in config.people.sets.items():
+        windows = people_windows(name, settings, clips)
+        drawn = ClothedBodyConfig(image_size=config.people.image_size, multiview=True, azimuth_deg=None)
+        make_generator = functools.partial(ClothedBody, drawn, settings.seed)
+        folder = config.run.folder / "people" / name
+        plan = plan_build(windows, make_generator(), folder, config.people.per_shard)
+
+        def report(row: ShardRow, name: str = name) -> None:
+            print(f"{name}: {row.name}, {row.frames_ok} people", flush=True)
+
+        frames[name] = build_on_ray(plan, make_generator, config.people.workers, report).frames_ok
+    with open_run(config, config.run.folder / "render_people", "render_people") as run:
+        run.finish(RenderPeopleSummary(frames_by_set=frames))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

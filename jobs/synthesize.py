@@ -1,0 +1,90 @@
+"""Poses to images (Sec. 3.2): draw every selected window and store it in shards. A rerun builds what is missing.
+
+python -m jobs.synthesize --config configs/small.yaml --synthesis.split test
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
+from drpose_ray.config import Config, load_config
+from drpose_ray.poses.selection import read_selection
+from drpose_ray.runs import RunSettings, Summary, open_run
+from drpose_ray.shards.manifest import ShardRow
+from drpose_ray.synthesis.build import plan_build
+from drpose_ray.synthesis.clothed_body import ClothedBody
+from drpose_ray.synthesis.config import SynthesisConfig
+from drpose_ray.synthesis.on_ray import build_on_ray
+from jobs import run_job
+
+
+class SynthesizeConfig(Config):
+    """Settings of jobs/synthesize.py."""
+
+    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
+    synthesis: SynthesisConfig = Field(default=SynthesisConfig(), description="which poses to draw, how and where to")
+
+    @property
+    def selection(self) -> Path:
+        return self.synthesis.selection or self.run.folder / "select_poses" / "selection.npz"
+
+    @property
+    def output(self) -> Path:
+        return self.synthesis.output or self.run.folder / "shards" / self.synthesis.split
+
+
+class SynthesizeSummary(Summary):
+    """What jobs/synthesize.py reports."""
+
+    dataset: str = Field(description="folder of the shards and their manifest")
+    sequences: int = Field(description="windows, each one person")
+    shards: int
+    shards_built_now: int = Field(description="the others were there from an earlier attempt")
+    frames_ok: int
+    frames_failed: int
+    frames_filtered: int
+
+
+CONFIG, SUMMARY = SynthesizeConfig, SynthesizeSummary
+
+
+@run_job
+def main(argv: Sequence[str] | None = None) -> None:
+    config = load_config(CONFIG, argv)
+    windows = read_selection(config.selection, config.synthesis.split)
+    # The free body is exported once, here, and not by every worker at the same time.
+    body = (config.synthesis.clothed_body.body or ensure_body(BODY_CACHE)).absolute()
+    clothed_body = config.synthesis.clothed_body.model_copy(update={"body": body})
+    make_generator = functools.partial(ClothedBody, clothed_body, config.run.seed)
+    plan = plan_build(windows, make_generator(), config.output, config.synthesis.sequences_per_shard)
+    built: list[ShardRow] = []
+
+    def report(row: ShardRow) -> None:
+        built.append(row)
+        failed = row.frames_failed + row.frames_filtered
+        print(f"{row.name}: {row.frames_ok} frames, {failed} failed or filtered ({len(built)} built)", flush=True)
+
+    manifest = build_on_ray(plan, make_generator, config.synthesis.workers, report)
+    with open_run(config, config.run.folder / "synthesize" / config.synthesis.split, "synthesize") as run:
+        run.finish(
+            SynthesizeSummary(
+                dataset=str(plan.folder),
+                sequences=manifest.identity.sequences,
+                shards=len(manifest.shards),
+                shards_built_now=len(built),
+                frames_ok=manifest.frames_ok,
+                frames_failed=manifest.frames_failed,
+                frames_filtered=manifest.frames_filtered,
+            )
+        )
+    print(f"{manifest.frames_ok} of {manifest.identity.frames} frames in {len(manifest.shards)} shards: {plan.folder}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

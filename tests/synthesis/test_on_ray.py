@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from drpose_ray.errors import InputError
+from drpose_ray.poses.windows import PoseWindow
+from drpose_ray.shards.manifest import ShardRow
+from drpose_ray.shards.record import SequenceRecord
+from drpose_ray.synthesis.build import build, plan_build
+from drpose_ray.synthesis.on_ray import build_on_ray
+from tests.synthesis.stripes import Stripes, make_windows, silent
+
+pytestmark = pytest.mark.slow
+
+
+def folder_bytes(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+class KilledOnce:
+    """Makes generators of which the first to reach window 4 kills its own process."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __call__(self) -> Stripes:
+        return _KilledOnce(self.marker)
+
+
+class _KilledOnce(Stripes):
+    def __init__(self, marker: Path) -> None:
+        super().__init__()
+        self.marker = marker
+
+    def generate(self, window: PoseWindow) -> SequenceRecord:
+        if window.rank == 4 and not self.marker.exists():
+            self.marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().generate(window)
+
+
+class Refusing(Stripes):
+    def generate(self, window: PoseWindow) -> SequenceRecord:  # noqa: ARG002
+        raise InputError("the body model is unreadable", file="SMPLX_NEUTRAL.npz", remedy="download it again")
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_ray_and_plain_builds_write_the_same_bytes_even_if_an_actor_dies(tmp_path: Path) -> None:
+    windows = make_windows(9, clips={2: "half-drawn", 5: "refused"})
+    plain = plan_build(windows, Stripes(), tmp_path / "plain", 2)
+    on_ray = plan_build(windows, Stripes(), tmp_path / "ray", 2)
+    manifest = build(plain, Stripes(), silent)
+    rows: list[ShardRow] = []
+    marker = tmp_path / "killed"
+    assert build_on_ray(on_ray, KilledOnce(marker), 2, rows.append) == manifest
+    assert marker.exists()
+    assert sorted(row.name for row in rows) == [f"shard-{i:06d}.tar" for i in range(5)]
+    left = folder_bytes(on_ray.folder)
+    assert {name: data for name, data in left.items() if ".tmp." not in name} == folder_bytes(plain.folder)
+
+
+def test_nothing_left_to_do_needs_no_ray(tmp_path: Path) -> None:
+    plan = plan_build(make_windows(2), Stripes(), tmp_path / "dataset", 2)
+    manifest = build(plan, Stripes(), silent)
+
+    def never() -> Stripes:
+        raise AssertionError("a generator was made")
+
+    assert build_on_ray(plan, never, 2, silent) == manifest
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_bad_input_inside_an_actor_reaches_the_driver_as_it_was_raised(tmp_path: Path) -> None:
+    plan = plan_build(make_windows(2), Refusing(), tmp_path / "dataset", 2)
+    with pytest.raises(InputError, match="download it again") as caught:
+        build_on_ray(plan, Refusing, 1, silent)
+    assert caught.value.file == "SMPLX_NEUTRAL.npz"
