@@ -1,0 +1,62 @@
+"""Settings of the I2MV model's own training (the paper starts from published weights instead)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from drpose_ray.config import Config
+
+
+class VaeFitConfig(Config):
+    """Training of the small VAE."""
+
+    num_updates: int = Field(5000, gt=0, description="optimiser steps")
+    batch_size: int = Field(6, gt=0, description="images per step; small batches learn faster per second on a CPU")
+    learning_rate: float = Field(2e-3, gt=0, description="AdamW, cosine tail from 30 %")
+    crop_share: float = Field(0.6, ge=0, le=1, description="share of the steps that see only the central columns")
+    kl_weight: float = Field(1e-3, ge=0, description="per latent element")
+
+
+class BaseFitConfig(Config):
+    """Training of the small U-Net and image encoder (recipe of i2mv facts 4; sizes of small_scale facts 7)."""
+
+    num_updates: int = Field(9000, gt=0, description="optimiser steps")
+    batch_size: int = Field(4, gt=0, description="people per step, twelve images each")
+    learning_rate: float = Field(1e-3, gt=0, description="AdamW; warm-up 100 steps, constant to half, cosine to 5 %")
+    condition_dropout: float = Field(0.05, ge=0, le=1 / 3, description="rate of each of the three dropouts")
+    ema_decay: float = Field(0.998, ge=0, lt=1, description="final decay of the exported average")
+    checkpoint_every: int = Field(500, gt=0, description="steps between resumable checkpoints")
+
+
+def small_architecture() -> dict[str, Any]:
+    """The CPU configuration of the real classes: 96 px, latents 4 x 16 x 16."""
+    return {
+        "image_size": 96,
+        "pixel_patch": 6,
+        "vae": {
+            "in_channels": 108, "out_channels": 108, "latent_channels": 4, "block_out_channels": [96],
+            "down_block_types": ["DownEncoderBlock2D"], "up_block_types": ["UpDecoderBlock2D"],
+            "layers_per_block": 1, "norm_num_groups": 8, "sample_size": 16, "mid_block_add_attention": False,
+            "scaling_factor": 1.0,
+        },
+        "image_encoder": {
+            "image_size": 48, "patch_size": 8, "hidden_size": 96, "intermediate_size": 384, "num_hidden_layers": 3,
+            "num_attention_heads": 4, "projection_dim": 64,
+        },
+        "unet": {
+            "num_views": 6, "sample_size": 16, "in_channels": 8, "out_channels": 4,
+            "block_out_channels": [32, 64, 128], "layers_per_block": 1, "attention_head_dim": [2, 4, 8],
+            "down_block_types": ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"],
+            "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
+            "norm_num_groups": 16, "cross_attention_dim": 64, "use_linear_projection": True,
+            "class_embed_type": "projection", "projection_class_embeddings_input_dim": 128,
+        },
+        "text": {"num_tokens": 4, "seed": 0},
+        "scheduler": {
+            "num_train_timesteps": 1000, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction",
+            "timestep_spacing": "trailing", "clip_sample": False, "set_alpha_to_one": True, "steps_offset": 0,
+        },
+    }  # fmt: skip
+

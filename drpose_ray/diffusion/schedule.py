@@ -1,0 +1,163 @@
+"""The noise schedule of a diffusers ``scheduler_config.json``, in float64.
+
+Read from the released file because its values are not the defaults anywhere: the multi-view models of Sec. 4.1 use
+linear betas, v-prediction, leading timesteps with offset 1 and a final alpha below one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from drpose_ray.errors import InputError
+
+# What diffusers' DDIMScheduler assumes for a key that the file leaves out.
+_DIFFUSERS_DEFAULTS: Final[dict[str, Any]] = {
+    "num_train_timesteps": 1000,
+    "beta_start": 0.0001,
+    "beta_end": 0.02,
+    "beta_schedule": "linear",
+    "prediction_type": "epsilon",
+    "timestep_spacing": "leading",
+    "steps_offset": 0,
+    "set_alpha_to_one": True,
+    "clip_sample": True,
+    "thresholding": False,
+    "rescale_betas_zero_snr": False,
+    "trained_betas": None,
+}
+# Clipping x0 is not affine in the denoiser's output, which the DDIM coefficients and the replay gradient rely on;
+# the other two change the betas to something this class does not know.
+_MUST_BE_OFF: Final = ("clip_sample", "thresholding", "rescale_betas_zero_snr", "trained_betas")
+_CHOICES: Final = {
+    "beta_schedule": ("linear", "scaled_linear", "squaredcos_cap_v2"),
+    "prediction_type": ("epsilon", "v_prediction"),
+    "timestep_spacing": ("leading", "trailing"),
+}
+
+
+@dataclass(frozen=True)
+class NoiseSchedule:
+    """``x_t = alpha(t) x_0 + sigma(t) noise`` ; fields and timesteps ``t`` (0..999) are diffusers'."""
+
+    num_train_timesteps: int
+    beta_start: float
+    beta_end: float
+    beta_schedule: str
+    prediction_type: str
+    timestep_spacing: str
+    steps_offset: int
+    set_alpha_to_one: bool
+    alphas_cumprod: torch.Tensor = field(init=False, repr=False, compare=False)  # (num_train_timesteps,) float64
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alphas_cumprod", torch.cumprod(1 - self._betas(), 0))
+
+    @staticmethod
+    def from_config(config: Mapping[str, Any], file: str | Path | None = None) -> NoiseSchedule:
+        """Schedule of a scheduler config, read as diffusers' DDIMScheduler reads it: missing keys have its defaults.
+
+        Raises:
+            InputError: an unknown choice, or an option under which a DDIM step is not affine.
+        """
+        known = {key: config.get(key, default) for key, default in _DIFFUSERS_DEFAULTS.items()}
+        for key in _MUST_BE_OFF:
+            if known[key]:
+                off = "null" if key == "trained_betas" else "false"
+                raise InputError(
+                    "unsupported noise schedule", file=file, field=key, value=known[key], remedy=f'set "{key}": {off}'
+                )
+        for key, choices in _CHOICES.items():
+            if known[key] not in choices:
+                raise InputError(
+                    "unsupported noise schedule",
+                    file=file,
+                    field=key,
+                    value=known[key],
+                    remedy=f"choose one of {', '.join(choices)}",
+                )
+        return NoiseSchedule(**{f.name: known[f.name] for f in fields(NoiseSchedule) if f.init})
+
+    @staticmethod
+    def from_file(path: Path) -> NoiseSchedule:
+        """Schedule of a ``scheduler_config.json``. Raises InputError if it is missing, not JSON, or unsupported."""
+        try:
+            config = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"cannot read the noise schedule ({error})", file=path, remedy="give a diffusers scheduler_config.json"
+            ) from error
+        return NoiseSchedule.from_config(config, file=path)
+
+    def config(self) -> dict[str, Any]:
+        """The ``scheduler_config.json`` of this schedule, which diffusers loads as well."""
+        chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+        return {"_class_name": "DDIMScheduler", **chosen, "clip_sample": False, "thresholding": False}
+
+    def alpha(self, timestep: int | torch.Tensor) -> torch.Tensor:
+        """Signal level at ``timestep`` (any shape): float64, same shape."""
+        return self.alphas_cumprod.to(_device(timestep))[timestep].sqrt()
+
+    def sigma(self, timestep: int | torch.Tensor) -> torch.Tensor:
+        """Noise level at ``timestep`` (any shape): float64, same shape."""
+        return (1 - self.alphas_cumprod.to(_device(timestep))[timestep]).sqrt()
+
+    def add_noise(self, x0: torch.Tensor, noise: torch.Tensor, timestep: int | torch.Tensor) -> torch.Tensor:
+        """``x_t`` of clean latents. ``timestep`` is an int or a tensor over the leading axes of ``x0``, e.g. (M, B)."""
+        return _leading(self.alpha(timestep), x0) * x0 + _leading(self.sigma(timestep), x0) * noise
+
+    def velocity(self, x0: torch.Tensor, noise: torch.Tensor, timestep: int | torch.Tensor) -> torch.Tensor:
+        """The v-prediction target ``alpha noise - sigma x0``; axes as in ``add_noise``."""
+        return _leading(self.alpha(timestep), x0) * noise - _leading(self.sigma(timestep), x0) * x0
+
+    def timesteps(self, num_steps: int) -> list[int]:
+        """The timesteps of a DDIM sampler with ``num_steps`` steps, noisiest first, equal to diffusers'."""
+        if not 1 <= num_steps <= self.num_train_timesteps:
+            raise InputError(
+                "a sampler cannot take that many steps",
+                field="num_sampling_steps",
+                value=num_steps,
+                remedy=f"choose 1 to {self.num_train_timesteps}",
+            )
+        if self.timestep_spacing == "leading":
+            stride = self.num_train_timesteps // num_steps
+            return [i * stride + self.steps_offset for i in reversed(range(num_steps))]
+        spaced = np.arange(self.num_train_timesteps, 0, -self.num_train_timesteps / num_steps)
+        return [int(t) - 1 for t in np.round(spaced)]
+
+    def alpha_cumprod_after(self, timestep: int, num_steps: int) -> float:
+        """Squared signal level that a DDIM step from ``timestep`` arrives at.
+
+        diffusers subtracts the whole-number stride for every spacing, so with trailing timesteps and a ``num_steps``
+        that does not divide, this is not exactly the level of the next timestep. Kept, for equal images.
+        """
+        previous = timestep - self.num_train_timesteps // num_steps
+        if previous >= 0:
+            return float(self.alphas_cumprod[previous])
+        return 1.0 if self.set_alpha_to_one else float(self.alphas_cumprod[0])
+
+    def _betas(self) -> torch.Tensor:
+        count = self.num_train_timesteps
+        if self.beta_schedule == "linear":
+            return torch.linspace(self.beta_start, self.beta_end, count, dtype=torch.float64)
+        if self.beta_schedule == "scaled_linear":
+            return torch.linspace(self.beta_start**0.5, self.beta_end**0.5, count, dtype=torch.float64) ** 2
+        squared_cosine = [math.cos((i / count + 0.008) / 1.008 * math.pi / 2) ** 2 for i in range(count + 1)]
+        betas = [min(1 - squared_cosine[i + 1] / squared_cosine[i], 0.999) for i in range(count)]
+        return torch.tensor(betas, dtype=torch.float64)
+
+
+def _device(timestep: int | torch.Tensor) -> torch.device:
+    return timestep.device if isinstance(timestep, torch.Tensor) else torch.device("cpu")
+
+
+def _leading(level: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
+    """``level`` of the leading axes of ``latents``, in its dtype and device, ready to multiply it."""
+    return level.to(latents).reshape(level.shape + (1,) * (latents.ndim - level.ndim))

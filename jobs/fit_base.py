@@ -1,0 +1,147 @@
+"""The small I2MV base model, from scratch: VAE, then U-Net and image encoder, on rendered people.
+
+python -m jobs.fit_base --config configs/weights.yaml
+
+The paper starts from PSHuman or Era3D; this trains their small twin. Killed and started again, it resumes.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from drpose_ray.config import Config, load_config
+from drpose_ray.diffusion.build import build_i2mv
+from drpose_ray.diffusion.config import BaseFitConfig, VaeFitConfig, small_architecture
+from drpose_ray.diffusion.fit_base import MultiViewLatents, fit_base
+from drpose_ray.diffusion.fit_vae import fit_vae
+from drpose_ray.diffusion.i2mv import ImageToMultiView, load_i2mv, save_i2mv
+from drpose_ray.errors import InputError
+from drpose_ray.runs import Run, RunSettings, Summary, open_run
+from drpose_ray.shards.multiview import read_multiview
+from jobs import run_job
+
+
+class BaseConfig(Config):
+    """The ``base:`` section."""
+
+    multiview_shards: tuple[Path, ...] = Field(default=(), description="folders of six-view shards to train on")
+    num_held_out: int = Field(default=200, ge=1, description="people at the end of the data kept for measuring")
+    vae: VaeFitConfig = VaeFitConfig()
+    unet: BaseFitConfig = BaseFitConfig()
+
+
+class FitBaseConfig(Config):
+    """Settings of jobs/fit_base.py."""
+
+    run: RunSettings = RunSettings()
+    base: BaseConfig = BaseConfig()
+
+
+class FitBaseSummary(Summary):
+    """What jobs/fit_base.py reports, on held-out people."""
+
+    model: str
+    num_people: int
+    vae_psnr_color_db: float
+    vae_psnr_normal_db: float
+    final_loss: float
+
+
+CONFIG, SUMMARY = FitBaseConfig, FitBaseSummary
+
+
+@run_job
+def main(argv: Sequence[str] | None = None) -> None:
+    config = load_config(CONFIG, argv)
+    if not config.base.multiview_shards:
+        raise InputError("no training data", field="base.multiview_shards", remedy="name six-view shard folders")
+    folder = config.run.folder / "fit_base"
+    with open_run(config, folder, "fit_base") as run:
+        images = np.concatenate([read_multiview(path).images for path in config.base.multiview_shards])
+        training, held_out = images[: -config.base.num_held_out], images[-config.base.num_held_out :]
+        model = _with_vae(config, training, folder / "vae", run)
+        psnr = _vae_psnr(model, held_out)
+        data = encode(model, training)
+        losses: list[float] = []
+        fit_base(
+            model, data, config.base.unet, config.run.seed, folder / "checkpoint.pt",
+            _progress(run, "unet", "loss", losses, config.base.unet.num_updates),
+        )  # fmt: skip
+        save_i2mv(model, folder / "i2mv")
+        recent = losses[-200:] or [math.inf]
+        run.finish(
+            FitBaseSummary(
+                model="i2mv", num_people=len(training), vae_psnr_color_db=psnr[1], vae_psnr_normal_db=psnr[0],
+                final_loss=sum(recent) / len(recent),
+            )  # fmt: skip
+        )
+
+
+def _with_vae(config: FitBaseConfig, images: NDArray[np.uint8], folder: Path, run: Run) -> ImageToMultiView:
+    """The untrained model with a trained VAE, taken from ``folder`` if an earlier attempt got that far."""
+    model = build_i2mv(small_architecture(), config.run.seed)
+    if (folder / "i2mv.json").exists():
+        return replace(model, vae=load_i2mv(folder).vae)
+    psnr: list[float] = []
+    pixels = images.reshape(-1, *images.shape[3:])
+    fit_vae(
+        model.vae, pixels, config.base.vae, config.run.seed,
+        _progress(run, "vae", "psnr_db", psnr, config.base.vae.num_updates),
+    )  # fmt: skip
+    save_i2mv(model, folder, torch.float32)
+    return model
+
+
+@torch.no_grad()
+def encode(model: ImageToMultiView, images: NDArray[np.uint8]) -> MultiViewLatents:
+    """Latents of six-view images (N, M, V, s, s, 3) uint8, in half precision."""
+    means, stds, inputs = [], [], []
+    for chunk in np.array_split(images, math.ceil(len(images) / 4)):
+        pixels = torch.from_numpy(chunk).float().movedim(-1, 3) / 255
+        mean, std = model.vae.moments(pixels.flatten(0, 2))
+        shape = (*pixels.shape[:3], *mean.shape[1:])
+        means.append(mean.view(shape).half())
+        stds.append(std.view(shape).half())
+        inputs.append(model.image_encoder.resize(pixels[:, 1, 0]).half())
+    return MultiViewLatents(torch.cat(means), torch.cat(stds), torch.cat(inputs))
+
+
+@torch.no_grad()
+def _vae_psnr(model: ImageToMultiView, images: NDArray[np.uint8]) -> tuple[float, float]:
+    """Mean PSNR in dB of encoding and decoding held-out normals and colours."""
+    psnr = []
+    for domain in range(2):
+        pixels = torch.from_numpy(images[:, domain]).flatten(0, 1).movedim(-1, 1).float() / 255
+        error = torch.cat([(model.vae.decode(model.vae.encode(x)) - x).pow(2).mean((1, 2, 3)) for x in pixels.split(48)])
+        psnr.append(float((-10 * error.log10()).mean()))
+    return psnr[0], psnr[1]
+
+
+def _progress(
+    run: Run, stage: str, metric: str, values: list[float], total: int
+) -> Callable[[int, dict[str, float]], None]:
+    start = time.monotonic()
+
+    def report(step: int, metrics: dict[str, float]) -> None:
+        values.append(metrics[metric])
+        if (step + 1) % 100 == 0:
+            mean = sum(values[-100:]) / len(values[-100:])
+            left = (time.monotonic() - start) / len(values) * (total - step - 1)
+            print(f"{stage} {step + 1}/{total}: {metric} {mean:.3f}, {left / 60:.0f} min left", flush=True)
+            run.log_metrics(step + 1, {f"{stage}_{metric}": mean})
+
+    return report
+
+
+if __name__ == "__main__":
+    sys.exit(main())
