@@ -19,7 +19,9 @@ from pydantic_settings import BaseSettings, CliSettingsSource, SettingsError
 from drpose_ray.errors import InputError
 from drpose_ray.publish import replace_when_complete
 
-SECTIONS = ("run", "poses", "synthesis", "shards", "i2mv", "reward", "finetune", "evaluate", "sweep")
+SECTIONS = (
+    "run", "poses", "people", "synthesis", "base", "reward", "estimator", "finetune", "evaluate", "sweep",
+)  # fmt: skip
 """Every top-level section that a preset may hold. The job that owns a section checks what is inside it."""
 
 
@@ -53,6 +55,19 @@ def dump_config(config: Config, path: Path) -> None:
     """Publish ``config`` as YAML; ``--config path`` alone then gives back an equal configuration."""
     with replace_when_complete(path) as temporary:
         temporary.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+
+def with_absolute_paths(config: C) -> C:
+    """``config`` for other processes to use: Ray's workers do not run in the current directory of the job."""
+    changes: dict[str, Any] = {}
+    for name, value in config:
+        if isinstance(value, Path):
+            changes[name] = value.absolute()
+        elif isinstance(value, tuple):
+            changes[name] = tuple(item.absolute() if isinstance(item, Path) else item for item in value)
+        elif isinstance(value, Config):
+            changes[name] = with_absolute_paths(value)
+    return config.model_copy(update=changes)
 
 
 def _parse_flags(cls: type[Config], argv: Sequence[str]) -> dict[str, Any]:

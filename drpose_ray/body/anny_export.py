@@ -20,6 +20,9 @@ from drpose_ray.seeding import stream
 
 Array = NDArray[np.float64]
 
+BODY_CACHE: Final = Path(".cache/body")
+"""Where the exported body is kept, relative to the working folder; records carry its content hash."""
+
 NUM_JOINTS: Final = 55
 FINGERS: Final = {"finger2": 0, "finger3": 3, "finger5": 6, "finger4": 9, "finger1": 12}
 PARENTS: Final = (

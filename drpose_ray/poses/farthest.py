@@ -54,7 +54,7 @@ def iterate_farthest(points: NDArray[np.float32], start: int = 0) -> Iterator[tu
         yield pick, distance
         np.matmul(np.float32(-2) * bound[:, pick], bound, out=product)
         product += norms[pick]
-        closer = np.flatnonzero(product < reach)
+        closer = _closer_than(points, pick, np.flatnonzero(product < reach), nearest, slack)
         nearest[closer] = np.minimum(nearest[closer], _squared_distances(points[closer], points[pick]))
         reach[closer] = nearest[closer].astype(np.float32) + slack - norms[closer]
         pick = int(nearest.argmax())
@@ -97,8 +97,23 @@ def _bound_vectors(points: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.concatenate([rotated[:, :NUM_COMPONENTS], rest], 1).T)
 
 
+def _closer_than(
+    points: NDArray[np.float32],
+    pick: int,
+    candidates: NDArray[np.int64],
+    nearest: NDArray[np.float64],
+    slack: np.float32,
+) -> NDArray[np.int64]:
+    """Those candidates that float32 does not place beyond ``nearest``; most fail here, at half of float64's cost."""
+    difference = points[candidates] - points[pick]
+    within = np.einsum("nd,nd->n", difference, difference) < nearest[candidates] + slack
+    kept: NDArray[np.int64] = candidates[within]
+    return kept
+
+
 def _squared_distances(points: NDArray[np.float32], centre: NDArray[np.float32]) -> NDArray[np.float64]:
-    squared: NDArray[np.float64] = ((points.astype(np.float64) - centre) ** 2).sum(1)
+    difference = points.astype(np.float64) - centre
+    squared: NDArray[np.float64] = np.einsum("nd,nd->n", difference, difference)
     return squared
 
 

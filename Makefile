@@ -1,0 +1,50 @@
+# Every target works in a fresh clone: it makes .venv when that is absent or older than what it is made from.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+CONFIG ?= configs/small.yaml
+ARGS ?=
+VENV := .venv
+RUN := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Compiled operators are built once and kept with the checkout.
+export TORCH_EXTENSIONS_DIR := $(CURDIR)/.cache/torch_extensions
+export MAX_JOBS ?= 2
+
+.PHONY: help demo test check weights schemas clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */\1\t/' | expand -t 10
+	@echo "Variables: CONFIG=$(CONFIG) (demo)  ARGS='--finetune.kl_weight 0.3' (demo, weights)  PYTHON=$(PYTHON)"
+
+demo: $(INSTALLED)  ## motions -> poses -> shards -> reward -> DrPose -> before/after table, on a CPU
+	$(RUN) -m jobs.pipeline --config $(CONFIG) $(ARGS)
+
+test: $(INSTALLED)  ## every test, slow ones included (make test ARGS="-m 'not slow'" for the quick ones)
+	$(RUN) -m pytest $(ARGS)
+
+check: $(INSTALLED)  ## lint, format, types, import layers, schema drift
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+	$(RUN) -m jobs.schemas --check
+
+weights: $(INSTALLED)  ## train the shipped weights again (an hour or two on 2 cores)
+	$(RUN) -m jobs.weights --config configs/weights.yaml $(ARGS)
+
+schemas: $(INSTALLED)  ## write schemas/ from the typed models
+	$(RUN) -m jobs.schemas
+
+clean:  ## remove .venv, caches and outputs
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache outputs *.egg-info
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) (a few minutes the first time)"
+	test -x $(RUN) || "$(PYTHON)" -m venv $(VENV)
+	$(RUN) -m pip install --quiet --constraint constraints.txt torch
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@

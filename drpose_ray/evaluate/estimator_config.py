@@ -1,0 +1,48 @@
+"""Settings of the independent pose estimator and of its training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from drpose_ray.config import Config
+from drpose_ray.reward.averaged_adamw import OptimiserSettings
+
+
+class EstimatorConfig(Config):
+    """Shape of the pose estimator; saved with its weights."""
+
+    input_size: int = Field(default=48, gt=0, description="images are averaged down to this side first")
+    channels: tuple[int, ...] = Field(
+        default=(32, 48, 64, 96), description="width per level of the trunk; each halves the side; multiples of 8"
+    )
+    view_features: int = Field(default=160, gt=0, description="numbers that each view passes on")
+    hidden: int = Field(default=384, gt=0, description="width of the fusion network")
+
+
+class EstimatorFitSettings(OptimiserSettings):
+    """Training of the estimator, with light softening: decoded images are softer than renders."""
+
+    updates: int = Field(default=1500, gt=0, description="optimiser updates")
+    samples_per_update: int = Field(default=12, gt=0, description="people per update, each in all six views")
+    pixel_noise: float = Field(default=0.05, ge=0, description="largest standard deviation of pixel noise")
+    blur_probability: float = Field(default=0.3, ge=0, le=1, description="share of updates on blurred images")
+    softened_probability: float = Field(
+        default=0.5, ge=0, le=1, description="share of people shown as the VAE reconstructs them, where given"
+    )
+    validation_samples: int = Field(default=64, ge=0, description="people held out, from the end of the data")
+    validate_every: int = Field(default=300, gt=0, description="updates between validations")
+
+
+class EstimatorTrainingConfig(Config):
+    """The ``estimator:`` section: what ``jobs/fit_estimator.py`` trains, and on what."""
+
+    multiview_shards: tuple[Path, ...] = Field(
+        default=(), description="folders of six-view shards that the skeleton predictor was not trained on"
+    )
+    i2mv: Path = Field(
+        default=Path("weights/small/i2mv"), description="model folder whose VAE softens renders as it does answers"
+    )
+    network: EstimatorConfig = EstimatorConfig()
+    fit: EstimatorFitSettings = EstimatorFitSettings()

@@ -1,0 +1,80 @@
+"""Generated views against ground-truth renders: PSNR, SSIM, silhouettes and normals.
+
+Images are float in [0, 1], channels first, on white. Every function keeps the leading axes, so a caller gets one
+number per view and averages over the views it wants.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import torch
+from skimage.metrics import structural_similarity
+
+FOREGROUND_THRESHOLD: Final = 0.8
+"""A pixel belongs to the person if any channel is darker than this. For normal images the rule misses nothing: a unit
+vector has a component of at most 1/sqrt(3), stored as (1/sqrt(3) + 1)/2 = .789. White clothes do slip through in
+colour images, so the true silhouette is always taken from the normals."""
+
+_PSNR_CEILING_DB: Final = 100.0
+_NO_OVERLAP_ANGLE_DEG: Final = 90.0
+
+
+def foreground(images: torch.Tensor) -> torch.Tensor:
+    """Silhouettes of white-background images: (…, 3, h, w) -> (…, h, w) bool."""
+    return (images < FOREGROUND_THRESHOLD).any(-3)
+
+
+def psnr_db(images: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Peak signal-to-noise ratio over the full frame, data range 1; (…, 3, h, w) twice -> (…,). At most 100 dB."""
+    mean_square = (images.double() - truth.double()).square().mean((-3, -2, -1))
+    return (-10 * torch.log10(mean_square)).clamp(max=_PSNR_CEILING_DB)
+
+
+def ssim(images: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Structural similarity, 11 x 11 Gaussian window of sigma 1.5, data range 1; (…, 3, h, w) twice -> (…,).
+
+    Full frame: the white background agrees in any two images, so values are high and differences small.
+    """
+    flat = images.double().flatten(0, -4).cpu().numpy()
+    flat_truth = truth.double().flatten(0, -4).cpu().numpy()
+    values = [
+        # truncate 3.5 makes skimage's Gaussian window 11 wide, as in the original definition.
+        structural_similarity(  # type: ignore[no-untyped-call]
+            image,
+            reference,
+            channel_axis=0,
+            data_range=1.0,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+        for image, reference in zip(flat, flat_truth, strict=True)
+    ]
+    return torch.from_numpy(np.asarray(values)).reshape(images.shape[:-3])
+
+
+def silhouette_iou(mask: torch.Tensor, truth_mask: torch.Tensor) -> torch.Tensor:
+    """Intersection over union of two (…, h, w) bool masks -> (…,). Two empty masks agree: 1."""
+    intersection = (mask & truth_mask).sum((-2, -1)).double()
+    union = (mask | truth_mask).sum((-2, -1)).double()
+    return torch.where(union > 0, intersection / union.clamp(min=1), 1.0)
+
+
+def normal_angle_deg(normals: torch.Tensor, truth: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean angle in degrees between normals stored as (n + 1) / 2, inside ``mask``.
+
+    Args:
+        normals, truth: (…, 3, h, w); both are normalised first, a generated normal need not have unit length.
+        mask: (…, h, w) bool, usually the pixels where both images show the person.
+
+    Returns:
+        (…,); 90 degrees, the angle of knowing nothing, where ``mask`` is empty.
+    """
+    unit = torch.nn.functional.normalize(2 * normals.double() - 1, dim=-3)
+    unit_truth = torch.nn.functional.normalize(2 * truth.double() - 1, dim=-3)
+    angle = torch.rad2deg(torch.acos((unit * unit_truth).sum(-3).clamp(-1, 1)))
+    count = mask.sum((-2, -1))
+    mean = (angle * mask).sum((-2, -1)) / count.clamp(min=1)
+    return torch.where(count > 0, mean, _NO_OVERLAP_ANGLE_DEG)

@@ -1,0 +1,102 @@
+"""Batches of (input image, 3-D pose) pairs: all that DrPose knows of a person, no other views (Sec. 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from drpose_ray.errors import InputError
+from drpose_ray.geometry.cameras import world_to_cam
+from drpose_ray.shards.read import FrameSample, ShardReader
+
+INPUT_IMAGE = "input"
+"""Name of the image in the shards that the model is given."""
+
+
+@dataclass(frozen=True)
+class PoseBatch:
+    """B pairs, on the CPU.
+
+    The joints are turned about the frame's centre so that the input image is the view of azimuth 0, as the multi-view
+    model takes it to be, whichever side of the person it shows.
+    """
+
+    sample_ids: tuple[str, ...]
+    input_images: torch.Tensor  # (B, 3, H, W) float32 in [0, 1], on white
+    joints: torch.Tensor  # (B, 23, 3) metres
+    center: torch.Tensor  # (B, 3) metres, shown at the image centre
+    width_m: torch.Tensor  # (B,)
+
+    @staticmethod
+    def collate(samples: Sequence[FrameSample]) -> PoseBatch:
+        """Stack samples. Raises InputError if one lacks the input image or their images differ in shape."""
+        images = [_input_image(sample) for sample in samples]
+        if len({image.shape for image in images}) > 1:
+            raise InputError(
+                "input images differ in shape",
+                field=", ".join(sample.key for sample in samples),
+                value=[image.shape for image in images],
+                remedy="synthesize the dataset at one image size",
+            )
+        return PoseBatch(
+            sample_ids=tuple(f"{sample.key}.{sample.frame:02d}" for sample in samples),
+            input_images=_on_white(torch.from_numpy(np.stack(images)).movedim(-1, 1).float() / 255),
+            joints=torch.from_numpy(np.stack([_joints_from_input_view(sample) for sample in samples])).float(),
+            center=torch.from_numpy(np.stack([sample.view.center_world for sample in samples])).float(),
+            width_m=torch.tensor([sample.view.width_m for sample in samples]),
+        )
+
+
+class PairStream:
+    """One rank's endless stream of batches; equal numbers of samples per epoch on every rank."""
+
+    def __init__(self, reader: ShardReader, batch_size: int) -> None:
+        self._reader, self._batch_size = reader, batch_size
+        self._samples = self._forever()
+
+    def __next__(self) -> PoseBatch:
+        return PoseBatch.collate([next(self._samples) for _ in range(self._batch_size)])
+
+    def state(self) -> dict[str, Any]:
+        """JSON-able place in the stream: the next batch is the first one not yet given."""
+        return self._reader.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue at ``state()``. Raises InputError if it is of another dataset, seed or number of ranks."""
+        self._reader.restore(state)
+        self._samples = self._forever()
+
+    def _forever(self) -> Iterator[FrameSample]:
+        while True:
+            yield from self._reader
+
+
+def _input_image(sample: FrameSample) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    if INPUT_IMAGE not in sample.images:
+        raise InputError(
+            f"the dataset has no image named {INPUT_IMAGE!r}",
+            field=sample.key,
+            value=sorted(sample.images),
+            remedy="make the dataset with jobs/synthesize.py",
+        )
+    return sample.images[INPUT_IMAGE]
+
+
+def _on_white(images: torch.Tensor) -> torch.Tensor:
+    """(B, 3 or 4, H, W) -> (B, 3, H, W); the fourth channel is opacity."""
+    if images.shape[1] == 3:
+        return images
+    color, alpha = images[:, :3], images[:, 3:]
+    return color * alpha + 1 - alpha
+
+
+def _joints_from_input_view(sample: FrameSample) -> np.ndarray[Any, np.dtype[np.float64]]:
+    center = sample.view.center_world
+    turned: np.ndarray[Any, np.dtype[np.float64]] = (sample.joints_world - center) @ world_to_cam(
+        sample.azimuth_deg
+    ).T + center
+    return turned

@@ -1,0 +1,116 @@
+"""The optimiser step under DeepSpeed: ZeRO-sharded AdamW around the trainable denoiser, on gloo/CPU or nccl/CUDA."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import deepspeed
+import deepspeed.ops
+import torch
+from torch import nn
+
+_WEIGHTS_TAG = "engine"
+
+
+class DenoiserEngine:
+    """Trains one network with data parallelism. Needs an initialised ``torch.distributed`` process group.
+
+    Call ``network`` like the module itself. Per update: any number of ``backward`` calls, then one ``step``. All ranks
+    must make the same calls in the same order, since each ``backward`` reduces gradients across them (ZeRO 2 and 3);
+    plans are therefore drawn from a stream that does not know the rank.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        betas: tuple[float, float],
+        weight_decay: float,
+        max_grad_norm: float,
+        gradient_accumulation: int,
+        zero_stage: int,
+    ) -> None:
+        _leave_out_shared_memory_op()
+        logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+        trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        # torch's fused AdamW is as fast on a CPU as DeepSpeedCPUAdam, and needs no compiler (ray facts, 1).
+        optimizer = torch.optim.AdamW(trainable, betas=betas, weight_decay=weight_decay, fused=True)
+        self._engine, *_ = deepspeed.initialize(
+            model=module,
+            model_parameters=trainable,
+            optimizer=optimizer,
+            dist_init_required=False,
+            config={
+                "train_micro_batch_size_per_gpu": 1,  # only reported, never used: losses arrive as batch means
+                "gradient_accumulation_steps": gradient_accumulation,
+                "gradient_clipping": max_grad_norm,
+                # DeepSpeed's own bookkeeping expects one backward per micro-batch: of several at the boundary it keeps
+                # the last gradient and drops the others. Unmanaged, every backward adds its gradient, averaged over
+                # ranks and divided by `gradient_accumulation`, and `step` is the boundary: the sum that replay needs.
+                "managed_gradient_accumulation": False,
+                "zero_optimization": {"stage": zero_stage, "overlap_comm": False},
+                "zero_allow_untested_optimizer": True,
+                "zero_force_ds_cpu_optimizer": False,
+                "steps_per_print": 2**31,
+            },
+        )
+        self._zero_stage = zero_stage
+
+    @property
+    def network(self) -> nn.Module:
+        """The module as DeepSpeed runs it: same arguments, same output."""
+        engine: nn.Module = self._engine
+        return engine
+
+    @property
+    def device(self) -> torch.device:
+        """Where this rank's parameters live."""
+        return torch.device(self._engine.device)
+
+    @property
+    def world_size(self) -> int:
+        """Ranks that train together."""
+        return int(self._engine.world_size)
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Add the gradient of a scalar loss of one micro-batch: mean over ranks and over ``gradient_accumulation``."""
+        self._engine.backward(loss)
+
+    def step(self, learning_rate: float) -> float:
+        """Clip, update, forget the gradients. Returns the gradient's norm before clipping."""
+        for group in self._engine.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self._engine.step()
+        return float(self._engine.get_global_grad_norm())
+
+    def save(self, folder: Path) -> None:
+        """Write weights and this rank's optimiser state. Collective; ranks may share the folder."""
+        self._engine.save_checkpoint(str(folder), tag=_WEIGHTS_TAG)
+
+    def load(self, folder: Path) -> None:
+        """Restore what ``save`` wrote, with the same number of ranks and the same ZeRO stage.
+
+        DeepSpeed unpickles its files: give it only folders that this run itself wrote.
+        """
+        path, _ = self._engine.load_checkpoint(str(folder), tag=_WEIGHTS_TAG)
+        if path is None:
+            raise FileNotFoundError(f"no DeepSpeed checkpoint in {folder}")
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """All weights on the CPU, whole on every rank. Collective under ZeRO 3."""
+        module: nn.Module = self._engine.module
+        with deepspeed.zero.GatheredParameters(list(module.parameters()), enabled=self._zero_stage == 3):
+            # Cloned, or the tensors would be views of DeepSpeed's flat buffers and be saved as those.
+            return {name: tensor.detach().cpu().clone() for name, tensor in module.state_dict().items()}
+
+
+def _leave_out_shared_memory_op() -> None:
+    """Keep DeepSpeed from compiling ``deepspeed_shm_comm``, which it does (g++, ninja, minutes) whenever it meets gloo.
+
+    Its one caller is ``inference_all_reduce``, tensor-parallel inference; training reduces through gloo or nccl with or
+    without it. A machine without a C++ compiler thus trains like any other.
+    """
+    compatible: dict[str, Any] = deepspeed.ops.__compatible_ops__
+    compatible["deepspeed_shm_comm"] = False

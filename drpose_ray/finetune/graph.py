@@ -1,0 +1,50 @@
+"""The reference gradient: Algorithm 1 as it reads, one autograd graph over all trained denoiser calls.
+
+Its memory grows with K. It exists to be obviously right; ``replay.py`` is the one to train with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from drpose_ray.diffusion.ddim import DdimSampler, Denoiser, VarianceNoise
+from drpose_ray.finetune.plan import GradientReport, TrainPlan
+
+
+def gradient(
+    denoiser: Denoiser,
+    frozen_denoiser: Denoiser,
+    noise: torch.Tensor,
+    variance_noise: VarianceNoise | None,
+    condition: object,
+    sampler: DdimSampler,
+    plan: TrainPlan,
+    reward_fn: Callable[[torch.Tensor], torch.Tensor],
+    kl_weight: float,
+    backward: Callable[[torch.Tensor], object] = torch.Tensor.backward,
+) -> GradientReport:
+    """Accumulate the gradient of Eq. 2 into the denoiser's parameters. Arguments and result as ``replay.gradient``."""
+    x, divergences = noise, []
+    for t in plan.executed_steps:
+        timestep = sampler[t].timestep
+        with torch.set_grad_enabled(t in plan.train_steps):
+            output = denoiser(x.detach(), timestep, condition)
+        if t in plan.train_steps and kl_weight:
+            with torch.no_grad():
+                initial = frozen_denoiser(x.detach(), timestep, condition)
+            divergences.append((output - initial).square().mean())
+        if t == plan.stop_step:
+            x0 = sampler[t].project(x, output)
+        else:
+            x = sampler[t].advance(x, output, sampler.noise_for(t, variance_noise))
+
+    reward = reward_fn(x0)
+    kl = torch.stack(divergences).mean() if divergences else torch.zeros(())
+    loss = (1 - reward).mean() + kl_weight * kl
+    if plan.active_steps:
+        backward(loss)
+    return GradientReport(
+        reward.detach(), kl.item(), loss.item(), x0.detach(), plan.active_steps, len(plan.executed_steps)
+    )

@@ -1,0 +1,206 @@
+"""DrPose on a Ray cluster: data-parallel workers under Ray Train and DeepSpeed, restarted from checkpoints.
+
+Pairs, models and the run folder are read and written by the workers themselves, so every node must see them under the
+same paths. Ray carries only settings out and a few numbers back.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import platform
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ray
+import ray.train
+import torch
+from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchConfig, TorchTrainer, get_device
+from ray.train.v2.api.exceptions import WorkerGroupError
+
+from drpose_ray.errors import InputError
+from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.publish import write_json
+from drpose_ray.runs import METRICS_FILE, Run, read_metrics
+from drpose_ray.seeding import derive_seed
+from drpose_ray.shards.read import ShardReader
+
+if TYPE_CHECKING:  # only workers pay for importing DeepSpeed and diffusers: seconds of CPU in each process
+    from drpose_ray.finetune.checkpoint import Progress
+    from drpose_ray.finetune.engine import DenoiserEngine
+    from drpose_ray.finetune.parts import Parts
+
+CHECKPOINTS = "checkpoints"
+MODEL = "model"
+_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class FinetuneTask:
+    """One run: what its workers are told. Picklable, with absolute paths: workers change their current directory."""
+
+    config: FinetuneConfig
+    seed: int
+    dataset: Path  # shards of (image, pose) pairs
+    build_parts: Callable[[FinetuneConfig, torch.device], Parts]  # called once in every worker
+    run_folder: Path
+
+    @property
+    def model_folder(self) -> Path:
+        """Where the post-trained model is published at the end."""
+        return self.run_folder / MODEL
+
+
+def finetune_on_ray(task: FinetuneTask, on_metrics: Callable[[int, Mapping[str, Any]], None]) -> None:
+    """Run ``task`` to its last iteration and publish the model in ``task.model_folder``.
+
+    A run folder with checkpoints is continued from the last one; a worker that dies costs the iterations since then and
+    at most ``max_worker_failures`` restarts. ``on_metrics(iteration, metrics)`` is called here, once per iteration.
+
+    Raises InputError if the dataset or the models do not fit, or if checkpoints were written under other settings.
+    """
+    ShardReader(task.dataset, world_size=task.config.num_workers)  # refuses an unfit dataset before workers start
+    _check_same_settings(task)
+    use_gpu = ray.cluster_resources().get("GPU", 0) >= task.config.num_workers
+    trainer = TorchTrainer(
+        # Not as train_loop_config: Ray would unpickle that in its controller too, with all that the task imports.
+        functools.partial(_work, task),
+        torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo"),
+        scaling_config=ScalingConfig(num_workers=task.config.num_workers, use_gpu=use_gpu),
+        run_config=RunConfig(
+            name=CHECKPOINTS,
+            storage_path=str(task.run_folder),
+            failure_config=FailureConfig(max_failures=task.config.max_worker_failures),
+            checkpoint_config=CheckpointConfig(num_to_keep=2),
+            # One thread per worker on CPUs: sums then have one order, and workers do not fight for cores.
+            worker_runtime_env={"env_vars": {} if use_gpu else {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}},
+        ),
+    )
+    with _following_metrics(task.run_folder, on_metrics):
+        try:
+            trainer.fit()
+        except WorkerGroupError as error:
+            for failure in error.worker_failures.values():
+                if isinstance(failure, InputError):
+                    raise failure from error
+            raise
+
+
+def _work(task: FinetuneTask) -> None:
+    """One worker's run, from wherever the last checkpoint left it."""
+    from drpose_ray.finetune import checkpoint
+    from drpose_ray.finetune.data import PairStream
+    from drpose_ray.finetune.engine import DenoiserEngine
+    from drpose_ray.finetune.step import Updater
+
+    config, context = task.config, ray.train.get_context()
+    rank, world_size = context.get_world_rank(), context.get_world_size()
+    write_json(_worker_file(task.run_folder, rank), {"rank": rank, "pid": os.getpid(), "host": platform.node()})
+
+    reader = ShardReader(task.dataset, seed=derive_seed(task.seed, "pairs"), rank=rank, world_size=world_size)
+    pairs = PairStream(reader, config.batch_size_per_worker)
+    parts = task.build_parts(config, get_device())
+    engine = DenoiserEngine(
+        parts.denoiser,
+        betas=config.betas,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+        gradient_accumulation=config.gradient_accumulation,
+        zero_stage=config.zero_stage,
+    )
+    start = 0
+    if latest := ray.train.get_checkpoint():
+        with latest.as_directory() as folder:
+            progress = checkpoint.restore(Path(folder), rank, engine)
+        pairs.restore(progress.pairs)
+        start = progress.iterations
+
+    run = Run(task.run_folder, "finetune", start_step=start) if rank == 0 else None
+    updater = Updater(config, task.seed, parts, engine, pairs)
+    for iteration in range(start, config.num_iterations):
+        metrics = updater.update(iteration)
+        if run:
+            run.log_metrics(iteration, metrics)
+        done = iteration + 1
+        if done % config.checkpoint_every == 0 or done == config.num_iterations:
+            _report_checkpoint(rank, engine, checkpoint.Progress(done, pairs.state()), metrics)
+
+    weights = engine.state_dict()
+    if rank == 0:
+        parts.export(weights, task.model_folder)
+
+
+def _report_checkpoint(rank: int, engine: DenoiserEngine, progress: Progress, metrics: Mapping[str, float]) -> None:
+    """Every rank saves and reports its part; Ray merges them, and registers the checkpoint once all have arrived."""
+    from drpose_ray.finetune import checkpoint
+
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint.save(Path(folder), rank, engine, progress)
+        ray.train.report(
+            dict(metrics),
+            checkpoint=Checkpoint.from_directory(folder),
+            checkpoint_dir_name=f"iteration_{progress.iterations:08d}",
+        )
+
+
+def _check_same_settings(task: FinetuneTask) -> None:
+    """Keep a run folder from mixing two runs: checkpoints continue under the settings that began them."""
+    path = task.run_folder / CHECKPOINTS / "settings.json"
+    without_effect = {"checkpoint_every", "max_worker_failures"}
+    settings = {
+        **task.config.model_dump(mode="json", exclude=without_effect),
+        "seed": task.seed,
+        "dataset": str(task.dataset),
+    }
+    if path.exists() and any(path.parent.glob("iteration_*")):
+        begun = json.loads(path.read_text())
+        for field, value in settings.items():
+            if begun.get(field) != value:
+                raise InputError(
+                    f"the run folder holds checkpoints made with another {field} ({begun.get(field)!r})",
+                    file=task.run_folder,
+                    field=field,
+                    value=value,
+                    remedy="choose a new run folder, or delete this one's checkpoints",
+                )
+    write_json(path, settings)
+
+
+@contextmanager
+def _following_metrics(run_folder: Path, on_metrics: Callable[[int, Mapping[str, Any]], None]) -> Iterator[None]:
+    """Hand on what rank 0 appends to the metrics file, each iteration once, also when a restart repeats some."""
+    stop = threading.Event()
+
+    def follow() -> None:
+        following, seen_size = 0, -1
+        while True:
+            last_look = stop.wait(_POLL_SECONDS)
+            size = path.stat().st_size if path.exists() else -1
+            if size != seen_size:
+                seen_size = size
+                for line in read_metrics(run_folder):
+                    if line["step"] >= following:
+                        following = line["step"] + 1
+                        on_metrics(line.pop("step"), line)
+            if last_look:
+                return
+
+    path = run_folder / METRICS_FILE
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _worker_file(run_folder: Path, rank: int) -> Path:
+    return run_folder / "workers" / f"rank_{rank:05d}.json"

@@ -1,0 +1,67 @@
+"""AdamW with warm-up, cosine tail, clipping and a running weight average: how small networks are fitted here."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Generic, TypeVar
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from drpose_ray.config import Config
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+
+_LAST_RATE = 0.02  # share of the learning rate left at the last update
+
+
+class OptimiserSettings(Config):
+    """What ``AveragedAdamW`` needs to know."""
+
+    updates: int = Field(default=1000, gt=0, description="optimiser updates")
+    learning_rate: float = Field(default=2e-3, gt=0, description="after warm-up")
+    weight_decay: float = Field(default=0.01, ge=0, description="AdamW weight decay")
+    warmup_updates: int = Field(default=30, ge=0, description="updates of linear warm-up")
+    cosine_tail: float = Field(default=0.6, gt=0, le=1, description="share of updates in which the rate falls")
+    ema_decay: float = Field(default=0.995, ge=0, lt=1, description="decay of the weight average")
+    gradient_clip: float = Field(default=5.0, gt=0, description="largest gradient norm")
+
+
+class AveragedAdamW(Generic[NetworkT]):
+    """Updates ``network`` and keeps ``average``, the exponential moving average of its weights, ready to use."""
+
+    def __init__(self, network: NetworkT, settings: OptimiserSettings) -> None:
+        self.network, self.settings = network, settings
+        self.average = copy.deepcopy(network).eval().requires_grad_(False)
+        self.updates_done = 0
+        self._adamw = torch.optim.AdamW(
+            network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=settings.weight_decay
+        )
+
+    def step(self, loss: torch.Tensor) -> float:
+        """One update from ``loss``; returns the gradient norm before clipping."""
+        for group in self._adamw.param_groups:
+            group["lr"] = learning_rate(self.updates_done, self.settings)
+        self._adamw.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
+        self._adamw.step()
+        self._follow()
+        self.updates_done += 1
+        return norm.item()
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        # Early averages forget faster, or the random start would stay in them.
+        decay = min(self.settings.ema_decay, (1 + self.updates_done) / (10 + self.updates_done))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
+
+
+def learning_rate(update: int, settings: OptimiserSettings) -> float:
+    """Learning rate of ``update`` (from 0): linear warm-up, constant, cosine to 2 %."""
+    warm = min(1.0, (update + 1) / (settings.warmup_updates + 1))
+    tail = settings.cosine_tail * settings.updates
+    progress = min(1.0, max(0.0, (update + 1 - (settings.updates - tail)) / tail))
+    return settings.learning_rate * warm * (_LAST_RATE + (1 - _LAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress)))

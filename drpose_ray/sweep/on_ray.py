@@ -1,0 +1,85 @@
+"""A sweep on a Ray cluster: one Ray Tune trial per setting, each of them a whole Ray Train run.
+
+Trials are known by their settings, not by Tune's trial ids: a sweep that is run again skips the trials it has measured
+and continues those it had begun from their checkpoints.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+
+from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.finetune.on_ray import FinetuneTask, finetune_on_ray
+from drpose_ray.finetune.parts import Parts
+from drpose_ray.publish import write_json
+from drpose_ray.sweep.space import OBJECTIVE, Trial
+from drpose_ray.tracking import start_tracking
+
+MEASURED_FILE = "measured.json"
+TRIAL_DRIVER = "trial_driver"
+
+
+@dataclass(frozen=True)
+class SweepTask:
+    """What every trial is told. Picklable, with absolute paths."""
+
+    folder: Path
+    seed: int
+    dataset: Path
+    build_parts: Callable[..., Parts]  # (FinetuneConfig, torch.device), in every worker
+    judge: Callable[[Path], dict[str, float]]  # model folder -> means over the validation poses
+    tracking_uri: str
+    parent_run_id: str
+
+
+def sweep_on_ray(task: SweepTask, trials: Sequence[Trial], concurrent_trials: int) -> dict[str, dict[str, float]]:
+    """Train and judge every trial: name -> measurements. Raises what the first failed trial raised.
+
+    A trial's driver only waits for its workers, so it must not hold a CPU they need. It takes the custom resource
+    ``trial_driver`` where the cluster has it (on the head, away from spot nodes), else a hundredth of a CPU.
+    """
+    todo = {trial.name: trial.config for trial in trials if not _measured_file(task, trial.name).exists()}
+    if todo:
+        has_slots = ray.cluster_resources().get(TRIAL_DRIVER, 0) >= 1
+        driver = tune.with_parameters(_train_and_judge, task=task, configs=todo)
+        results = tune.Tuner(
+            tune.with_resources(driver, {TRIAL_DRIVER: 1} if has_slots else {"CPU": 0.01}),
+            param_space={"name": tune.grid_search(sorted(todo))},
+            tune_config=tune.TuneConfig(metric=OBJECTIVE, mode="min", max_concurrent_trials=concurrent_trials),
+            run_config=tune.RunConfig(name="tune", storage_path=str(task.folder), verbose=0),
+        ).fit()
+        for error in results.errors:
+            raise error
+    return {trial.name: json.loads(_measured_file(task, trial.name).read_text()) for trial in trials}
+
+
+def _train_and_judge(settings: dict[str, Any], task: SweepTask, configs: dict[str, FinetuneConfig]) -> None:
+    """One trial, in its own actor."""
+    name = settings["name"]
+    folder = task.folder / name
+    folder.mkdir(parents=True, exist_ok=True)
+    run_id_file = folder / "mlflow_run.json"
+    run_id = json.loads(run_id_file.read_text()) if run_id_file.exists() else None
+    with start_tracking(task.tracking_uri, "sweep", name, parent=task.parent_run_id, run_id=run_id) as tracker:
+        write_json(run_id_file, tracker.run_id)
+        tracker.log_params(configs[name])
+        training = FinetuneTask(configs[name], task.seed, task.dataset, task.build_parts, folder)
+        finetune_on_ray(
+            training,
+            lambda step, metrics: tracker.log_metrics(step, {k: v for k, v in metrics.items() if v is not None}),
+        )
+        measured = task.judge(training.model_folder)
+        tracker.log_metrics(configs[name].num_iterations, {f"validation.{key}": v for key, v in measured.items()})
+    tune.report(measured)
+    write_json(_measured_file(task, name), measured)
+
+
+def _measured_file(task: SweepTask, name: str) -> Path:
+    return task.folder / name / MEASURED_FILE

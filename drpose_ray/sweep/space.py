@@ -1,0 +1,65 @@
+"""The trials of a sweep, what is measured on each, and which one is chosen."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.finetune.plan import check_plan
+from drpose_ray.runs import Summary
+from drpose_ray.sweep.config import SweepConfig
+
+OBJECTIVE: Final = "mpjpe_cm"
+"""The independent pose error, to be lowered. PoseScore is what the trials optimise, and so no judge between them."""
+QUALITY: Final = ("iou_normal", "iou_colour", "psnr_normal_db")
+"""Novel-view measures that reward hacking destroys first; higher is better."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of the finetune job."""
+
+    name: str
+    config: FinetuneConfig
+
+
+class TrialResult(Summary):
+    """One row of the sweep's table: the settings varied, and means over the validation poses."""
+
+    name: str
+    kl_weight: float
+    max_early_stop: int
+    measured: dict[str, float]
+    keeps_quality: bool
+
+
+def list_trials(sweep: SweepConfig, finetune: FinetuneConfig) -> list[Trial]:
+    """One trial per pair of KL weight and m. Raises InputError if an m does not fit T and K."""
+    for max_early_stop in sweep.max_early_stops:
+        check_plan(finetune.num_sampling_steps, finetune.num_train_steps, max_early_stop, finetune.plan_variant)
+    trials = []
+    for kl_weight, max_early_stop in itertools.product(sweep.kl_weights, sweep.max_early_stops):
+        name = f"kl_{kl_weight:g}_stop_{max_early_stop}"
+        changes = {"name": name, "kl_weight": kl_weight, "max_early_stop": max_early_stop}
+        trials.append(Trial(name, finetune.model_copy(update=changes)))
+    return trials
+
+
+def rate_trial(trial: Trial, measured: Mapping[str, float], base: Mapping[str, float], margin: float) -> TrialResult:
+    """The trial's row; it keeps quality if no measure of ``QUALITY`` falls by more than ``margin`` of the base's."""
+    return TrialResult(
+        name=trial.name,
+        kl_weight=trial.config.kl_weight,
+        max_early_stop=trial.config.max_early_stop,
+        measured=dict(measured),
+        keeps_quality=all(measured[key] >= (1 - margin) * base[key] for key in QUALITY),
+    )
+
+
+def choose_trial(results: Sequence[TrialResult]) -> TrialResult | None:
+    """The lowest pose error among the trials that keep quality; None if none does."""
+    kept = [result for result in results if result.keeps_quality]
+    return min(kept, key=lambda result: result.measured[OBJECTIVE], default=None)

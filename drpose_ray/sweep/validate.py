@@ -1,0 +1,57 @@
+"""Measuring one model on the validation poses, by the same judges as the final judgement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from drpose_ray.diffusion.i2mv import load_i2mv
+from drpose_ray.evaluate.config import EvaluateConfig
+from drpose_ray.evaluate.estimator import PoseEstimator, joint_errors_cm
+from drpose_ray.evaluate.generate import generate_latents
+from drpose_ray.evaluate.judge import METRICS, judge_model
+from drpose_ray.evaluate.pose_sets import read_pose_set
+from drpose_ray.reward.config import DistanceConfig
+from drpose_ray.reward.distance import SkeletonDistance
+from drpose_ray.reward.pose_score import PoseScore
+from drpose_ray.reward.predictor import SkeletonPredictor
+
+
+@dataclass(frozen=True)
+class ValidationJudge:
+    """What to judge with. Picklable: the networks are read where it is called."""
+
+    poses: Path  # six-view shards
+    predictor: Path
+    distance: DistanceConfig
+    settings: EvaluateConfig
+    seed: int
+
+    def __call__(self, model_folder: Path) -> dict[str, float]:
+        """Means over the validation poses, by metric key. Raises InputError if a file is missing or does not fit."""
+        predictor = SkeletonPredictor.load(self.predictor)
+        estimator = PoseEstimator.load(self.settings.estimator)
+        poses = read_pose_set(self.poses, "validation", predictor.config.map_size)
+        model = load_i2mv(model_folder)
+
+        @torch.no_grad()
+        def pose_error_cm(images: torch.Tensor, width_m: torch.Tensor, joints_m: torch.Tensor) -> torch.Tensor:
+            return joint_errors_cm(estimator.estimate(images, width_m), joints_m)
+
+        table = judge_model(
+            model_folder.name,
+            generate_latents(
+                model,
+                poses,
+                num_sampling_steps=self.settings.num_sampling_steps,
+                batch_size=self.settings.batch_size,
+                seed=self.seed,
+            ),
+            poses,
+            decode_fn=lambda latents: model.decode(latents).transpose(0, 1),
+            score_fn=PoseScore(predictor, SkeletonDistance(self.distance)),
+            pose_error_fn=pose_error_cm,
+        )
+        return {metric.key: table.mean(metric.key) for metric in METRICS}

@@ -1,0 +1,195 @@
+"""Judge base, DrPose and DrPose without KL on held-out poses: a table, ``summary.json`` and ``report.html``.
+
+python -m jobs.evaluate --config configs/small.yaml
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import Field
+
+from drpose_ray.config import Config, load_config
+from drpose_ray.diffusion.i2mv import ImageToMultiView, load_i2mv
+from drpose_ray.evaluate.claims import BASE, CEILING, DRPOSE, MODEL_TITLES, NO_KL, compare
+from drpose_ray.evaluate.config import EvaluateConfig
+from drpose_ray.evaluate.generate import encode_truth, generate_latents
+from drpose_ray.evaluate.judge import PoseSet, PoseTable
+from drpose_ray.evaluate.judges import Judges
+from drpose_ray.evaluate.pose_sets import read_pose_set
+from drpose_ray.evaluate.report import (
+    Example,
+    JudgementSummary,
+    Picture,
+    format_table,
+    pick_examples,
+    summarise,
+    write_per_pose,
+    write_report,
+)
+from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.reward.config import RewardConfig
+from drpose_ray.runs import CONFIG_FILE, METRICS_FILE, RunSettings, open_run, read_metrics
+from drpose_ray.seeding import derive_seed
+from drpose_ray.tracking import sqlite_uri, start_tracking
+from jobs import run_job
+
+REPORT_FILE, PER_POSE_FILE = "report.html", "per_pose.csv"
+CURVES = {
+    "reward": "PoseScore of the training batch",
+    "kl": "KL term: MSE to the base's output",
+    "active_steps": "trained steps of the drawn plan",
+}
+
+
+class EvaluateJobConfig(Config):
+    """Settings of jobs/evaluate.py; of the reward section only the distance is used."""
+
+    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
+    finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="names the base and the predictor")
+    reward: RewardConfig = Field(default=RewardConfig(), description="the distance of Eq. 1")
+    evaluate: EvaluateConfig = Field(default=EvaluateConfig(), description="models, judges and poses")
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.run.folder / "evaluate"
+
+    def pose_folders(self) -> dict[str, Path]:
+        """Pose set -> shards, challenging first."""
+        shards = self.run.folder / "shards"
+        return {
+            "challenging": self.evaluate.challenging or shards / "challenging",
+            "standing": self.evaluate.standing or shards / "standing",
+        }
+
+    def model_folders(self) -> dict[str, Path]:
+        """Model -> folder, the base first."""
+        arms = self.run.folder / "finetune"
+        return {
+            BASE: self.finetune.base,
+            DRPOSE: self.evaluate.drpose or arms / DRPOSE / "model",
+            NO_KL: self.evaluate.drpose_no_kl or arms / NO_KL / "model",
+        }
+
+    def twins(self) -> tuple[str, ...]:
+        """Every stand-in that the numbers depend on."""
+        distance = self.reward.distance
+        lpips_is_real = distance.backbone_weights is not None or distance.perceptual_weight == 0
+        return self.evaluate.twins + (() if lpips_is_real else ("a random-feature distance, for LPIPS",))
+
+
+CONFIG, SUMMARY = EvaluateJobConfig, JudgementSummary
+
+
+@run_job
+def main(argv: Sequence[str] | None = None) -> None:
+    config = load_config(CONFIG, argv)
+    judges = Judges(config.finetune.predictor, config.reward.distance, config.evaluate.estimator)
+    models = {name: load_i2mv(folder) for name, folder in config.model_folders().items()}
+    sets = [read_pose_set(path, name, judges.map_size) for name, path in config.pose_folders().items()]
+    with open_run(config, config.folder, "evaluate") as run:
+        latents = {poses.name: _generate(config, models, poses) for poses in sets}
+        tables = {poses.name: _judge(judges, models[BASE], latents[poses.name], poses) for poses in sets}
+        verdicts = compare(tables["challenging"], tables["standing"], config.run.seed)
+        summary = summarise(tables, verdicts, config.twins(), config.run.seed)
+        challenging = sets[0]
+        shown = pick_examples(tables[challenging.name][BASE], tables[challenging.name][DRPOSE])
+        write_per_pose(config.folder / PER_POSE_FILE, tables)
+        write_report(
+            config.folder / REPORT_FILE,
+            summary,
+            tables,
+            title=f"DrPose judged: {config.run.folder.name}",
+            examples=[_show(judges, models[BASE], latents[challenging.name], challenging, i) for i in shown],
+            curves=_read_curves(config),
+            curve_keys=CURVES,
+            pictures=_read_pictures(config.run.folder),
+            settings_yaml=(config.folder / CONFIG_FILE).read_text(),
+        )
+        _track(config, summary)
+        run.finish(summary)
+    print(format_table(summary))
+    print(f"\nreport: {config.folder / REPORT_FILE}")
+
+
+def _judge(
+    judges: Judges, model: ImageToMultiView, latents: Mapping[str, list[torch.Tensor]], poses: PoseSet
+) -> dict[str, PoseTable]:
+    """Model name -> table. All share the VAE of ``model``: post-training moves the U-Net alone."""
+    tables = {}
+    for name, batches in latents.items():
+        print(f"judging {MODEL_TITLES[name]} on {len(poses)} {poses.name} poses", flush=True)
+        tables[name] = judges.judge(name, model, batches, poses)
+    return tables
+
+
+def _show(
+    judges: Judges, model: ImageToMultiView, latents: Mapping[str, list[torch.Tensor]], poses: PoseSet, index: int
+) -> Example:
+    """What all models made of pose ``index``."""
+    own = {name: torch.cat(batches, 1)[:, index : index + 1] for name, batches in latents.items() if name != CEILING}
+    return Example(
+        sample_id=poses.sample_ids[index],
+        input_image=poses.input_images[index],
+        truth=poses.images[index],
+        outputs={name: model.decode(x0)[:, 0] for name, x0 in own.items()},
+        target_maps=poses.target_maps[index],
+        predicted_maps={name: judges.read_skeletons(x0)[0] for name, x0 in own.items()},
+    )
+
+
+def _generate(
+    config: EvaluateJobConfig, models: Mapping[str, ImageToMultiView], poses: PoseSet
+) -> dict[str, list[torch.Tensor]]:
+    """Model -> latents of all poses, in batches; the truth's own latents first."""
+    settings = config.evaluate
+    latents = {CEILING: list(encode_truth(models[BASE], poses, batch_size=settings.batch_size))}
+    for name, model in models.items():
+        latents[name] = []
+        batches = generate_latents(
+            model,
+            poses,
+            num_sampling_steps=settings.num_sampling_steps,
+            batch_size=settings.batch_size,
+            seed=derive_seed(config.run.seed, "judgement"),
+            guidance_scale=settings.guidance_scale,
+        )
+        for batch in batches:
+            latents[name].append(batch)
+            done = sum(part.shape[1] for part in latents[name])
+            print(f"{MODEL_TITLES[name]}: {done}/{len(poses)} {poses.name} poses sampled", flush=True)
+    return latents
+
+
+def _read_curves(config: EvaluateJobConfig) -> dict[str, list[dict[str, Any]]]:
+    """Metrics of the finetune runs that the models came from; a KL term that was never computed is left out."""
+    curves = {}
+    for name, model in config.model_folders().items():
+        if name != BASE and (model.parent / METRICS_FILE).exists():
+            lines = read_metrics(model.parent)
+            has_kl = any(line.get("kl") for line in lines)
+            curves[name] = lines if has_kl else [{k: v for k, v in line.items() if k != "kl"} for line in lines]
+    return curves
+
+
+def _read_pictures(run_folder: Path) -> list[Picture]:
+    path = run_folder / "select_poses" / "diversity.png"
+    caption = "Pose diversity (Fig. 4): poses the model is post-trained and judged on, against standing poses."
+    return [Picture(path.read_bytes(), caption)] if path.exists() else []
+
+
+def _track(config: EvaluateJobConfig, summary: JudgementSummary) -> None:
+    uri = config.run.tracking_uri or sqlite_uri(config.run.folder)
+    with start_tracking(uri, "evaluate", config.run.folder.name) as tracker:
+        tracker.log_params(config)
+        tracker.log_metrics(0, {f"{r.pose_set}.{r.model}.{r.metric}": r.value.mean for r in summary.rows})
+        tracker.log_artifact(config.folder / REPORT_FILE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

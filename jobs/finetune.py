@@ -1,0 +1,127 @@
+"""DrPose post-training (Algorithm 1): a multi-view model and a dataset of (image, pose) pairs -> a post-trained model.
+
+python -m jobs.finetune --config configs/small.yaml
+python -m jobs.finetune --config configs/small.yaml --finetune.kl_weight 0 --finetune.name drpose_no_kl
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pydantic import Field
+
+from drpose_ray.config import Config, load_config, with_absolute_paths
+from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.finetune.on_ray import FinetuneTask, finetune_on_ray
+from drpose_ray.on_ray import local_or_cluster_ray
+from drpose_ray.reward.config import DistanceConfig, RewardConfig
+from drpose_ray.runs import RunSettings, Summary, open_run, read_metrics
+from drpose_ray.tracking import Tracker, sqlite_uri, start_tracking
+from jobs import run_job
+
+if TYPE_CHECKING:
+    from drpose_ray.finetune.parts import Parts
+
+
+class FinetuneJobConfig(Config):
+    """Settings of jobs/finetune.py; of the reward section only the distance is used."""
+
+    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
+    finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="Algorithm 1 and its workers")
+    reward: RewardConfig = Field(default=RewardConfig(), description="the distance of Eq. 1")
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.run.folder / "finetune" / self.finetune.name
+
+    @property
+    def dataset(self) -> Path:
+        """The shards to train on."""
+        return self.finetune.dataset or self.run.folder / "shards" / "train"
+
+
+class FinetuneSummary(Summary):
+    """What jobs/finetune.py reports; means over the first and the last tenth of the iterations."""
+
+    model: str
+    iterations: int
+    reward_begin: float
+    reward_end: float
+    kl_end: float
+    active_steps_mean: float
+    seconds_per_iteration: float
+
+
+CONFIG, SUMMARY = FinetuneJobConfig, FinetuneSummary
+
+
+@run_job
+def main(argv: Sequence[str] | None = None) -> None:
+    config = with_absolute_paths(load_config(CONFIG, argv))
+    settings = config.finetune
+    settings.check_files()
+    task = FinetuneTask(
+        config=settings,
+        seed=config.run.seed,
+        dataset=config.dataset,
+        build_parts=functools.partial(build_parts, config.reward.distance),
+        run_folder=config.folder,
+    )
+    uri = config.run.tracking_uri or sqlite_uri(config.run.folder)
+    # The workers prune the metrics file to where they resume.
+    with open_run(config, config.folder, "finetune", start_step=settings.num_iterations) as run:
+        with (
+            local_or_cluster_ray(num_cpus=settings.num_workers),
+            start_tracking(uri, "finetune", settings.name) as tracker,
+        ):
+            tracker.log_params(config)
+            finetune_on_ray(task, functools.partial(_show, tracker, settings.num_iterations))
+        run.finish(_summarise(config.folder, task.model_folder))
+    print(f"model: {task.model_folder}")
+
+
+def build_parts(distance: DistanceConfig, finetune: FinetuneConfig, device: torch.device) -> Parts:
+    """``load_parts`` for workers, so that the job itself need not import diffusers."""
+    from drpose_ray.finetune.parts import load_parts
+
+    return load_parts(finetune, distance, device)
+
+
+def _show(tracker: Tracker, num_iterations: int, iteration: int, metrics: Mapping[str, Any]) -> None:
+    tracker.log_metrics(iteration, {name: value for name, value in metrics.items() if value is not None})
+    if iteration % max(num_iterations // 100, 1) == 0 or iteration + 1 == num_iterations:
+        seconds = sum(value for name, value in metrics.items() if name.startswith("seconds_"))
+        print(
+            f"iteration {iteration + 1}/{num_iterations}: reward {metrics['reward']:.4f}, kl {metrics['kl']:.5f}, "
+            f"{metrics['active_steps']:g} trained steps, {seconds:.2f} s",
+            flush=True,
+        )
+
+
+def _summarise(folder: Path, model: Path) -> FinetuneSummary:
+    lines = read_metrics(folder)
+    tenth = max(len(lines) // 10, 1)
+
+    def mean(name: str, of: Sequence[Mapping[str, Any]]) -> float:
+        return sum(line[name] for line in of) / len(of)
+
+    seconds = [name for name in lines[-1] if name.startswith("seconds_")]
+    return FinetuneSummary(
+        model=str(model),
+        iterations=len(lines),
+        reward_begin=mean("reward", lines[:tenth]),
+        reward_end=mean("reward", lines[-tenth:]),
+        kl_end=mean("kl", lines[-tenth:]),
+        active_steps_mean=mean("active_steps", lines),
+        seconds_per_iteration=sum(mean(name, lines) for name in seconds),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

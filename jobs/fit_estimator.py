@@ -1,0 +1,89 @@
+"""Train the independent pose estimator that judges DrPose: six-view renders -> ``estimator.safetensors``.
+
+python -m jobs.fit_estimator --config configs/small.yaml --estimator.multiview_shards '[path/to/other/shards]'
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from pydantic import Field
+
+from drpose_ray.config import Config, load_config
+from drpose_ray.diffusion.i2mv import load_i2mv
+from drpose_ray.evaluate.estimator import shrink_images
+from drpose_ray.evaluate.estimator_config import EstimatorTrainingConfig
+from drpose_ray.evaluate.fit_estimator import ImagePoses, fit_estimator
+from drpose_ray.reward.renders import decode_latents, encode_renders, read_renders
+from drpose_ray.runs import RunSettings, Summary, open_run
+from jobs import run_job
+
+ESTIMATOR_FILE = "estimator.safetensors"
+_PEOPLE_AT_ONCE = 32
+
+
+class FitEstimatorConfig(Config):
+    """Settings of jobs/fit_estimator.py."""
+
+    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
+    estimator: EstimatorTrainingConfig = Field(
+        default=EstimatorTrainingConfig(), description="the estimator and its training"
+    )
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.run.folder / "fit_estimator"
+
+
+class FitEstimatorSummary(Summary):
+    """What jobs/fit_estimator.py reports."""
+
+    estimator: str
+    samples: int
+    validation: dict[str, float] = Field(description="pelvis-aligned joint error on held-out people, centimetres")
+
+
+CONFIG, SUMMARY = FitEstimatorConfig, FitEstimatorSummary
+
+
+@run_job
+def main(argv: Sequence[str] | None = None) -> None:
+    config = load_config(CONFIG, argv)
+    settings = config.estimator
+    vae = load_i2mv(settings.i2mv).vae
+    renders = read_renders(settings.multiview_shards, config.run.seed)
+    size = settings.network.input_size
+    chunks = torch.split(renders.images, _PEOPLE_AT_ONCE)
+    images = torch.cat([_shrink(chunk, size) for chunk in chunks])
+    softened = torch.cat([_shrink(decode_latents(vae, encode_renders(vae, chunk)), size) for chunk in chunks])
+    data = ImagePoses(images, renders.joints_world, renders.width_m, softened)
+    validation: dict[str, float] = {}
+    with open_run(config, config.folder, "fit_estimator") as run:
+
+        def report(step: int, metrics: Mapping[str, float]) -> None:
+            run.log_metrics(step, metrics)
+            measured = {name: value for name, value in metrics.items() if name.startswith("validation_")}
+            if measured:
+                validation.update(measured)
+                shown = ", ".join(f"{name.removeprefix('validation_')} {value:.2f}" for name, value in measured.items())
+                print(f"update {step + 1}/{settings.fit.updates}: {shown}", flush=True)
+
+        estimator = fit_estimator(data, settings.network, settings.fit, config.run.seed, report)
+        estimator.save(config.folder / ESTIMATOR_FILE)
+        run.finish(
+            FitEstimatorSummary(estimator=str(config.folder / ESTIMATOR_FILE), samples=len(data), validation=validation)
+        )
+    print(f"estimator: {config.folder / ESTIMATOR_FILE}")
+
+
+def _shrink(images: torch.Tensor, size: int) -> torch.Tensor:
+    """uint8 images at the estimator's own size: thousands of people then fit into memory twice."""
+    return (shrink_images(images, size) * 255).round().to(torch.uint8)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

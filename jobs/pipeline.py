@@ -1,0 +1,189 @@
+"""All stages in order: motions -> selected poses -> shards -> (reward) -> DrPose with and without KL -> judgement.
+
+python -m jobs.pipeline --config configs/small.yaml
+
+Stages that are done under the same settings are skipped, so a pipeline that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import Field
+
+from drpose_ray.config import Config, dump_config, load_config
+from drpose_ray.evaluate.claims import DRPOSE, NO_KL
+from drpose_ray.evaluate.config import EvaluateConfig
+from drpose_ray.evaluate.pose_sets import picked_frames, standing_windows
+from drpose_ray.evaluate.report import JudgementSummary, format_table
+from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.on_ray import local_or_cluster_ray
+from drpose_ray.poses.config import PosesConfig
+from drpose_ray.poses.selection import read_selection, write_selection
+from drpose_ray.publish import write_json
+from drpose_ray.reward.config import RewardConfig
+from drpose_ray.runs import SUMMARY_FILE, RunSettings, Summary, open_run
+from drpose_ray.seeding import derive_seed
+from drpose_ray.synthesis.config import SynthesisConfig
+from jobs import evaluate, finetune, fit_reward, run_job, select_poses, synthesize
+
+
+class PipelineConfig(Config):
+    """Settings of jobs/pipeline.py: the sections of the stages."""
+
+    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
+    poses: PosesConfig = Field(default=PosesConfig(), description="motions and how many windows to select")
+    synthesis: SynthesisConfig = Field(default=SynthesisConfig(), description="how poses become images")
+    reward: RewardConfig = Field(
+        default=RewardConfig(), description="the distance; and the predictor, where it is fitted"
+    )
+    finetune: FinetuneConfig = Field(
+        default=FinetuneConfig(), description="Algorithm 1; a predictor file that does not exist is fitted first"
+    )
+    evaluate: EvaluateConfig = Field(default=EvaluateConfig(), description="the judgement")
+
+
+class StageSummary(Summary):
+    """One stage of the pipeline."""
+
+    folder: str
+    seconds: float = Field(description="of the run that did the work")
+    done_before: bool
+
+
+class PipelineSummary(Summary):
+    """What jobs/pipeline.py reports."""
+
+    stages: dict[str, StageSummary]
+    claims: dict[str, bool] = Field(description="verdicts of the judgement")
+    report: str
+
+
+CONFIG, SUMMARY = PipelineConfig, PipelineSummary
+
+C = TypeVar("C", bound=Config)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One job with its settings; ``folder`` is where it leaves its summary."""
+
+    name: str
+    main: Callable[[Sequence[str] | None], int]
+    config: Config
+    folder: Path
+
+
+@run_job
+def main(argv: Sequence[str] | None = None) -> int:
+    config = load_config(CONFIG, argv)
+    root = config.run.folder
+    num_cpus = max(config.synthesis.workers, config.finetune.num_workers)
+    with open_run(config, root / "pipeline", "pipeline") as run, local_or_cluster_ray(num_cpus):
+        stages: dict[str, StageSummary] = {}
+        upstream = ""
+        for stage in plan_stages(config):
+            if stage.name == "challenging":
+                write_judged_poses(config, root / "judged_poses.npz")
+            status, upstream, stages[stage.name] = run_stage(stage, run.folder, upstream)
+            if status:
+                return status
+        judgement = JudgementSummary.model_validate_json((root / "evaluate" / SUMMARY_FILE).read_text())
+        report = str(root / "evaluate" / evaluate.REPORT_FILE)
+        claims = {verdict.key: verdict.holds for verdict in judgement.verdicts}
+        run.finish(PipelineSummary(stages=stages, claims=claims, report=report))
+    if stages["evaluate"].done_before:
+        print(f"{format_table(judgement)}\n\nreport: {report}")
+    return 0
+
+
+def plan_stages(config: PipelineConfig) -> list[Stage]:
+    """The stages with the settings each would be given by hand."""
+    run, root = config.run, config.run.folder
+    # People of the judgement come from a stream of their own: none of them is trained on.
+    judged_run = run.model_copy(update={"seed": derive_seed(run.seed, "judged people")})
+    tuned, fits_reward = config.finetune, not config.finetune.predictor.exists()
+    if fits_reward:
+        tuned = _with(tuned, predictor=root / "fit_reward" / fit_reward.PREDICTOR_FILE)
+    arms = {DRPOSE: _with(tuned, name=DRPOSE), NO_KL: _with(tuned, name=NO_KL, kl_weight=0.0)}
+
+    def synthesis(name: str, settings: RunSettings, synthesis: SynthesisConfig) -> Stage:
+        job = synthesize.SynthesizeConfig(run=settings, synthesis=_with(synthesis, split=name, output=None))
+        return Stage(name, synthesize.main, job, root / "synthesize" / name)
+
+    six_views = _with(
+        config.synthesis,
+        selection=root / "judged_poses.npz",
+        clothed_body=_with(config.synthesis.clothed_body, multiview=True),
+    )
+    # Standing people keep the heading of the scans that the base knows.
+    standing = _with(six_views, clothed_body=_with(six_views.clothed_body, azimuth_deg=None))
+    stages = [
+        Stage(
+            "select_poses",
+            select_poses.main,
+            select_poses.SelectPosesConfig(run=run, poses=config.poses),
+            root / "select_poses",
+        ),
+        synthesis("train", run, _with(config.synthesis, selection=None)),
+        synthesis("challenging", judged_run, six_views),
+        synthesis("standing", judged_run, standing),
+    ]
+    if fits_reward:
+        job = fit_reward.FitRewardConfig(run=run, reward=config.reward)
+        stages.append(Stage("fit_reward", fit_reward.main, job, root / "fit_reward"))
+    for name, settings in arms.items():
+        arm = finetune.FinetuneJobConfig(run=run, finetune=settings, reward=config.reward)
+        stages.append(Stage(name, finetune.main, arm, arm.folder))
+    judgement = evaluate.EvaluateJobConfig(
+        run=run, finetune=arms[DRPOSE], reward=config.reward, evaluate=config.evaluate
+    )
+    return [*stages, Stage("evaluate", evaluate.main, judgement, judgement.folder)]
+
+
+def write_judged_poses(config: PipelineConfig, path: Path) -> None:
+    """Publish the poses to judge on: the picked frames of held-out windows, and standing poses."""
+    held_out = read_selection(config.run.folder / "select_poses" / "selection.npz", config.evaluate.split)
+    standing = standing_windows(config.run.seed, config.evaluate.num_standing)
+    write_selection(path, {"challenging": picked_frames(held_out), "standing": standing})
+
+
+def run_stage(stage: Stage, folder: Path, upstream: str) -> tuple[int, str, StageSummary]:
+    """Run ``stage`` unless it is done; ``upstream`` is the fingerprint of the stages before it.
+
+    A stage is done if its summary exists and its marker in ``folder`` names the same settings, here and upstream.
+    Returns the job's exit status, this stage's fingerprint and its summary.
+    """
+    settings = json.dumps(stage.config.model_dump(mode="json"), sort_keys=True)
+    fingerprint = hashlib.sha256(f"{upstream} {stage.name} {settings}".encode()).hexdigest()
+    marker, preset = folder / f"{stage.name}.json", folder / f"{stage.name}.yaml"
+    if marker.exists() and (stage.folder / SUMMARY_FILE).exists():
+        done = json.loads(marker.read_text())
+        if done["fingerprint"] == fingerprint:
+            print(f"== {stage.name}: done before ({done['seconds']:.0f} s)", flush=True)
+            return 0, fingerprint, StageSummary(folder=str(stage.folder), seconds=done["seconds"], done_before=True)
+    print(f"== {stage.name}", flush=True)
+    marker.unlink(missing_ok=True)
+    dump_config(stage.config, preset)
+    begin = time.monotonic()
+    status = stage.main(["--config", str(preset)])
+    seconds = time.monotonic() - begin
+    if status == 0:
+        write_json(marker, {"fingerprint": fingerprint, "seconds": seconds})
+        print(f"== {stage.name}: {seconds:.0f} s", flush=True)
+    return status, fingerprint, StageSummary(folder=str(stage.folder), seconds=seconds, done_before=False)
+
+
+def _with(config: C, **changes: object) -> C:
+    return config.model_copy(update=changes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""Write one JSON Schema per job configuration, job summary and stored record into ``schemas/``.
+
+Normal:  python -m jobs.schemas
+In CI:   python -m jobs.schemas --check    (writes nothing; status 1 if the folder is not what it would write)
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import pkgutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+
+import jobs
+from drpose_ray.publish import write_json
+from drpose_ray.runs import RunRecord
+from drpose_ray.shards.manifest import Manifest, ShardRow
+from drpose_ray.shards.record import RecordHeader
+
+FOLDER = Path(__file__).resolve().parents[1] / "schemas"
+
+STORED_RECORDS: dict[str, type[BaseModel]] = {
+    "run": RunRecord,
+    "shards.manifest": Manifest,
+    "shards.record": RecordHeader,
+    "shards.shard": ShardRow,
+}
+
+
+def collect_schemas() -> dict[str, dict[str, object]]:
+    """File name -> JSON Schema: of the stored records, and of each job module's ``CONFIG`` and ``SUMMARY``."""
+    schemas = {f"{name}.json": model.model_json_schema(mode="serialization") for name, model in STORED_RECORDS.items()}
+    for module in job_modules():
+        job = importlib.import_module(f"jobs.{module}")
+        if hasattr(job, "CONFIG"):
+            schemas[f"{module}.config.json"] = job.CONFIG.model_json_schema()
+        if hasattr(job, "SUMMARY"):
+            schemas[f"{module}.summary.json"] = job.SUMMARY.model_json_schema(mode="serialization")
+    return schemas
+
+
+def job_modules() -> list[str]:
+    """Names of the modules in ``jobs/``."""
+    return sorted(module.name for module in pkgutil.iter_modules(jobs.__path__))
+
+
+def write_schemas(folder: Path) -> int:
+    """Make ``folder`` hold exactly what the models now say; returns how many files that is."""
+    schemas = collect_schemas()
+    for file in folder.glob("*.json"):
+        if file.name not in schemas:
+            file.unlink()
+    for name, schema in schemas.items():
+        write_json(folder / name, schema)
+    return len(schemas)
+
+
+def find_drift(folder: Path) -> list[str]:
+    """Names of files in ``folder`` that are missing, left over, or other than the models now say."""
+    expected = collect_schemas()
+    stored = {file.name: json.loads(file.read_text(encoding="utf-8")) for file in folder.glob("*.json")}
+    return sorted(name for name in expected.keys() | stored.keys() if expected.get(name) != stored.get(name))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="report drift instead of writing")
+    check = parser.parse_args(argv).check
+    if check:
+        drift = find_drift(FOLDER)
+        if drift:
+            print(f"schemas/ is not up to date: {', '.join(drift)}; run `make schemas` and review the difference")
+        return 1 if drift else 0
+    print(f"{write_schemas(FOLDER)} schemas in {FOLDER}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

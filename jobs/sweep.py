@@ -1,0 +1,106 @@
+"""Choose KL weight and early stop (w_KL, m) on validation poses: one finetune run per pair, judged as the final one.
+
+python -m jobs.sweep --config configs/small.yaml --sweep.kl_weights '[0.1, 0.3, 1]' --finetune.num_iterations 100
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from drpose_ray.config import Config, load_config, with_absolute_paths
+from drpose_ray.evaluate.config import EvaluateConfig
+from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.finetune.parts import load_parts
+from drpose_ray.on_ray import local_or_cluster_ray
+from drpose_ray.reward.config import RewardConfig
+from drpose_ray.runs import RunSettings, Summary, open_run
+from drpose_ray.seeding import derive_seed
+from drpose_ray.sweep.config import SweepConfig
+from drpose_ray.sweep.on_ray import SweepTask, sweep_on_ray
+from drpose_ray.sweep.space import OBJECTIVE, QUALITY, TrialResult, choose_trial, list_trials, rate_trial
+from drpose_ray.sweep.validate import ValidationJudge
+from drpose_ray.tracking import sqlite_uri, start_tracking
+from jobs import run_job
+
+
+class SweepJobConfig(Config):
+    """Settings of jobs/sweep.py."""
+
+    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
+    finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="what all trials share")
+    reward: RewardConfig = Field(default=RewardConfig(), description="the distance of Eq. 1")
+    evaluate: EvaluateConfig = Field(default=EvaluateConfig(), description="how trials are judged")
+    sweep: SweepConfig = Field(default=SweepConfig(), description="what is varied")
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.run.folder / "sweep"
+
+
+class SweepSummary(Summary):
+    """What jobs/sweep.py reports; measurements are means over the validation poses."""
+
+    base: dict[str, float]
+    trials: tuple[TrialResult, ...]
+    chosen: str | None
+
+
+CONFIG, SUMMARY = SweepJobConfig, SweepSummary
+
+
+@run_job
+def main(argv: Sequence[str] | None = None) -> None:
+    config = with_absolute_paths(load_config(CONFIG, argv))
+    config.finetune.check_files()
+    trials = list_trials(config.sweep, config.finetune)
+    shards = config.run.folder / "shards"
+    judge = ValidationJudge(
+        poses=config.sweep.validation or shards / "val",
+        predictor=config.finetune.predictor,
+        distance=config.reward.distance,
+        settings=config.evaluate,
+        seed=derive_seed(config.run.seed, "validation"),
+    )
+    base = judge(config.finetune.base)
+    uri = config.run.tracking_uri or sqlite_uri(config.run.folder)
+    num_cpus = config.finetune.num_workers * config.sweep.concurrent_trials + 1
+    with (
+        open_run(config, config.folder, "sweep") as run,
+        local_or_cluster_ray(num_cpus),
+        start_tracking(uri, "sweep", "sweep") as parent,
+    ):
+        parent.log_params(config)
+        task = SweepTask(
+            folder=config.folder,
+            seed=config.run.seed,
+            dataset=config.finetune.dataset or shards / "train",
+            build_parts=functools.partial(load_parts, distance=config.reward.distance),
+            judge=judge,
+            tracking_uri=uri,
+            parent_run_id=parent.run_id,
+        )
+        measured = sweep_on_ray(task, trials, config.sweep.concurrent_trials)
+        rows = [rate_trial(trial, measured[trial.name], base, config.sweep.quality_margin) for trial in trials]
+        chosen = choose_trial(rows)
+        run.finish(SweepSummary(base=base, trials=tuple(rows), chosen=chosen.name if chosen else None))
+    print(format_table(base, rows))
+    print(f"chosen: {chosen.name}" if chosen else "no trial keeps the base's image quality")
+
+
+def format_table(base: dict[str, float], rows: Sequence[TrialResult]) -> str:
+    """One line for the base and one per trial."""
+    keys = ("pose_score", OBJECTIVE, *QUALITY)
+    lines = ["  ".join(["trial".ljust(24), *(key.rjust(14) for key in keys), "keeps quality"])]
+    for name, measured, kept in [("base", base, "")] + [(r.name, r.measured, str(r.keeps_quality)) for r in rows]:
+        lines.append("  ".join([name.ljust(24), *(f"{measured[key]:14.4f}" for key in keys), kept]))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""Fixtures of the whole suite. Nothing here needs a network, a GPU or licensed data."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Before any test module is imported: the libraries read these when they are.
+os.environ.update(
+    HF_HUB_OFFLINE="1",
+    MLFLOW_DISABLE_TELEMETRY="true",
+    RAY_AUTH_MODE="disabled",
+    RAY_USAGE_STATS_ENABLED="0",
+    RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.2",  # a killed worker loses at most this much of reported progress
+    RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S="300",
+    RAY_TRAIN_ENABLE_PREEMPTION_WATCHER="0",
+    RAY_DASHBOARD_STARTUP_TIMEOUT_S="300",  # a busy machine needs more than the minute it is given
+    RAY_DASHBOARD_SUBPROCESS_MODULE_WAIT_READY_TIMEOUT="300",
+    RAY_worker_register_timeout_seconds="300",
+    GIT_PYTHON_REFRESH="quiet",
+)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(ROOT / ".cache" / "torch_extensions"))
+# DeepSpeed builds its operator with the ninja beside this interpreter, activated environment or not.
+os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+
+
+@pytest.fixture(scope="session")
+def ray_session() -> Iterator[None]:
+    """One local Ray instance for the suite: 4 logical CPUs, 4 ``trial_driver`` slots, its own ports and folder."""
+    import ray  # tests that do not ask for Ray should not pay for importing it
+
+    folder = Path(tempfile.mkdtemp(prefix="r"))  # short: unix socket paths are limited to 107 bytes
+    workers = {name: os.environ[name] for name in ("OMP_NUM_THREADS", "TORCH_EXTENSIONS_DIR", "PATH")}
+    try:
+        ray.init(
+            address="local",
+            num_cpus=4,
+            resources={"trial_driver": 4},
+            include_dashboard=True,  # Ray Train's cleaner asks it, and warns every second without
+            object_store_memory=200 * 2**20,
+            logging_level="warning",
+            runtime_env={"env_vars": {"PYTHONPATH": str(ROOT), **workers}},
+            _temp_dir=str(folder),
+        )
+        yield
+    finally:
+        ray.shutdown()  # never `ray stop`: it ends every Ray process of the machine
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def motionx_rows() -> np.ndarray:
+    """(40, 322) float32: a person of mean shape standing upright, arms down, swinging every body joint a little."""
+    frames = np.arange(40, dtype=np.float64)[:, None]
+    phase = np.arange(63, dtype=np.float64)[None, :]
+    rows = np.zeros((40, 322), np.float32)
+    rows[:, 3:66] = 0.15 * np.sin(2 * np.pi * frames / 40 + phase)
+    rows[:, 3 + 3 * 15 + 2] -= 1.1  # left shoulder, about z: arm down from the T-pose
+    rows[:, 3 + 3 * 16 + 2] += 1.1
+    rows[:, 309 + 1] = 1.0  # metres above the floor
+    return rows

@@ -1,0 +1,95 @@
+"""The optimiser step does not depend on how many ranks share the batch."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+LEARNING_RATE, ACCUMULATION, BATCH, SIDE = 1e-2, 2, 4, 6
+ACTIVE_STEPS = (2, 1, 2, 1)  # as the literal draw does it: backward calls vary from micro-step to micro-step
+ZERO_STAGES = (1, 2, 3)
+OPTIMISER = {"betas": (0.9, 0.999), "weight_decay": 0.01}
+
+
+def _network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(4, 8, 3, padding=1), nn.SiLU(), nn.Conv2d(8, 4, 3, padding=1))
+
+
+def _call(iteration: int, micro_step: int, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Input and cotangent of one denoiser call, for the whole batch."""
+    generator = torch.Generator().manual_seed(1 + k + 10 * micro_step + 100 * iteration)
+    return torch.randn(2, BATCH, 4, SIDE, SIDE, generator=generator).unbind()
+
+
+def _train_rank(rank: int, world_size: int, folder: str, port: int) -> None:
+    os.environ.update(RANK=str(rank), WORLD_SIZE=str(world_size), LOCAL_RANK=str(rank))
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    os.environ.update(DS_ACCELERATOR="cpu", TORCH_EXTENSIONS_DIR=str(Path(folder) / "extensions"))
+
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", rank=rank, world_size=world_size)
+    for zero_stage in ZERO_STAGES:
+        trained = _train_with_engine(rank, world_size, zero_stage)
+        if rank == 0:
+            save_file(trained, Path(folder) / f"stage_{zero_stage}.safetensors")
+    dist.destroy_process_group()
+
+
+def _train_with_engine(rank: int, world_size: int, zero_stage: int) -> dict[str, torch.Tensor]:
+    from drpose_ray.finetune.engine import DenoiserEngine
+
+    engine = DenoiserEngine(
+        _network(), **OPTIMISER, max_grad_norm=1.0, gradient_accumulation=ACCUMULATION, zero_stage=zero_stage
+    )
+    share = slice(rank * BATCH // world_size, (rank + 1) * BATCH // world_size)
+    norms = []
+    for iteration in range(len(ACTIVE_STEPS)):
+        for micro_step in range(ACCUMULATION):
+            for k in range(ACTIVE_STEPS[(iteration + micro_step) % len(ACTIVE_STEPS)]):
+                x, cotangent = (tensor[share] for tensor in _call(iteration, micro_step, k))
+                engine.backward((cotangent * engine.network(x)).sum((1, 2, 3)).mean())
+        norms.append(engine.step(LEARNING_RATE))
+    return {**engine.state_dict(), "norms": torch.tensor(norms)}
+
+
+def _train_plainly() -> dict[str, torch.Tensor]:
+    network = _network()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, **OPTIMISER)
+    norms = []
+    for iteration in range(len(ACTIVE_STEPS)):
+        loss = torch.zeros(())
+        for micro_step in range(ACCUMULATION):
+            for k in range(ACTIVE_STEPS[(iteration + micro_step) % len(ACTIVE_STEPS)]):
+                x, cotangent = _call(iteration, micro_step, k)
+                loss = loss + (cotangent * network(x)).sum((1, 2, 3)).mean() / ACCUMULATION
+        optimizer.zero_grad()
+        loss.backward()
+        norms.append(torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0))
+        optimizer.step()
+    return {**{name: tensor.detach() for name, tensor in network.state_dict().items()}, "norms": torch.stack(norms)}
+
+
+@pytest.mark.slow
+def test_two_ranks_give_the_single_process_step(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    torch.multiprocessing.spawn(_train_rank, (2, str(tmp_path), port), nprocs=2)
+
+    expected = _train_plainly()
+    assert (expected["norms"] > 1).all()  # clipping is at work in every step
+    for zero_stage in ZERO_STAGES:
+        trained = load_file(tmp_path / f"stage_{zero_stage}.safetensors")
+        torch.testing.assert_close(trained.pop("norms"), expected["norms"], rtol=1e-5, atol=0)
+        assert trained.keys() == expected.keys() - {"norms"}
+        for name, tensor in trained.items():
+            torch.testing.assert_close(tensor, expected[name], rtol=0, atol=1e-6, msg=f"{name}, stage {zero_stage}")
+    assert not list(tmp_path.glob("extensions/**/*.so")), "DeepSpeed compiled an operator"

@@ -1,0 +1,122 @@
+"""Runs under Ray Train: what a worker's death, a rerun and bad input do to the result."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from drpose_ray.errors import InputError
+from drpose_ray.finetune.on_ray import FinetuneTask, finetune_on_ray
+from drpose_ray.runs import read_metrics
+from tests.finetune.tiny_run import tiny_config, tiny_parts, write_tiny_dataset
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
+
+
+def _task(folder: Path, dataset: Path, nap_seconds: float = 0.0, **settings: object) -> FinetuneTask:
+    folder.mkdir(parents=True, exist_ok=True)
+    build_parts = functools.partial(tiny_parts, nap_seconds=nap_seconds)
+    return FinetuneTask(tiny_config(**settings), seed=1, dataset=dataset, build_parts=build_parts, run_folder=folder)
+
+
+def _ignore(_iteration: int, _metrics: Mapping[str, Any]) -> None:
+    pass
+
+
+def _run(task: FinetuneTask) -> dict[str, torch.Tensor]:
+    finetune_on_ray(task, _ignore)
+    return load_file(task.model_folder / "weights.safetensors")
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_dataset(tmp_path_factory.mktemp("pairs"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> FinetuneTask:
+    task = _task(tmp_path_factory.mktemp("undisturbed"), dataset)
+    _run(task)
+    return task
+
+
+def _kill_worker_once(task: FinetuneTask, rank: int, after_iteration: int) -> threading.Thread:
+    """Send SIGKILL to the worker of ``rank`` as soon as the metrics show ``after_iteration``."""
+
+    def wait_and_kill() -> None:
+        while not any(line["step"] >= after_iteration for line in _metrics(task)):
+            time.sleep(0.02)
+        worker = json.loads((task.run_folder / "workers" / f"rank_{rank:05d}.json").read_text())
+        os.kill(worker["pid"], signal.SIGKILL)
+
+    thread = threading.Thread(target=wait_and_kill, daemon=True)
+    thread.start()
+    return thread
+
+
+def _metrics(task: FinetuneTask) -> list[dict[str, Any]]:
+    return read_metrics(task.run_folder) if (task.run_folder / "metrics.jsonl").exists() else []
+
+
+def _pids(task: FinetuneTask) -> list[int]:
+    return [json.loads(path.read_text())["pid"] for path in sorted((task.run_folder / "workers").iterdir())]
+
+
+def test_killed_worker_resumes_and_ends_with_the_same_weights(
+    tmp_path: Path, dataset: Path, undisturbed: FinetuneTask
+) -> None:
+    task = _task(tmp_path, dataset, nap_seconds=0.4)
+    seen: list[tuple[int, Mapping[str, Any]]] = []
+    killer = _kill_worker_once(task, rank=1, after_iteration=2)
+    first_pids: list[int] = []
+
+    def on_metrics(iteration: int, metrics: Mapping[str, Any]) -> None:
+        first_pids.extend(() if first_pids else _pids(task))
+        seen.append((iteration, metrics))
+
+    finetune_on_ray(task, on_metrics)
+    assert not killer.is_alive()
+    assert set(first_pids).isdisjoint(_pids(task)), "the workers were not restarted"
+
+    weights = load_file(task.model_folder / "weights.safetensors")
+    expected = load_file(undisturbed.model_folder / "weights.safetensors")
+    for name, tensor in expected.items():
+        assert torch.equal(weights[name], tensor), name
+    assert [iteration for iteration, _ in seen] == list(range(task.config.num_iterations))
+    for line, undisturbed_line in zip(_metrics(task), _metrics(undisturbed), strict=True):
+        assert _without_seconds(line) == _without_seconds(undisturbed_line)
+
+
+def _without_seconds(line: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in line.items() if not name.startswith("seconds_")}
+
+
+def test_rerun_of_a_finished_folder_trains_nothing_and_other_settings_are_refused(
+    dataset: Path, undisturbed: FinetuneTask
+) -> None:
+    expected = load_file(undisturbed.model_folder / "weights.safetensors")
+    before = _metrics(undisturbed)
+    weights = _run(undisturbed)
+    assert all(torch.equal(weights[name], tensor) for name, tensor in expected.items())
+    assert _metrics(undisturbed) == before
+
+    with pytest.raises(InputError) as refused:
+        finetune_on_ray(_task(undisturbed.run_folder, dataset, kl_weight=0.5), _ignore)
+    assert refused.value.field == "kl_weight" and refused.value.file == undisturbed.run_folder
+
+
+def test_unfinished_dataset_is_refused_before_any_worker_starts(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a finished dataset"):
+        finetune_on_ray(_task(tmp_path / "run", tmp_path / "nowhere"), _ignore)
+    assert not list((tmp_path / "run").iterdir())

@@ -1,0 +1,122 @@
+"""A model of two convolutions, a reward that is a distance, and a dataset of flat images: a run takes seconds."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from drpose_ray.diffusion.ddim import DdimSampler
+from drpose_ray.diffusion.schedule import NoiseSchedule
+from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.finetune.data import INPUT_IMAGE, PoseBatch
+from drpose_ray.finetune.parts import Parts
+from drpose_ray.shards.manifest import DatasetIdentity, complete_dataset, open_dataset
+from drpose_ray.shards.record import FrameStatus, Licence, Provenance, SequenceCamera, SequenceRecord
+from drpose_ray.shards.write import write_shard
+
+DOMAINS, VIEWS, SIDE = 2, 3, 4
+
+
+def tiny_config(**changes: object) -> FinetuneConfig:
+    settings: dict[str, object] = {
+        "num_sampling_steps": 4,
+        "num_train_steps": 2,
+        "max_early_stop": 2,
+        "kl_weight": 0.1,
+        "learning_rate": 1e-2,
+        "batch_size": 4,
+        "gradient_accumulation": 2,
+        "num_iterations": 6,
+        "checkpoint_every": 2,
+        "num_workers": 2,
+    }
+    return FinetuneConfig.model_validate({**settings, **changes})
+
+
+def tiny_parts(config: FinetuneConfig, device: torch.device, nap_seconds: float = 0.0) -> Parts:
+    """Parts with the same weights wherever they are built; a nap makes iterations long enough to be killed in."""
+
+    def encode_condition(batch: PoseBatch) -> torch.Tensor:
+        pooled = nn.functional.adaptive_avg_pool2d(batch.input_images, SIDE).mean(1)
+        return pooled[None, :, None, None].to(device)
+
+    def pose_score(x0: torch.Tensor, batch: PoseBatch) -> torch.Tensor:
+        time.sleep(nap_seconds)
+        target = batch.joints.mean((1, 2)).to(device)
+        return -(x0 - target[None, :, None, None, None, None]).square().mean((0, 2, 3, 4, 5))
+
+    def export(weights: dict[str, torch.Tensor], folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(weights, folder / "weights.safetensors")
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        denoiser, frozen = TinyDenoiser(), TinyDenoiser()
+    frozen.load_state_dict(denoiser.state_dict())
+    schedule = NoiseSchedule.from_config({"prediction_type": "v_prediction", "clip_sample": False})
+    return Parts(
+        denoiser=denoiser.to(device),
+        frozen_denoiser=frozen.requires_grad_(False).to(device),
+        encode_condition=encode_condition,
+        pose_score=pose_score,
+        sampler=DdimSampler(schedule, config.num_sampling_steps, config.eta),
+        latent_shape=(DOMAINS, VIEWS, 4, SIDE, SIDE),
+        export=export,
+    )
+
+
+class TinyDenoiser(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(8, 16, 3, padding=1), nn.SiLU(), nn.Conv2d(16, 4, 3, padding=1))
+
+    def forward(self, latents: torch.Tensor, timestep: int, condition: torch.Tensor) -> torch.Tensor:
+        stacked = torch.cat([latents, condition.expand_as(latents)], 3).flatten(0, 2)
+        return (1 + timestep / 1000) * self.layers(stacked).unflatten(0, latents.shape[:3])
+
+
+def write_tiny_dataset(folder: Path, shards: int = 3, frames: int = 5, azimuth_deg: float = 0.0) -> Path:
+    """``shards`` shards of one sequence; each image is flat and each pose random."""
+    identity = DatasetIdentity(
+        selection_sha256="0",
+        generator="flat",
+        generator_settings_sha256="0",
+        body_sha256="0",
+        sequences=shards,
+        frames=shards * frames,
+        sequences_per_shard=1,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    open_dataset(folder, identity)
+    for shard in range(shards):
+        rng = np.random.default_rng(shard)
+        record = SequenceRecord(
+            key=f"person{shard}",
+            images={INPUT_IMAGE: np.broadcast_to(rng.integers(0, 255, (frames, 1, 1, 4), np.uint8), (frames, 8, 8, 4))},
+            motion=np.zeros((frames, 322), np.float32),
+            joints_world=rng.normal(size=(frames, 23, 3)).astype(np.float32),
+            camera=SequenceCamera(
+                center_world=((0.1, 0.9, -0.2),) * frames, width_m=(2.0,) * frames, azimuth_deg=azimuth_deg
+            ),
+            provenance=Provenance(
+                source="test",
+                clip="test",
+                frames=tuple(range(frames)),
+                rank=shard,
+                fps=30,
+                generator="flat",
+                generator_settings_sha256="0",
+                body_sha256="0",
+                person_seed=shard,
+            ),
+            licence=Licence(motion="CC0-1.0", body="CC0-1.0", image="CC0-1.0"),
+            status=(FrameStatus(),) * frames,
+        )
+        write_shard(folder, shard, [record])
+    complete_dataset(folder, identity)
+    return folder

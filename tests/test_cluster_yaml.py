@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+CLUSTER = Path(__file__).resolve().parents[1] / "cluster.yaml"
+
+
+@pytest.fixture
+def cluster() -> dict[str, Any]:
+    return yaml.safe_load(CLUSTER.read_text())
+
+
+def validate(cluster: dict[str, Any]) -> None:
+    private = pytest.importorskip("ray.autoscaler._private.util", reason="Ray moved its validator")
+    private.validate_config(private.prepare_config(cluster))
+
+
+def test_rays_own_validator_accepts_the_file(cluster: dict[str, Any]) -> None:
+    validate(cluster)
+
+
+def test_the_validator_would_refuse_a_misspelt_key(cluster: dict[str, Any]) -> None:
+    """So that the test above means something."""
+    cluster["available_node_types"]["train_gpu"]["max_worker"] = 1
+    with pytest.raises(Exception, match="max_worker"):
+        validate(cluster)
+
+
+def test_the_head_runs_trial_drivers_and_no_tasks(cluster: dict[str, Any]) -> None:
+    head = cluster["available_node_types"][cluster["head_node_type"]]
+    assert head["resources"] == {"CPU": 0, "trial_driver": 8}
+
+
+def test_only_stages_that_survive_a_lost_node_run_on_spot(cluster: dict[str, Any]) -> None:
+    """A ZeRO checkpoint belongs to a world size, so training must not lose nodes to the spot market."""
+    spot = {
+        kind for kind, node in cluster["available_node_types"].items() if "InstanceMarketOptions" in node["node_config"]
+    }
+    assert spot == {"render_cpu", "synthesis_gpu"}
+
+
+def test_nothing_runs_when_there_is_no_work(cluster: dict[str, Any]) -> None:
+    assert all(node.get("min_workers", 0) == 0 for node in cluster["available_node_types"].values())

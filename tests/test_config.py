@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import Field, ValidationError, model_validator
+
+from drpose_ray.config import Config, dump_config, load_config
+from drpose_ray.errors import InputError
+
+
+class Plan(Config):
+    num_sampling_steps: int = Field(20, ge=1, description="T")
+    max_early_stop: int = Field(8, ge=1, description="m")
+
+    @model_validator(mode="after")
+    def _check(self) -> Plan:
+        if self.max_early_stop > self.num_sampling_steps:
+            raise InputError(
+                "stops after the rollout ends", field="max_early_stop", value=self.max_early_stop, remedy="m <= T"
+            )
+        return self
+
+
+class Finetune(Config):
+    kl_weight: float = Field(0.01, ge=0, description="w_KL")
+    betas: tuple[float, ...] = Field((0.9, 0.999), description="of AdamW")
+    motions: Path = Field(Path("data"), description="clips")
+    limit: int | None = Field(4, description="most poses, null for all")
+    rates: dict[str, float] = Field({"reward": 1.0}, description="weights of rewards")
+    plan: Plan = Field(Plan(), description="Algorithm 1")
+
+
+class Poses(Config):
+    count: int = Field(1500, description="farthest-point picks")
+
+
+class Job(Config):
+    """A job with one section that must be given and one that has defaults of its own."""
+
+    finetune: Finetune = Field(Finetune(kl_weight=0.5), description="post-training")
+    poses: Poses = Field(description="selection")
+
+
+def preset(folder: Path, text: str) -> str:
+    file = folder / "preset.yaml"
+    file.write_text(text)
+    return str(file)
+
+
+def test_flags_override_the_preset_and_the_preset_overrides_defaults(tmp_path: Path) -> None:
+    file = preset(tmp_path, "poses: {count: 10}\nfinetune: {betas: [0.5, 0.6], plan: {max_early_stop: 3}}\n")
+    job = load_config(Job, ["--config", file, "--finetune.plan.num_sampling_steps", "5", "--finetune.motions=clips"])
+    assert job.poses.count == 10
+    assert job.finetune.betas == (0.5, 0.6)
+    assert job.finetune.plan == Plan(num_sampling_steps=5, max_early_stop=3)
+    assert job.finetune.motions == Path("clips")
+    assert job.finetune.kl_weight == 0.5, "a job's own default of a section survives a partial override"
+
+
+def test_flags_take_lists_null_and_numbers_yaml_would_read_as_text(tmp_path: Path) -> None:
+    file = preset(tmp_path, "poses:\nfinetune: {kl_weight: 1e-5}\n")  # YAML 1.1 reads 1e-5 as a string
+    job = load_config(Job, ["--config", file, "--finetune.betas", "0.1,0.2,0.3", "--finetune.limit", "null"])
+    assert job.finetune.kl_weight == 1e-5
+    assert job.finetune.betas == (0.1, 0.2, 0.3)
+    assert job.finetune.limit is None
+
+
+def test_a_mapping_that_is_not_a_section_is_replaced_whole(tmp_path: Path) -> None:
+    file = preset(tmp_path, "poses:\nfinetune: {rates: {hands: 2}}\n")
+    assert load_config(Job, ["--config", file]).finetune.rates == {"hands": 2.0}
+
+
+def test_the_resolved_file_alone_gives_the_same_configuration(tmp_path: Path) -> None:
+    first = load_config(Job, ["--poses.count", "3", "--finetune.kl_weight", "1e-7", "--finetune.limit", "null"])
+    dump_config(first, tmp_path / "config.resolved.yaml")
+    assert load_config(Job, ["--config", str(tmp_path / "config.resolved.yaml")]) == first
+
+
+def test_one_preset_serves_jobs_with_other_sections(tmp_path: Path) -> None:
+    """A section of another job is passed over, whatever is in it; its owner checks it."""
+    file = preset(tmp_path, "poses: {count: 2}\nsynthesis: {size: 64}\n")
+    assert load_config(Job, ["--config", file]).poses.count == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "field", "remedy"),
+    [
+        ("posess: {count: 1}", [], "posess", "'poses'"),
+        ("poses: {cuont: 1}", [], "poses.cuont", "'count'"),
+        ("poses:\nfinetune: {plan: {max_stop: 1}}", [], "finetune.plan.max_stop", "max_early_stop"),
+        ("poses:\nfinetune: {kl_weight: -1}", [], "finetune.kl_weight", "--finetune.kl_weight"),
+        ("poses:\nfinetune: {kl_weight: .nan}", [], "finetune.kl_weight", "--finetune.kl_weight"),
+        ("poses:\nfinetune: {plan: {max_early_stop: 21}}", [], "finetune.plan.max_early_stop", "m <= T"),
+        ("finetune: {kl_weight: 1}", [], "poses", "--poses"),
+        ("poses: 5", [], "poses", "--poses"),
+    ],
+)
+def test_a_preset_that_cannot_work_is_refused_naming_field_and_remedy(
+    tmp_path: Path, text: str, flags: list[str], field: str, remedy: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        load_config(Job, ["--config", preset(tmp_path, text), *flags])
+    assert caught.value.field == field
+    assert remedy in caught.value.remedy
+    assert str(caught.value.file).endswith("preset.yaml")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", "poses: {count: 1, count: 2}", "poses: !!python/name:os.system {}"])
+def test_a_file_that_is_not_a_plain_yaml_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match=r"preset\.yaml"):
+        load_config(Job, ["--config", preset(tmp_path, text)])
+
+
+def test_a_bad_flag_is_named_as_a_flag_even_beside_a_good_preset(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        load_config(Job, ["--config", preset(tmp_path, "poses: {count: 1}"), "--finetune.betas", "0.9,x"])
+    assert caught.value.file == "command line"
+    assert caught.value.field == "finetune.betas.1"
+
+
+@pytest.mark.parametrize("flags", [["--poses.cuont", "1"], ["--poses.cou", "1"], ["--synthesis.size", "1"], ["stray"]])
+def test_flags_that_are_no_field_of_the_job_are_refused_abbreviations_too(flags: list[str]) -> None:
+    with pytest.raises(InputError, match="command line"):
+        load_config(Job, ["--poses.count", "1", *flags])
+
+
+def test_a_missing_preset_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        load_config(Job, ["--config", str(tmp_path / "absent.yaml")])
+
+
+def test_the_environment_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSES", '{"count": 9}')
+    monkeypatch.setenv("FINETUNE", '{"kl_weight": 9}')
+    assert load_config(Job, ["--poses.count", "1"]) == Job(finetune=Finetune(kl_weight=0.5), poses=Poses(count=1))
+
+
+def test_help_describes_every_field(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        load_config(Job, ["--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert "--finetune.plan.max_early_stop" in text
+    assert "w_KL" in text
+
+
+def test_a_configuration_cannot_be_changed_after_it_is_checked() -> None:
+    with pytest.raises(ValidationError):
+        Poses().count = 3  # type: ignore[misc]

@@ -1,0 +1,139 @@
+"""The whole chain on toy settings: real parts, nothing learned."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from drpose_ray.config import Config
+from drpose_ray.evaluate.report import JudgementSummary
+from jobs import pipeline
+from jobs.pipeline import Stage, run_stage
+
+
+class StageConfig(Config):
+    """Settings of a pretended stage."""
+
+    value: int = 0
+
+
+def make_stage(folder: Path, calls: list[str], value: int = 0, status: int = 0) -> Stage:
+    def run(argv: Sequence[str] | None) -> int:
+        calls.append("run")
+        folder.mkdir(parents=True, exist_ok=True)
+        if status == 0:
+            (folder / "summary.json").write_text("{}")
+        return status
+
+    return Stage("stage", run, StageConfig(value=value), folder)
+
+
+def test_a_stage_is_skipped_only_with_a_summary_the_same_settings_and_the_same_upstream(tmp_path: Path) -> None:
+    calls: list[str] = []
+    folder, markers = tmp_path / "stage", tmp_path / "pipeline"
+    markers.mkdir()
+
+    def ran(stage: Stage, upstream: str) -> bool:
+        before = len(calls)
+        status, _, summary = run_stage(stage, markers, upstream)
+        assert status == 0
+        assert summary.done_before == (len(calls) == before)
+        return len(calls) > before
+
+    assert ran(make_stage(folder, calls), "a")
+    assert not ran(make_stage(folder, calls), "a")
+    assert ran(make_stage(folder, calls), "b")
+    assert ran(make_stage(folder, calls, value=1), "b")
+    (folder / "summary.json").unlink()
+    assert ran(make_stage(folder, calls, value=1), "b")
+
+
+def test_a_failed_stage_stops_the_chain_and_is_run_again(tmp_path: Path) -> None:
+    calls: list[str] = []
+    status, _, _ = run_stage(make_stage(tmp_path / "stage", calls, status=2), tmp_path, "")
+    assert status == 2
+    status, _, summary = run_stage(make_stage(tmp_path / "stage", calls), tmp_path, "")
+    assert (status, summary.done_before, len(calls)) == (0, False, 2)
+
+
+@pytest.fixture
+def toy_flags(tmp_path: Path) -> list[str]:
+    from drpose_ray.diffusion.build import build_i2mv
+    from drpose_ray.diffusion.config import small_architecture
+    from drpose_ray.diffusion.i2mv import save_i2mv
+    from drpose_ray.evaluate.estimator import PoseEstimator
+    from drpose_ray.evaluate.estimator_config import EstimatorConfig
+
+    run = tmp_path / "toy"
+    save_i2mv(build_i2mv(small_architecture(), seed=0), tmp_path / "base")
+    torch.manual_seed(0)
+    PoseEstimator(EstimatorConfig()).save(tmp_path / "estimator.safetensors")
+    settings = {
+        "run.folder": run,
+        "poses.motions": "[]",
+        "poses.num_dance_clips": 6,
+        "poses.dance_seconds": 3,
+        "poses.window": 2,
+        "poses.num_train": 4,
+        "poses.num_val": 0,
+        "poses.num_test": 3,
+        "poses.test_share": 0.3,
+        "synthesis.clothed_body.multiview": "true",  # so that the reward can be fitted on the same toy shards
+        "synthesis.workers": 1,
+        "reward.multiview_shards": f'["{run / "shards" / "train"}"]',
+        "reward.i2mv": tmp_path / "base",
+        "reward.fit.updates": 2,
+        "reward.fit.validation_samples": 2,
+        "finetune.base": tmp_path / "base",
+        "finetune.predictor": tmp_path / "missing.safetensors",
+        "finetune.num_sampling_steps": 2,
+        "finetune.num_train_steps": 1,
+        "finetune.max_early_stop": 1,
+        "finetune.gradient_accumulation": 1,
+        "finetune.num_iterations": 2,
+        "evaluate.estimator": tmp_path / "estimator.safetensors",
+        "evaluate.num_standing": 2,
+        "evaluate.num_sampling_steps": 2,
+    }
+    return [part for name, value in settings.items() for part in (f"--{name}", str(value))]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_session")
+def test_pipeline_goes_from_motions_to_a_report_and_does_nothing_twice(
+    tmp_path: Path,
+    toy_flags: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert pipeline.main(toy_flags) == 0
+    run = tmp_path / "toy"
+    assert "results from free twins" in capsys.readouterr().out
+    judgement = JudgementSummary.model_validate_json((run / "evaluate" / "summary.json").read_text())
+    assert {(row.pose_set, row.num_poses) for row in judgement.rows} == {("challenging", 3), ("standing", 2)}
+    assert (run / "evaluate" / "report.html").stat().st_size > 100_000
+    with (run / "evaluate" / "per_pose.csv").open() as stream:
+        assert len(list(csv.DictReader(stream))) == 4 * (3 + 2)
+    summary = json.loads((run / "pipeline" / "summary.json").read_text())
+    assert list(summary["stages"]) == [
+        "select_poses", "train", "challenging", "standing", "fit_reward", "drpose", "drpose_no_kl", "evaluate",
+    ]  # fmt: skip
+    assert summary["claims"] == {verdict.key: verdict.holds for verdict in judgement.verdicts}
+
+    def refuse(name: str) -> Callable[[Sequence[str] | None], int]:
+        def run_again(argv: Sequence[str] | None) -> int:
+            raise AssertionError(f"{name} was run again")
+
+        return run_again
+
+    for name in ("select_poses", "synthesize", "fit_reward", "finetune", "evaluate"):
+        monkeypatch.setattr(getattr(pipeline, name), "main", refuse(name))
+    assert pipeline.main(toy_flags) == 0
+    assert "HOLDS" in (out := capsys.readouterr().out) or "FAILS" in out
+    with pytest.raises(AssertionError, match="evaluate was run again"):
+        pipeline.main([*toy_flags, "--evaluate.num_sampling_steps", "1"])

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from drpose_ray.errors import InputError
+from drpose_ray.runs import RunRecord, RunSettings, Summary, open_run, read_metrics
+from jobs import run_job
+
+
+class Score(Summary):
+    pose_score: float
+
+
+def test_a_finished_run_holds_its_configuration_circumstances_metrics_and_summary(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "finetune"
+    with open_run(RunSettings(seed=7), folder, "finetune") as run:
+        run.log_metrics(0, {"loss": 1.5})
+        run.log_metrics(1, {"loss": float("inf")})
+        run.finish(Score(pose_score=-0.5))
+    assert yaml.safe_load((folder / "config.resolved.yaml").read_text())["seed"] == 7
+    record = RunRecord.model_validate_json((folder / "run.json").read_text())
+    assert record.job == "finetune"
+    assert record.packages["torch"]
+    assert read_metrics(folder) == [{"step": 0, "loss": 1.5}, {"step": 1, "loss": None}]
+    assert json.loads((folder / "summary.json").read_text()) == {"pose_score": -0.5}
+
+
+def test_a_run_that_failed_has_no_summary_not_even_an_older_one(tmp_path: Path) -> None:
+    with open_run(RunSettings(), tmp_path, "job") as run:
+        run.finish(Score(pose_score=0.0))
+    with pytest.raises(RuntimeError), open_run(RunSettings(seed=1), tmp_path, "job"):
+        raise RuntimeError
+    assert not (tmp_path / "summary.json").exists()
+
+
+def test_a_resumed_run_keeps_earlier_metrics_and_writes_redone_steps_once(tmp_path: Path) -> None:
+    with open_run(RunSettings(), tmp_path, "job") as run:
+        for step in range(4):
+            run.log_metrics(step, {"loss": float(step)})
+    with (tmp_path / "metrics.jsonl").open("a") as stream:
+        stream.write('{"step": 4, "lo')  # what a kill in the middle of a write leaves
+    with open_run(RunSettings(), tmp_path, "job", start_step=2) as run:
+        run.log_metrics(2, {"loss": 20.0})
+    assert [(line["step"], line["loss"]) for line in read_metrics(tmp_path)] == [(0, 0.0), (1, 1.0), (2, 20.0)]
+
+
+def test_a_run_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="run folder"), open_run(RunSettings(), tmp_path / "file" / "run", "job"):
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_run_folder_without_permission_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError), open_run(RunSettings(), tmp_path, "job"):
+        pass
+
+
+def test_a_summary_refuses_numbers_that_json_cannot_hold() -> None:
+    with pytest.raises(ValidationError):
+        Score(pose_score=float("nan"))
+
+
+def test_refused_input_is_one_line_on_stderr_and_status_two(capsys: pytest.CaptureFixture[str]) -> None:
+    @run_job
+    def main(argv: Sequence[str] | None) -> None:
+        raise InputError("no clips", file="motions", remedy="name a folder with .npy files")
+
+    assert main([]) == 2
+    assert capsys.readouterr().err == ("error: no clips; file: motions; remedy: name a folder with .npy files\n")
+
+
+def test_a_job_that_ends_well_has_status_zero_and_one_that_breaks_keeps_its_traceback() -> None:
+    assert run_job(lambda _: None)([]) == 0
+    with pytest.raises(ZeroDivisionError):
+        run_job(lambda _: 1 // 0)([])
