@@ -36,7 +36,5 @@ class InputError(ValueError):
         return _rebuild, (self.problem, self.file, self.field, self.value, self.remedy)
 
 
-def _rebuild(
-    problem: str, file: str | Path | None, field: str | None, value: object, remedy: str
-) -> InputError:
+def _rebuild(problem: str, file: str | Path | None, field: str | None, value: object, remedy: str) -> InputError:
     return InputError(problem, file=file, field=field, value=value, remedy=remedy)

@@ -81,9 +81,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         recent = losses[-200:] or [math.inf]
         run.finish(
             FitBaseSummary(
-                model="i2mv", num_people=len(training), vae_psnr_color_db=psnr[1], vae_psnr_normal_db=psnr[0],
+                model="i2mv",
+                num_people=len(training),
+                vae_psnr_color_db=psnr[1],
+                vae_psnr_normal_db=psnr[0],
                 final_loss=sum(recent) / len(recent),
-            )  # fmt: skip
+            )
         )
 
 
@@ -122,7 +125,9 @@ def _vae_psnr(model: ImageToMultiView, images: NDArray[np.uint8]) -> tuple[float
     psnr = []
     for domain in range(2):
         pixels = torch.from_numpy(images[:, domain]).flatten(0, 1).movedim(-1, 1).float() / 255
-        error = torch.cat([(model.vae.decode(model.vae.encode(x)) - x).pow(2).mean((1, 2, 3)) for x in pixels.split(48)])
+        error = torch.cat(
+            [(model.vae.decode(model.vae.encode(x)) - x).pow(2).mean((1, 2, 3)) for x in pixels.split(48)]
+        )
         psnr.append(float((-10 * error.log10()).mean()))
     return psnr[0], psnr[1]
 

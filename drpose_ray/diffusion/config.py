@@ -59,4 +59,3 @@ def small_architecture() -> dict[str, Any]:
             "timestep_spacing": "trailing", "clip_sample": False, "set_alpha_to_one": True, "steps_offset": 0,
         },
     }  # fmt: skip
-

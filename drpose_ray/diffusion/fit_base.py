@@ -28,7 +28,8 @@ _WARM_UP = 100
 @dataclass(frozen=True)
 class MultiViewLatents:
     """A training set in memory. ``mean`` and ``std`` (N, M, V, 4, h, w) of the posterior, scaled; ``input_images``
-    (N, 3, c, c) in [0, 1] at the image encoder's size. The condition latent is the colour front view's mean."""
+    (N, 3, c, c) in [0, 1] at the image encoder's size. The condition latent is the colour front view's mean.
+    """
 
     mean: torch.Tensor
     std: torch.Tensor

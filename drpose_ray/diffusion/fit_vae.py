@@ -38,7 +38,9 @@ def fit_vae(
         progress = step / settings.num_updates
         tail = max(0.0, (progress - 0.3) / 0.7)
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * min(1, (step + 1) / 50) * (0.02 + 0.98 * math.cos(tail * math.pi / 2) ** 2)
+            group["lr"] = (
+                settings.learning_rate * min(1, (step + 1) / 50) * (0.02 + 0.98 * math.cos(tail * math.pi / 2) ** 2)
+            )
         batch = _draw(images, settings.batch_size, rng, crop=progress < settings.crop_share)
         loss, metrics = _loss(vae, batch, settings.kl_weight)
         optimizer.zero_grad()

@@ -21,6 +21,9 @@ _STD = (0.26862954, 0.26130258, 0.27577711)
 class ImageEncoder(nn.Module):
     """``CLIPVisionModelWithProjection`` and unCLIP's noise-level embedding at level 0."""
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
         self.config = dict(config)

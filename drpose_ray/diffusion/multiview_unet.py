@@ -1,4 +1,4 @@
-"""The image-to-multi-view U-Net of PSHuman and Era3D: one class from the CPU configuration to 0.9 billion parameters."""
+"""The image-to-multi-view U-Net of PSHuman and Era3D: one class, from a CPU's size to 0.9 billion parameters."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class MultiViewUNet(UNet2DConditionModel):  # type: ignore[misc]
             for i, block in enumerate(wrapper.transformer_blocks):
                 wrapper.transformer_blocks[i] = MultiViewTransformerBlock(block, num_views)
 
-    def forward(  # type: ignore[override]
+    def forward(
         self, latents: torch.Tensor, timestep: int | torch.Tensor, condition: Condition
     ) -> torch.Tensor:
         """The network's output (M, B, V, 4, h, w): v or noise, as the schedule says.

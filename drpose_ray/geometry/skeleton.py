@@ -18,9 +18,7 @@ NUM_BODY_JOINTS: Final = 22
 """Without the jaw: what pose diversity (Fig. 4) and farthest-point sampling measure."""
 
 MIRROR: Final = tuple(
-    JOINT_NAMES.index(
-        name.replace("left", "right") if name.startswith("left") else name.replace("right", "left")
-    )
+    JOINT_NAMES.index(name.replace("left", "right") if name.startswith("left") else name.replace("right", "left"))
     for name in JOINT_NAMES
 )
 """MIRROR[j] is the joint that j becomes in a left-right reflection."""

@@ -39,10 +39,9 @@ def draw_pose(
     rng = stream(seed, "pose", index)
     shares = np.array(list(mixture.values()), float)
     source = rng.choice(list(mixture), p=shares / shares.sum())
-    if source == "standing":
-        return draw_standing(rng, 1)[0]
-    if source == "moderate":
-        return draw_moderate(rng, 1)[0]
+    if source in ("standing", "moderate"):
+        rows = draw_standing(rng, 1) if source == "standing" else draw_moderate(rng, 1)
+        return rows.reshape(NUM_COLUMNS)
     if source == "dance":
         clip = generate_dance(stream(seed, "dance", index // _FRAMES_PER_DANCE), num_frames=240)
     elif clips:

@@ -48,8 +48,6 @@ def read_multiview(folder: Path, limit: int | None = None) -> MultiViewSet:
     )  # fmt: skip
 
 
-
-
 def _views(sample: FrameSample, folder: Path) -> NDArray[np.uint8]:
     names = [[f"{domain}{view}" for view in range(NUM_VIEWS)] for domain in ("normal", "color")]
     missing = [name for row in names for name in row if name not in sample.images]

@@ -7,6 +7,7 @@ dataset folder under the same path.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -43,6 +44,8 @@ def _finished_rows(
     plan: BuildPlan, todo: list[int], make_generator: Callable[[], PoseToImage], workers: int
 ) -> Iterator[ShardRow]:
     ray.data.DataContext.get_current().enable_progress_bars = False
+    # While actors start slowly on a busy machine, Ray Data warns that the job may hang for ever; errors are raised.
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     # One block per shard: blocks are what Ray Data retries and what it hands back as progress.
     rows = ray.data.from_items([{"shard": i} for i in todo], override_num_blocks=len(todo)).map_batches(
         _ShardBuilder,
