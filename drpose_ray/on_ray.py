@@ -36,12 +36,12 @@ def local_or_cluster_ray(num_cpus: int, object_store_bytes: int = 200 * 2**20) -
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # short: Ray keeps unix sockets below it
     try:
-        # With the dashboard off, Ray Train's cleaner logs a warning every second.
+        # The dashboard stays at its default, on if it comes up in time: with it off, Ray Train's cleaner logs a warning
+        # every second; with it demanded, a busy machine that is slow to start it fails here.
         ray.init(
             "local",
             num_cpus=num_cpus,
             object_store_memory=object_store_bytes,
-            include_dashboard=True,
             _temp_dir=folder,
             log_to_driver=False,
             logging_level=logging.ERROR,

@@ -40,7 +40,7 @@ def _load_compiled() -> bool:
     if package is None or package.origin is None:
         return True
     try:
-        torch.ops.load_library(str(Path(package.origin).with_name("_C.so")))  # type: ignore[no-untyped-call]
+        torch.ops.load_library(str(Path(package.origin).with_name("_C.so")))
     except OSError:
         return False
     return _are_defined()

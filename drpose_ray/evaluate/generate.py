@@ -44,4 +44,5 @@ def fit_images(images: torch.Tensor, size: int) -> torch.Tensor:
     """Average images (…, 3, s, s) to ``size`` pixels a side; unchanged where they have it."""
     if images.shape[-1] == size:
         return images
-    return F.interpolate(images.flatten(0, -4), (size, size), mode="area").unflatten(0, images.shape[:-3])
+    fitted: torch.Tensor = F.interpolate(images.flatten(0, -4), (size, size), mode="area")
+    return torch.unflatten(fitted, 0, images.shape[:-3])

@@ -45,7 +45,7 @@ class AveragedAdamW(Generic[NetworkT]):
         for group in self._adamw.param_groups:
             group["lr"] = learning_rate(self.updates_done, self.settings)
         self._adamw.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
         self._adamw.step()
         self._follow()

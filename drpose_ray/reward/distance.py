@@ -51,4 +51,5 @@ def cross_entropy_excess(logits: torch.Tensor, target_maps: torch.Tensor) -> tor
     axes = (1, 2, 3, 4)
     cross_entropy = F.binary_cross_entropy_with_logits(logits, target_maps, reduction="none").sum(axes)
     own_entropy = (torch.special.entr(target_maps) + torch.special.entr(1 - target_maps)).sum(axes)
-    return (cross_entropy - own_entropy) / target_maps.sum(axes)
+    excess: torch.Tensor = (cross_entropy - own_entropy) / target_maps.sum(axes)
+    return excess
