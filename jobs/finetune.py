@@ -109,7 +109,7 @@ def _summarise(folder: Path, model: Path) -> FinetuneSummary:
     tenth = max(len(lines) // 10, 1)
 
     def mean(name: str, of: Sequence[Mapping[str, Any]]) -> float:
-        return sum(line[name] for line in of) / len(of)
+        return float(sum(line[name] for line in of)) / len(of)
 
     seconds = [name for name in lines[-1] if name.startswith("seconds_")]
     return FinetuneSummary(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from smplx.lbs import batch_rigid_transform, batch_rodrigues, blend_shapes, vertices2joints
 
 from drpose_ray.errors import InputError
-from drpose_ray.poses.motionx import BETAS, BODY_POSE, HAND_POSE, JAW_POSE, NUM_COLUMNS, ROOT_ORIENT, TRANSLATION
+from drpose_ray.geometry.motion_row import BETAS, BODY_POSE, HAND_POSE, JAW_POSE, NUM_COLUMNS, ROOT_ORIENT, TRANSLATION
 from drpose_ray.publish import file_sha256
 
 NUM_BETAS = 10

@@ -29,9 +29,7 @@ class MultiViewUNet(UNet2DConditionModel):  # type: ignore[misc]
             for i, block in enumerate(wrapper.transformer_blocks):
                 wrapper.transformer_blocks[i] = MultiViewTransformerBlock(block, num_views)
 
-    def forward(
-        self, latents: torch.Tensor, timestep: int | torch.Tensor, condition: Condition
-    ) -> torch.Tensor:
+    def forward(self, latents: torch.Tensor, timestep: int | torch.Tensor, condition: Condition) -> torch.Tensor:
         """The network's output (M, B, V, 4, h, w): v or noise, as the schedule says.
 
         Args:

@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.rotations import axis_angle_to_matrix
 from drpose_ray.geometry.skeleton import JOINT_NAMES, NUM_BODY_JOINTS, PARENTS
-from drpose_ray.poses import motionx
 
 PELVIS_AT_REST: Final = np.array([0.0, -0.35, 0.01])
 """Where SMPL-X's rest pose has the pelvis; a row's translation is counted from it."""
@@ -60,8 +60,8 @@ def joints_from_rotations(rotations: NDArray[np.floating]) -> NDArray[np.float64
 
 def joints_from_rows(rows: NDArray[np.floating]) -> NDArray[np.float64]:
     """(N, 322) Motion-X rows -> (N, 22, 3) world joint positions in metres."""
-    angles = rows[:, motionx.JOINT_ROTATIONS].reshape(len(rows), NUM_BODY_JOINTS, 3)
-    pelvis = PELVIS_AT_REST + rows[:, motionx.TRANSLATION]
+    angles = rows[:, motion_row.JOINT_ROTATIONS].reshape(len(rows), NUM_BODY_JOINTS, 3)
+    pelvis = PELVIS_AT_REST + rows[:, motion_row.TRANSLATION]
     joints = joints_from_rotations(axis_angle_to_matrix(angles))
     joints += pelvis[:, None]
     return joints

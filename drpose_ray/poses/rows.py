@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.rotations import euler_xyz_to_matrix, matrix_to_axis_angle, turn
-from drpose_ray.poses import motionx
 from drpose_ray.poses.kinematics import PELVIS_AT_REST, joints_from_rotations
 
 
@@ -27,9 +27,9 @@ def rotations_from_euler(
 
 def grounded_rows(rotations: NDArray[np.float64]) -> NDArray[np.float32]:
     """(N, 22, 3, 3) -> (N, 322): translation puts the lowest joint at y = 0 and the pelvis over the origin."""
-    rows = np.zeros((len(rotations), motionx.NUM_COLUMNS), np.float32)
-    rows[:, motionx.JOINT_ROTATIONS] = matrix_to_axis_angle(rotations).reshape(len(rotations), -1)
+    rows = np.zeros((len(rotations), motion_row.NUM_COLUMNS), np.float32)
+    rows[:, motion_row.JOINT_ROTATIONS] = matrix_to_axis_angle(rotations).reshape(len(rotations), -1)
     pelvis = np.zeros((len(rotations), 3))
     pelvis[:, 1] = -joints_from_rotations(rotations)[..., 1].min(-1)
-    rows[:, motionx.TRANSLATION] = pelvis - PELVIS_AT_REST
+    rows[:, motion_row.TRANSLATION] = pelvis - PELVIS_AT_REST
     return rows

@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.rotations import axis_angle_to_matrix, euler_xyz_to_matrix, matrix_to_euler_xyz
 from drpose_ray.geometry.skeleton import JOINT_NAMES, NUM_BODY_JOINTS
-from drpose_ray.poses import motionx
 from drpose_ray.poses.limits import EULER_HIGH, EULER_LOW, JOINT
 from drpose_ray.poses.motionx import MotionClip
 
@@ -40,7 +40,7 @@ class Validity:
 
 def check_frames(clip: MotionClip) -> Validity:
     """Judge every frame of ``clip``. Speed needs a neighbour on one side only, so clip ends are judged too."""
-    angles = clip.motion[:, motionx.JOINT_ROTATIONS].reshape(-1, NUM_BODY_JOINTS, 3).astype(np.float64)
+    angles = clip.motion[:, motion_row.JOINT_ROTATIONS].reshape(-1, NUM_BODY_JOINTS, 3).astype(np.float64)
     not_finite = np.asarray(~np.isfinite(clip.motion).all(1))
     rotations = axis_angle_to_matrix(np.where(np.isfinite(angles), angles, 0.0))
     reasons = {

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from drpose_ray.geometry.motion_row import NUM_COLUMNS
 from drpose_ray.geometry.skeleton import NUM_JOINTS
 
-MOTION_COLUMNS: Final = 322
 PNG_COMPRESS_LEVEL: Final = 1
 """zlib's fastest; level 6 halves the bytes of a rendered person for about 1.5 times the time."""
 
@@ -121,7 +121,7 @@ class SequenceRecord:
             raise ValueError(f"record key {self.key!r} must match {KEY_PATTERN}")
         if not 1 <= frames <= 100:  # frame numbers have two digits in member names
             raise ValueError(f"record {self.key}: {frames} frames, expected 1 to 100")
-        if self.motion.shape != (frames, MOTION_COLUMNS) or self.motion.dtype != np.float32:
+        if self.motion.shape != (frames, NUM_COLUMNS) or self.motion.dtype != np.float32:
             raise ValueError(f"record {self.key}: motion is {self.motion.dtype} {self.motion.shape}")
         if self.joints_world.shape != (frames, NUM_JOINTS, 3) or self.joints_world.dtype != np.float32:
             raise ValueError(f"record {self.key}: joints are {self.joints_world.dtype} {self.joints_world.shape}")

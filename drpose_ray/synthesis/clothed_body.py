@@ -15,8 +15,8 @@ from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.people import Portrait, draw_person, take_portrait
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
+from drpose_ray.geometry.motion_row import BETAS, TRANSLATION
 from drpose_ray.geometry.rotations import turn
-from drpose_ray.poses.motionx import BETAS, TRANSLATION
 from drpose_ray.poses.sources import heading, turn_row
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.seeding import derive_seed, stream

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.rotations import axis_angle_to_matrix
 from drpose_ray.poses import dance, motionx, validity
 from drpose_ray.poses.kinematics import joints_from_rows
@@ -17,7 +18,7 @@ def _clip(num_frames: int = 1500) -> motionx.MotionClip:
 
 def test_every_frame_is_within_the_joint_limits_and_smooth() -> None:
     clip = _clip()
-    rotations = axis_angle_to_matrix(clip.motion[:, motionx.JOINT_ROTATIONS].reshape(-1, 22, 3))
+    rotations = axis_angle_to_matrix(clip.motion[:, motion_row.JOINT_ROTATIONS].reshape(-1, 22, 3))
     assert not validity.breaks_limits(rotations, tolerance=0.001).any()
     assert validity.check_frames(clip).refused["angular speed"] == 0
 

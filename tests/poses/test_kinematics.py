@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.skeleton import MIRROR
-from drpose_ray.poses import motionx
 from drpose_ray.poses.kinematics import PELVIS_AT_REST, REST_OFFSETS, joints_from_rows
 from drpose_ray.poses.limits import JOINT
 
@@ -33,7 +33,7 @@ def test_turns_move_only_what_hangs_below_and_keep_bone_lengths() -> None:
 
 def test_translation_moves_every_joint_alike() -> None:
     row = np.zeros((1, 322))
-    row[0, motionx.TRANSLATION] = 1, 2, 3
+    row[0, motion_row.TRANSLATION] = 1, 2, 3
     np.testing.assert_allclose(
         joints_from_rows(row) - joints_from_rows(0 * row), np.broadcast_to((1, 2, 3), (1, 22, 3))
     )

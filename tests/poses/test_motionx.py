@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from drpose_ray.errors import InputError
-from drpose_ray.poses import motionx
+from drpose_ray.geometry import motion_row
 from drpose_ray.poses.motionx import read_motions
 
 SHIPPED = Path(__file__).parents[2] / "data/cmu_subset/cmu_subset.npz"
@@ -37,14 +37,14 @@ def _npz(path: Path, **changes: Any) -> Path:
 
 def test_columns_cover_the_row_once() -> None:
     parts = (
-        motionx.ROOT_ORIENT,
-        motionx.BODY_POSE,
-        motionx.HAND_POSE,
-        motionx.JAW_POSE,
-        motionx.EXPRESSION,
-        motionx.FACE_SHAPE,
-        motionx.TRANSLATION,
-        motionx.BETAS,
+        motion_row.ROOT_ORIENT,
+        motion_row.BODY_POSE,
+        motion_row.HAND_POSE,
+        motion_row.JAW_POSE,
+        motion_row.EXPRESSION,
+        motion_row.FACE_SHAPE,
+        motion_row.TRANSLATION,
+        motion_row.BETAS,
     )
     assert [column for part in parts for column in range(322)[part]] == list(range(322))
 
