@@ -53,6 +53,7 @@ class PipelineConfig(Config):
 class StageSummary(Summary):
     """One stage of the pipeline."""
 
+    name: str
     folder: str
     seconds: float = Field(description="of the run that did the work")
     done_before: bool
@@ -61,7 +62,7 @@ class StageSummary(Summary):
 class PipelineSummary(Summary):
     """What jobs/pipeline.py reports."""
 
-    stages: dict[str, StageSummary]
+    stages: tuple[StageSummary, ...] = Field(description="in the order they were run")
     claims: dict[str, bool] = Field(description="verdicts of the judgement")
     report: str
 
@@ -87,19 +88,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     root = config.run.folder
     num_cpus = max(config.synthesis.workers, config.finetune.num_workers)
     with open_run(config, root / "pipeline", "pipeline") as run, local_or_cluster_ray(num_cpus):
-        stages: dict[str, StageSummary] = {}
+        stages: list[StageSummary] = []
         upstream = ""
         for stage in plan_stages(config):
             if stage.name == "challenging":
                 write_judged_poses(config, root / "judged_poses.npz")
-            status, upstream, stages[stage.name] = run_stage(stage, run.folder, upstream)
+            status, upstream, summary = run_stage(stage, run.folder, upstream)
             if status:
                 return status
+            stages.append(summary)
         judgement = JudgementSummary.model_validate_json((root / "evaluate" / SUMMARY_FILE).read_text())
         report = str(root / "evaluate" / evaluate.REPORT_FILE)
         claims = {verdict.key: verdict.holds for verdict in judgement.verdicts}
-        run.finish(PipelineSummary(stages=stages, claims=claims, report=report))
-    if stages["evaluate"].done_before:
+        run.finish(PipelineSummary(stages=tuple(stages), claims=claims, report=report))
+    if stages[-1].done_before:
         print(f"{format_table(judgement)}\n\nreport: {report}")
     return 0
 
@@ -168,7 +170,7 @@ def run_stage(stage: Stage, folder: Path, upstream: str) -> tuple[int, str, Stag
         done = json.loads(marker.read_text())
         if done["fingerprint"] == fingerprint:
             print(f"== {stage.name}: done before ({done['seconds']:.0f} s)", flush=True)
-            return 0, fingerprint, StageSummary(folder=str(stage.folder), seconds=done["seconds"], done_before=True)
+            return 0, fingerprint, _summarise(stage, done["seconds"], done_before=True)
     print(f"== {stage.name}", flush=True)
     marker.unlink(missing_ok=True)
     dump_config(stage.config, preset)
@@ -178,7 +180,11 @@ def run_stage(stage: Stage, folder: Path, upstream: str) -> tuple[int, str, Stag
     if status == 0:
         write_json(marker, {"fingerprint": fingerprint, "seconds": seconds})
         print(f"== {stage.name}: {seconds:.0f} s", flush=True)
-    return status, fingerprint, StageSummary(folder=str(stage.folder), seconds=seconds, done_before=False)
+    return status, fingerprint, _summarise(stage, seconds, done_before=False)
+
+
+def _summarise(stage: Stage, seconds: float, *, done_before: bool) -> StageSummary:
+    return StageSummary(name=stage.name, folder=str(stage.folder), seconds=seconds, done_before=done_before)
 
 
 def _with(config: C, **changes: object) -> C:

@@ -120,7 +120,7 @@ def test_pipeline_goes_from_motions_to_a_report_and_does_nothing_twice(
     with (run / "evaluate" / "per_pose.csv").open() as stream:
         assert len(list(csv.DictReader(stream))) == 4 * (3 + 2)
     summary = json.loads((run / "pipeline" / "summary.json").read_text())
-    assert list(summary["stages"]) == [
+    assert [stage["name"] for stage in summary["stages"]] == [
         "select_poses", "train", "challenging", "standing", "fit_reward", "drpose", "drpose_no_kl", "evaluate",
     ]  # fmt: skip
     assert summary["claims"] == {verdict.key: verdict.holds for verdict in judgement.verdicts}

@@ -80,7 +80,8 @@ def minimal_rotation(source: Array, target: Array) -> Array:
     a, b = _unit(source), _unit(target)
     axis, cosine = np.cross(a, b), float(a @ b)
     cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
-    return np.eye(3) + cross + cross @ cross / (1 + cosine)
+    rotation: Array = np.eye(3) + cross + cross @ cross / (1 + cosine)
+    return rotation
 
 
 def _about_z(angle_rad: float) -> Array:
