@@ -78,3 +78,16 @@ def normal_angle_deg(normals: torch.Tensor, truth: torch.Tensor, mask: torch.Ten
     count = mask.sum((-2, -1))
     mean = (angle * mask).sum((-2, -1)) / count.clamp(min=1)
     return torch.where(count > 0, mean, _NO_OVERLAP_ANGLE_DEG)
+
+
+def normal_error_deg(
+    normals: torch.Tensor, truth: torch.Tensor, mask: torch.Tensor, truth_mask: torch.Tensor
+) -> torch.Tensor:
+    """Mean angle over the true silhouette, 90 degrees where ``mask`` misses it; shapes as ``normal_angle_deg``.
+
+    The angle inside the overlap alone is measured where a model's own silhouette allows: whoever draws only the easy
+    pixels looks good, whoever finds a hard limb is charged for it. This one is over the same pixels for every model.
+    """
+    overlap = mask & truth_mask
+    covered = overlap.sum((-2, -1)).double() / truth_mask.sum((-2, -1)).clamp(min=1)
+    return covered * normal_angle_deg(normals, truth, overlap) + (1 - covered) * _NO_OVERLAP_ANGLE_DEG

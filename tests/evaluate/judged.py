@@ -9,7 +9,8 @@ from drpose_ray.evaluate.judge import METRICS, PoseTable
 
 NUM_POSES = 40
 LEVELS = {
-    "pose_score": -0.48, "mpjpe_cm": 20.0, "iou": 0.6, "iou_normal": 0.58, "iou_colour": 0.62, "normal_angle_deg": 35.0,
+    "pose_score": -0.48, "mpjpe_cm": 20.0, "iou": 0.6, "iou_normal": 0.58, "iou_colour": 0.62, "normal_error_deg": 50.0,
+    "normal_angle_deg": 35.0,
     "psnr_normal_db": 20.0, "psnr_colour_db": 18.0, "ssim_normal": 0.85, "ssim_colour": 0.84, "mask_agreement": 0.7,
 }  # fmt: skip
 

@@ -71,6 +71,7 @@ def test_damage_to_one_domain_shows_in_its_own_columns() -> None:
     assert values["iou_colour"].min() == 1
     assert values["iou"].tolist() == [0.5] * NUM_POSES
     assert values["normal_angle_deg"].tolist() == [90.0] * NUM_POSES
+    assert values["normal_error_deg"].tolist() == [90.0] * NUM_POSES
     assert values["mask_agreement"].max() == 0
 
 
