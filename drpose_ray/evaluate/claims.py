@@ -34,7 +34,7 @@ COLLAPSE_SHARE: Final = 0.8
 """Without KL the silhouettes collapse: IoU below .8 of the base's, and above that is ruled out."""
 
 POSE_KEYS: Final = ("pose_score", "mpjpe_cm")
-NOVEL_VIEW_KEYS: Final = ("iou_normal", "iou_colour", "normal_error_deg", "psnr_normal_db")
+NOVEL_VIEW_KEYS: Final = ("iou_normal", "iou_colour", "normal_error_deg", "normal_angle_deg", "psnr_normal_db")
 STANDING_KEYS: Final = ("psnr_normal_db", "psnr_colour_db", "ssim_normal", "ssim_colour")
 
 _BY_KEY: Final = {metric.key: metric for metric in METRICS}

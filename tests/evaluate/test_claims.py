@@ -29,6 +29,7 @@ def test_a_run_that_shows_everything_passes_every_claim() -> None:
         ("challenging", DRPOSE, {"pose_score": 0.1, "mpjpe_cm": -2.0, "iou_normal": -0.01}, "novel_views"),
         ("challenging", DRPOSE, {"pose_score": 0.1, "mpjpe_cm": -2.0, "psnr_normal_db": -1.0}, "novel_views"),
         ("challenging", DRPOSE, {"pose_score": 0.1, "mpjpe_cm": -2.0, "normal_error_deg": 2.0}, "novel_views"),
+        ("challenging", DRPOSE, {"pose_score": 0.1, "mpjpe_cm": -2.0, "normal_angle_deg": 2.0}, "novel_views"),
         ("standing", DRPOSE, {"psnr_colour_db": -1.1}, "standing"),
         ("standing", DRPOSE, {"ssim_normal": -0.06}, "standing"),
         ("challenging", NO_KL, {"pose_score": 0.05, "iou": -0.3, "psnr_normal_db": -5.0}, "hacking"),  # not the best
