@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,8 @@ def replace_when_complete(path: Path) -> Iterator[Path]:
     A reader therefore sees either the old file, or the new one, or none: never half of one.
     Raises InputError if the folder cannot be written.
     """
-    temporary = path.with_name(f"{path.name}.tmp.{os.getpid()}")
+    # Host and process: two containers that share a folder have equal process numbers.
+    temporary = path.with_name(f"{path.name}.tmp.{socket.gethostname()}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()

@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from drpose_ray.diffusion.vae import ImageVAE
 from drpose_ray.errors import InputError
-from drpose_ray.geometry.cameras import NUM_VIEWS
 from drpose_ray.seeding import torch_stream
-from drpose_ray.shards.read import FrameSample, ShardReader
+from drpose_ray.shards.multiview import read_multiview
 
-_IMAGE_NAMES = tuple(f"{domain}{view}" for domain in ("normal", "color") for view in range(NUM_VIEWS))
 _IMAGES_AT_ONCE = 64
 
 
@@ -24,7 +21,7 @@ class PosedRenders:
     """N people in six views."""
 
     images: torch.Tensor  # (N, M=2, V=6, 3, s, s) uint8 on white, normals first
-    joints_world: torch.Tensor  # (N, 23, 3) metres
+    joints_world: torch.Tensor  # (N, 23, 3) metres, in the input camera's axes
     center_world: torch.Tensor  # (N, 3) metres
     width_m: torch.Tensor  # (N,) metres
 
@@ -43,13 +40,13 @@ def read_renders(folders: Sequence[Path], seed: int) -> PosedRenders:
             field="multiview_shards",
             remedy="name one or more folders of six-view shards",
         )
-    samples = [(sample, folder) for folder in folders for sample in ShardReader(folder)]
-    images = torch.stack([_stack_views(sample, folder) for sample, folder in samples])
-    joints = torch.from_numpy(np.stack([sample.joints_world for sample, _ in samples])).float()
-    center = torch.from_numpy(np.stack([sample.view.center_world for sample, _ in samples])).float()
-    width = torch.tensor([sample.view.width_m for sample, _ in samples], dtype=torch.float32)
-    order = torch.randperm(len(samples), generator=torch_stream(seed, "renders"))
-    return PosedRenders(images[order], joints[order], center[order], width[order])
+    sets = [read_multiview(folder) for folder in folders]
+    images = torch.cat([torch.from_numpy(people.images).movedim(-1, -3) for people in sets])
+    joints = torch.cat([torch.from_numpy(people.joints) for people in sets])
+    center = torch.cat([torch.from_numpy(people.center) for people in sets])
+    width = torch.cat([torch.from_numpy(people.width_m) for people in sets])
+    order = torch.randperm(len(images), generator=torch_stream(seed, "renders"))
+    return PosedRenders(images[order].contiguous(), joints[order], center[order], width[order])
 
 
 @torch.no_grad()
@@ -66,18 +63,3 @@ def decode_latents(vae: ImageVAE, latents: torch.Tensor) -> torch.Tensor:
     batches = torch.split(latents.flatten(0, 2), _IMAGES_AT_ONCE)
     images = torch.cat([(vae.decode(batch.float()) * 255).round().to(torch.uint8) for batch in batches])
     return images.reshape(*latents.shape[:3], *images.shape[1:])
-
-
-def _stack_views(sample: FrameSample, folder: Path) -> torch.Tensor:
-    """(M, V, 3, s, s) uint8."""
-    missing = [name for name in _IMAGE_NAMES if name not in sample.images]
-    if missing:
-        raise InputError(
-            "the dataset lacks six-view renders",
-            file=folder,
-            field=sample.key,
-            value=missing[0],
-            remedy="name shards that hold normal0 to normal5 and color0 to color5",
-        )
-    views = torch.from_numpy(np.stack([sample.images[name][..., :3] for name in _IMAGE_NAMES]))
-    return views.movedim(-1, -3).reshape(2, NUM_VIEWS, 3, *views.shape[1:3])
