@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-# Compiled operators are built once and kept with the checkout.
+# Training compiles nothing (docs/adr/0006); an operator that a GPU machine builds is kept with the checkout.
 export TORCH_EXTENSIONS_DIR := $(CURDIR)/.cache/torch_extensions
 export MAX_JOBS ?= 2
 
@@ -33,7 +33,7 @@ check: $(INSTALLED)  ## lint, format, types, import layers, schema drift
 	lint-imports
 	$(RUN) -m jobs.schemas --check
 
-weights: $(INSTALLED)  ## train the shipped weights again (an hour or two on 2 cores)
+weights: $(INSTALLED)  ## train the shipped weights again (hours on 2 cores; resumes)
 	$(RUN) -m jobs.weights --config configs/weights.yaml $(ARGS)
 
 schemas: $(INSTALLED)  ## write schemas/ from the typed models
