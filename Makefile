@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export TORCH_EXTENSIONS_DIR := $(CURDIR)/.cache/torch_extensions
 export MAX_JOBS ?= 2
 
-.PHONY: help demo test check weights schemas clean
+.PHONY: help demo claims test check weights schemas clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */\1\t/' | expand -t 10
@@ -22,6 +22,14 @@ help:  ## this list
 
 demo: $(INSTALLED)  ## motions -> poses -> shards -> reward -> DrPose -> before/after table, on a CPU
 	$(RUN) -m jobs.pipeline --config $(CONFIG) $(ARGS)
+
+# One folder per seed; a seed whose folder is complete is not run again.
+claims: $(INSTALLED)  ## the demo for three seeds and twice as long, until what happens without KL is seen (40 minutes)
+	for seed in 0 1 2; do \
+	  test -f outputs/claims/seed$$seed/evaluate/summary.json || \
+	  $(RUN) -m jobs.pipeline --config $(CONFIG) --run.seed $$seed --run.folder outputs/claims/seed$$seed \
+	    --finetune.num_iterations 200 $(ARGS) || exit 1; \
+	done
 
 test: $(INSTALLED)  ## every test, slow ones included (make test ARGS="-m 'not slow'" for the quick ones)
 	$(RUN) -m pytest $(ARGS)

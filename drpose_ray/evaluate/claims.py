@@ -31,7 +31,9 @@ NOVEL_VIEW_MARGIN: Final = 0.02
 STANDING_MARGIN: Final = 0.05
 """Standing poses lose at most 5 % of image quality: a larger loss of the mean is ruled out."""
 COLLAPSE_SHARE: Final = 0.8
-"""Without KL the silhouettes collapse: IoU below .8 of the base's, and above that is ruled out."""
+"""Without KL the silhouettes collapse: IoU below .8 of the base's, and above that is ruled out. Read on standing poses: on
+challenging ones .8 of the base's is less than one fixed mask for everybody scores (docs/log.md), so a model that has
+forgotten the pose altogether would not be seen to collapse."""
 
 POSE_KEYS: Final = ("pose_score", "mpjpe_cm")
 NOVEL_VIEW_KEYS: Final = ("iou_normal", "iou_colour", "normal_error_deg", "normal_angle_deg", "psnr_normal_db")
@@ -66,7 +68,7 @@ def compare(challenging: Mapping[str, PoseTable], standing: Mapping[str, PoseTab
     Raises InputError if a table is missing or two tables judge different poses.
     """
     base, drpose, no_kl = (_table(challenging, name) for name in (BASE, DRPOSE, NO_KL))
-    standing_base, standing_drpose = (_table(standing, name) for name in (BASE, DRPOSE))
+    standing_base, standing_drpose, standing_no_kl = (_table(standing, name) for name in (BASE, DRPOSE, NO_KL))
     return (
         _verdict(
             "pose", "On challenging poses DrPose beats its base in PoseScore and in the independent pose error",
@@ -85,8 +87,9 @@ def compare(challenging: Mapping[str, PoseTable], standing: Mapping[str, PoseTab
             [
                 _improves("pose_score", drpose, no_kl, seed),
                 _improves("pose_score", base, no_kl, seed),
-                _collapses("iou", base, no_kl, seed),
+                _collapses("iou", standing_base, standing_no_kl, seed),
                 _worsens("psnr_normal_db", base, no_kl, seed),
+                _worsens("normal_angle_deg", base, no_kl, seed),
             ],
         ),
     )  # fmt: skip

@@ -29,7 +29,7 @@ def make_table(model: str, pose_set: str, **changes: float) -> PoseTable:
 
 def make_judgement() -> dict[str, dict[str, PoseTable]]:
     """What a run that shows every claim looks like."""
-    collapse = {"iou": -0.3, "iou_normal": -0.4, "iou_colour": -0.2, "psnr_normal_db": -5.0}
+    collapse = {"iou": -0.3, "iou_normal": -0.4, "iou_colour": -0.2, "psnr_normal_db": -5.0, "normal_angle_deg": 20.0}
     challenging = [
         make_table(CEILING, "challenging", pose_score=0.3, mpjpe_cm=-15.0),
         make_table(BASE, "challenging"),

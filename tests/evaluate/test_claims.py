@@ -10,6 +10,7 @@ from drpose_ray.evaluate.claims import BASE, DRPOSE, NO_KL, compare
 from drpose_ray.evaluate.judge import PoseTable
 from tests.evaluate.judged import make_judgement, make_table
 
+COLLAPSED = {"pose_score": 0.2, "psnr_normal_db": -5.0, "normal_angle_deg": 20.0}
 Tables = dict[str, dict[str, PoseTable]]
 
 
@@ -32,9 +33,10 @@ def test_a_run_that_shows_everything_passes_every_claim() -> None:
         ("challenging", DRPOSE, {"pose_score": 0.1, "mpjpe_cm": -2.0, "normal_angle_deg": 2.0}, "novel_views"),
         ("standing", DRPOSE, {"psnr_colour_db": -1.1}, "standing"),
         ("standing", DRPOSE, {"ssim_normal": -0.06}, "standing"),
-        ("challenging", NO_KL, {"pose_score": 0.05, "iou": -0.3, "psnr_normal_db": -5.0}, "hacking"),  # not the best
-        ("challenging", NO_KL, {"pose_score": 0.2, "iou": -0.05, "psnr_normal_db": -5.0}, "hacking"),
-        ("challenging", NO_KL, {"pose_score": 0.2, "iou": -0.3, "psnr_normal_db": 0.0}, "hacking"),
+        ("challenging", NO_KL, {**COLLAPSED, "pose_score": 0.05}, "hacking"),  # not the best
+        ("challenging", NO_KL, {**COLLAPSED, "psnr_normal_db": 0.0}, "hacking"),
+        ("challenging", NO_KL, {**COLLAPSED, "normal_angle_deg": 0.0}, "hacking"),
+        ("standing", NO_KL, {"iou": -0.05}, "hacking"),
     ],
 )
 def test_each_claim_fails_when_its_evidence_is_missing(
