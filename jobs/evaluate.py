@@ -14,11 +14,13 @@ import torch
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config
-from drpose_ray.diffusion.i2mv import ImageToMultiView, load_i2mv
+from drpose_ray.diffusion.i2mv import ImageToMultiView
+from drpose_ray.diffusion.layout import load_i2mv
 from drpose_ray.evaluate.claims import BASE, CEILING, DRPOSE, MODEL_TITLES, NO_KL, compare
 from drpose_ray.evaluate.config import EvaluateConfig
 from drpose_ray.evaluate.generate import encode_truth, generate_latents
-from drpose_ray.evaluate.judge import PoseSet, PoseTable
+from drpose_ray.evaluate.image_metrics import fixed_mask_iou
+from drpose_ray.evaluate.judge import NOVEL_VIEWS, PoseSet, PoseTable
 from drpose_ray.evaluate.judges import Judges
 from drpose_ray.evaluate.pose_sets import read_pose_set
 from drpose_ray.evaluate.report import (
@@ -96,7 +98,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         latents = {poses.name: _generate(config, models, poses) for poses in sets}
         tables = {poses.name: _judge(judges, models[BASE], latents[poses.name], poses) for poses in sets}
         verdicts = compare(tables["challenging"], tables["standing"], config.run.seed)
-        summary = summarise(tables, verdicts, config.twins(), config.run.seed)
+        floors = {poses.name: fixed_mask_iou(poses.masks[:, list(NOVEL_VIEWS)]) for poses in sets}
+        summary = summarise(tables, verdicts, config.twins(), config.run.seed, floors)
         challenging = sets[0]
         shown = pick_examples(tables[challenging.name][BASE], tables[challenging.name][DRPOSE])
         write_per_pose(config.folder / PER_POSE_FILE, tables)

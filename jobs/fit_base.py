@@ -24,7 +24,8 @@ from drpose_ray.diffusion.build import build_i2mv
 from drpose_ray.diffusion.config import BaseFitConfig, VaeFitConfig, small_architecture
 from drpose_ray.diffusion.fit_base import MultiViewLatents, fit_base
 from drpose_ray.diffusion.fit_vae import fit_vae
-from drpose_ray.diffusion.i2mv import ImageToMultiView, load_i2mv, save_i2mv
+from drpose_ray.diffusion.i2mv import ImageToMultiView
+from drpose_ray.diffusion.layout import MARKER, load_i2mv, save_i2mv
 from drpose_ray.errors import InputError
 from drpose_ray.runs import Run, RunSettings, Summary, open_run
 from drpose_ray.shards.multiview import read_multiview
@@ -93,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _with_vae(config: FitBaseConfig, images: NDArray[np.uint8], folder: Path, run: Run) -> ImageToMultiView:
     """The untrained model with a trained VAE, taken from ``folder`` if an earlier attempt got that far."""
     model = build_i2mv(small_architecture(), config.run.seed)
-    if (folder / "i2mv.json").exists():
+    if (folder / MARKER).exists():
         return replace(model, vae=load_i2mv(folder).vae)
     psnr: list[float] = []
     pixels = images.reshape(-1, *images.shape[3:])

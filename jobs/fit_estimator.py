@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config
-from drpose_ray.diffusion.i2mv import load_i2mv
+from drpose_ray.diffusion.layout import load_i2mv
 from drpose_ray.evaluate.estimator import shrink_images
 from drpose_ray.evaluate.estimator_config import EstimatorTrainingConfig
 from drpose_ray.evaluate.fit_estimator import ImagePoses, fit_estimator

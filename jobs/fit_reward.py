@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config
-from drpose_ray.diffusion.i2mv import load_i2mv
+from drpose_ray.diffusion.layout import load_i2mv
 from drpose_ray.reward.config import RewardConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.fit_predictor import LatentPoses, fit_predictor

@@ -65,7 +65,7 @@ def test_a_failed_stage_stops_the_chain_and_is_run_again(tmp_path: Path) -> None
 def toy_flags(tmp_path: Path) -> list[str]:
     from drpose_ray.diffusion.build import build_i2mv
     from drpose_ray.diffusion.config import small_architecture
-    from drpose_ray.diffusion.i2mv import save_i2mv
+    from drpose_ray.diffusion.layout import save_i2mv
     from drpose_ray.evaluate.estimator import PoseEstimator
     from drpose_ray.evaluate.estimator_config import EstimatorConfig
 

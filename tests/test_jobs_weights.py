@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from drpose_ray.diffusion.i2mv import load_i2mv
+from drpose_ray.diffusion.layout import load_i2mv
 from drpose_ray.evaluate.estimator import PoseEstimator
 from drpose_ray.reward.predictor import SkeletonPredictor
 from jobs import render_people, weights

@@ -27,8 +27,9 @@ def build_i2mv(architecture: dict[str, Any], seed: int) -> ImageToMultiView:
     return ImageToMultiView(
         unet=unet,
         vae=ImageVAE(architecture["vae"], architecture["pixel_patch"]),
-        image_encoder=ImageEncoder(architecture["image_encoder"]),
+        image_encoder=ImageEncoder(
+            architecture["image_encoder"], NoiseSchedule.from_config(architecture["image_noising"])
+        ),
         schedule=NoiseSchedule.from_config(architecture["scheduler"]),
         text=torch.randn(shape, generator=torch_stream(text["seed"], "text")),
-        image_size=architecture["image_size"],
     )

@@ -15,14 +15,19 @@ class FlatCondition:
     class_labels: torch.Tensor
     text: torch.Tensor
 
+    def to(self, dtype: torch.dtype) -> FlatCondition:
+        """The same, rounded to ``dtype``."""
+        return FlatCondition(self.image_latents.to(dtype), self.class_labels.to(dtype), self.text.to(dtype))
+
 
 @dataclass(frozen=True)
 class Condition:
     """Conditioning of B objects.
 
     Attributes:
-        image_latents: (B, 4, h, w) VAE latent of the input image, the same for every view and domain.
-        class_labels: (B, E) image embedding with the embedding of its noise level appended.
+        image_latents: (M, B, V, 4, h, w) VAE latent of each image's input: the same image for all views, except that
+            PSHuman's face view is given the head crop.
+        class_labels: (M, B, V, E) embedding of the same inputs with the embedding of its noise level appended.
         text: (M, V, tokens, D) embeddings of "… {view} view, {color|normal} map": the only thing that tells the
             network which view and domain an image is. Never dropped.
     """
@@ -31,12 +36,36 @@ class Condition:
     class_labels: torch.Tensor
     text: torch.Tensor
 
-    def __len__(self) -> int:
-        return len(self.image_latents)
+    @staticmethod
+    def from_inputs(image_latents: torch.Tensor, class_labels: torch.Tensor, text: torch.Tensor) -> Condition:
+        """From the I inputs of each object, latents (B, I, 4, h, w) and labels (B, I, E). Costs no memory for I = 1.
 
-    def select(self, index: slice | torch.Tensor) -> Condition:
+        The last view is given the last input and all others the first: with I = 1 all are given the same.
+        """
+        domains, views = text.shape[:2]
+
+        def per_view(x: torch.Tensor) -> torch.Tensor:
+            if x.shape[1] == 1:
+                return x.expand(-1, views, *x.shape[2:])
+            return torch.cat([x[:, :1].expand(-1, views - 1, *x.shape[2:]), x[:, -1:]], 1)
+
+        latents, labels = per_view(image_latents), per_view(class_labels)
+        return Condition(latents.expand(domains, *latents.shape), labels.expand(domains, *labels.shape), text)
+
+    def __len__(self) -> int:
+        return self.image_latents.shape[1]
+
+    def __getitem__(self, index: slice | torch.Tensor) -> Condition:
         """The condition of some of the objects."""
-        return replace(self, image_latents=self.image_latents[index], class_labels=self.class_labels[index])
+        return replace(self, image_latents=self.image_latents[:, index], class_labels=self.class_labels[:, index])
+
+    def joined(self, other: Condition) -> Condition:
+        """These objects, then the other's."""
+        return replace(
+            self,
+            image_latents=torch.cat([self.image_latents, other.image_latents], 1),
+            class_labels=torch.cat([self.class_labels, other.class_labels], 1),
+        )
 
     def dropped(self) -> Condition:
         """The unconditional branch of classifier-free guidance: image latent and embedding zero, text kept."""
@@ -44,12 +73,8 @@ class Condition:
             self, image_latents=torch.zeros_like(self.image_latents), class_labels=torch.zeros_like(self.class_labels)
         )
 
-    def flatten(self, domains: int) -> FlatCondition:
-        """Expanded to the U-Net's batch (domain, object, view); ``domains`` is M."""
-        objects, views = len(self), self.text.shape[1]
-
-        def per_object(x: torch.Tensor) -> torch.Tensor:
-            return x[None, :, None].expand(domains, objects, views, *x.shape[1:]).flatten(0, 2)
-
-        text = self.text[:, None].expand(domains, objects, views, *self.text.shape[2:]).flatten(0, 2)
-        return FlatCondition(per_object(self.image_latents), per_object(self.class_labels), text)
+    def flatten(self) -> FlatCondition:
+        """In the order of the U-Net's batch (domain, object, view)."""
+        domains, views = self.text.shape[:2]
+        text = self.text[:, None].expand(domains, len(self), views, *self.text.shape[2:])
+        return FlatCondition(self.image_latents.flatten(0, 2), self.class_labels.flatten(0, 2), text.flatten(0, 2))

@@ -33,7 +33,6 @@ class BaseFitConfig(Config):
 def small_architecture() -> dict[str, Any]:
     """The CPU configuration of the real classes: 96 px, latents 4 x 16 x 16."""
     return {
-        "image_size": 96,
         "pixel_patch": 6,
         "vae": {
             "in_channels": 108, "out_channels": 108, "latent_channels": 4, "block_out_channels": [96],
@@ -46,12 +45,17 @@ def small_architecture() -> dict[str, Any]:
             "num_attention_heads": 4, "projection_dim": 64,
         },
         "unet": {
-            "num_views": 6, "sample_size": 16, "in_channels": 8, "out_channels": 4,
+            "_class_name": "UNetMV2DConditionModel", "num_views": 6, "sample_size": 16, "in_channels": 8,
+            "out_channels": 4,
             "block_out_channels": [32, 64, 128], "layers_per_block": 1, "attention_head_dim": [2, 4, 8],
-            "down_block_types": ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"],
-            "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
+            "down_block_types": ["CrossAttnDownBlockMV2D", "CrossAttnDownBlockMV2D", "DownBlock2D"],
+            "up_block_types": ["UpBlock2D", "CrossAttnUpBlockMV2D", "CrossAttnUpBlockMV2D"],
             "norm_num_groups": 16, "cross_attention_dim": 64, "use_linear_projection": True,
             "class_embed_type": "projection", "projection_class_embeddings_input_dim": 128,
+        },
+        "image_noising": {
+            "num_train_timesteps": 1000, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "epsilon",
+            "timestep_spacing": "leading", "clip_sample": False,
         },
         "text": {"num_tokens": 4, "seed": 0},
         "scheduler": {

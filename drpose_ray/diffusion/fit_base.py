@@ -84,7 +84,8 @@ def _loss(model: ImageToMultiView, data: MultiViewLatents, settings: BaseFitConf
     timestep = (strata * model.schedule.num_train_timesteps).long()
     noise = torch.randn(x0.shape, generator=generator)
     per_domain = timestep.expand(x0.shape[0], size)
-    condition = Condition(mean[:, 1, 0], model.image_encoder(data.input_images[chosen].float()), model.text)
+    embedding = model.image_encoder(data.input_images[chosen].float())
+    condition = Condition.from_inputs(mean[:, 1, :1], embedding[:, None], model.text)
     condition = _drop(condition, settings.condition_dropout, torch.rand(size, generator=generator))
     output = model.unet(model.schedule.add_noise(x0, noise, per_domain), per_domain, condition)
     return F.mse_loss(output, model.schedule.velocity(x0, noise, per_domain))
@@ -95,8 +96,8 @@ def _drop(condition: Condition, rate: float, draw: torch.Tensor) -> Condition:
     keep_embedding = (draw >= 2 * rate).float()
     keep_latent = ((draw < rate) | (draw >= 3 * rate)).float()
     return Condition(
-        condition.image_latents * keep_latent[:, None, None, None],
-        condition.class_labels * keep_embedding[:, None],
+        condition.image_latents * keep_latent[:, None, None, None, None],
+        condition.class_labels * keep_embedding[:, None, None],
         condition.text,
     )
 

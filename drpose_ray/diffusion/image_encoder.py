@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from drpose_ray.diffusion.schedule import NoiseSchedule
 from drpose_ray.torchvision_ops import define_missing_operators
 
 define_missing_operators()
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection  # noqa: E402 - as above
+from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer  # noqa: E402 - needs the operators
+from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection  # noqa: E402
 
 # CLIP's published channel statistics (feature_extractor/preprocessor_config.json).
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -19,29 +22,50 @@ _STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class ImageEncoder(nn.Module):
-    """``CLIPVisionModelWithProjection`` and unCLIP's noise-level embedding at level 0."""
+    """``CLIPVisionModelWithProjection``, and unCLIP's noise at level 0 around its embedding (P numbers)."""
 
-    mean: torch.Tensor
-    std: torch.Tensor
-
-    def __init__(self, config: dict[str, Any]) -> None:
+    def __init__(self, config: Mapping[str, Any], noising: NoiseSchedule) -> None:
+        """``config`` is CLIP's; ``noising`` the schedule of ``image_noising_scheduler``."""
         super().__init__()
         self.config = dict(config)
+        self.noising = noising
         self.clip = CLIPVisionModelWithProjection(CLIPVisionConfig(**config))
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
+        self.normalizer = StableUnCLIPImageNormalizer(embedding_dim=self.width)
+
+    @property
+    def width(self) -> int:
+        """P, the length of an embedding."""
+        return int(self.clip.config.projection_dim)
 
     def resize(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (B, 3, H, W) in [0, 1] at the encoder's own size."""
+        """Images (B, 3, H, W) in [0, 1] at the encoder's own size and at 8-bit levels, as CLIP's preprocessor does."""
         side = int(self.clip.config.image_size)
-        return F.interpolate(images, (side, side), mode="bicubic", antialias=True).clamp(0, 1)
+        resized = F.interpolate(images.float() * 255, (side, side), mode="bicubic", antialias=True)
+        return (resized.round().clamp(0, 255) / 255).to(images.dtype)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (B, 3, H, W) in [0, 1] -> class labels (B, 2 P): P numbers of CLIP, P of the level embedding."""
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (B, 3, H, W) in [0, 1] -> embeddings (B, P)."""
         if images.shape[-1] != self.clip.config.image_size:
             images = self.resize(images)
-        embedding = self.clip((images - self.mean) / self.std).image_embeds
-        half = embedding.shape[-1] // 2
+        mean, std = (images.new_tensor(x).view(1, 3, 1, 1) for x in (_MEAN, _STD))
+        return self.clip((images - mean) / std).image_embeds  # type: ignore[no-any-return]
+
+    def class_labels(self, embeddings: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
+        """Embeddings (…, P), and their noise where there is some -> (…, 2 P): noised embedding, level embedding."""
+        normalized = self.normalizer.scale(embeddings) * float(self.noising.alpha(0))
+        if noise is not None:
+            normalized = normalized + float(self.noising.sigma(0)) * noise
+        half = embeddings.shape[-1] // 2
         # The sinusoidal embedding (cosines first) of noise level 0 is ones, then zeros.
-        level = torch.cat([embedding.new_ones(half), embedding.new_zeros(embedding.shape[-1] - half)])
-        return torch.cat([embedding, level.expand_as(embedding)], -1)
+        level = torch.cat([embeddings.new_ones(half), embeddings.new_zeros(embeddings.shape[-1] - half)])
+        return torch.cat([self.normalizer.unscale(normalized), level.expand_as(embeddings)], -1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (B, 3, H, W) in [0, 1] -> class labels (B, 2 P), without noise."""
+        return self.class_labels(self.embed(images))
+
+    def make_constants(self) -> None:
+        """Rebuild what no weight file holds, after construction on the meta device."""
+        embeddings = self.clip.vision_model.embeddings
+        positions = torch.arange(embeddings.num_positions).expand((1, -1))
+        embeddings.register_buffer("position_ids", positions, persistent=False)

@@ -23,12 +23,13 @@ from diffusers.models.attention_processor import Attention  # noqa: E402
 class MultiViewTransformerBlock(nn.Module):
     """Joint normal-colour self-attention, row-wise multi-view attention, text cross-attention, feed-forward.
 
-    Takes over the modules of a stock block and adds ``norm_mv`` and ``attn_mv``.
+    Takes over the modules of a stock block and adds ``norm_mv`` and ``attn_mv``. With ``face_view`` the last view is
+    PSHuman's head crop: the joint attention blends it into the front view, and the row attention leaves it out.
     """
 
-    def __init__(self, stock: BasicTransformerBlock, num_views: int) -> None:
+    def __init__(self, stock: BasicTransformerBlock, num_views: int, face_view: bool) -> None:
         super().__init__()
-        self.num_views = num_views
+        self.num_views, self.face_view = num_views, face_view
         self.norm1, self.attn1 = stock.norm1, stock.attn1
         self.norm2, self.attn2 = stock.norm2, stock.attn2
         self.norm3, self.ff = stock.norm3, stock.ff
@@ -39,30 +40,63 @@ class MultiViewTransformerBlock(nn.Module):
         nn.init.zeros_(self.attn_mv.to_out[0].weight)
 
     def forward(
-        self, hidden_states: torch.Tensor, encoder_hidden_states: torch.Tensor | None = None, **_: Any
+        self,
+        hidden_states: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,  # noqa: ARG002
+        encoder_hidden_states: torch.Tensor | None = None,
+        *_: Any,
+        **__: Any,
     ) -> torch.Tensor:
         """``hidden_states`` (N, L, C) of square maps, ``encoder_hidden_states`` text (N, tokens, D) -> (N, L, C).
 
-        Other keywords are what diffusers passes to every block; none has a meaning here.
+        The other arguments are what diffusers passes to every block, by position under its gradient checkpointing;
+        none has a meaning here.
         """
         x = hidden_states
         x = x + self._joint_attention(self.norm1(x))
-        x = x + self._rowwise_attention(self.norm_mv(x))
+        x = self._add_rowwise_attention(x)
         x = x + _attend(self.attn2, self.norm2(x), encoder_hidden_states)
         return x + self.ff(self.norm3(x))  # type: ignore[no-any-return]
 
     def _joint_attention(self, x: torch.Tensor) -> torch.Tensor:
         """Each image attends to itself in both domains: (N, L, C) -> tokens of the pair (N/2, 2L, C), normals first."""
         pairs = torch.cat(x.chunk(2), dim=1)
-        return torch.cat(_attend(self.attn1, pairs).chunk(2, dim=1))
+        update = torch.cat(_attend(self.attn1, pairs).chunk(2, dim=1))
+        return blend_face_into_front(update, self.num_views) if self.face_view else update
 
-    def _rowwise_attention(self, x: torch.Tensor) -> torch.Tensor:
+    def _add_rowwise_attention(self, x: torch.Tensor) -> torch.Tensor:
+        """``x`` (N, L, C) plus the row attention of its body views."""
+        if not self.face_view:
+            return x + self._rowwise_attention(self.norm_mv(x), self.num_views)
+        per_object = x.unflatten(0, (-1, self.num_views))
+        body, face = per_object[:, :-1], per_object[:, -1:]
+        flat = body.flatten(0, 1)
+        flat = flat + self._rowwise_attention(self.norm_mv(flat), self.num_views - 1)
+        return torch.cat([flat.view(body.shape), face], dim=1).flatten(0, 1)
+
+    def _rowwise_attention(self, x: torch.Tensor, num_views: int) -> torch.Tensor:
         """Each image row attends to the same row of all views: the epipolar line of orthographic level cameras."""
         images, tokens, channels = x.shape
-        side, objects = math.isqrt(tokens), images // self.num_views
-        rows = x.view(objects, self.num_views, side, side, channels).transpose(1, 2)  # (objects, row, view, column, C)
-        attended = _attend(self.attn_mv, rows.reshape(objects * side, self.num_views * side, channels))
-        return attended.view(objects, side, self.num_views, side, channels).transpose(1, 2).reshape(x.shape)
+        side, objects = math.isqrt(tokens), images // num_views
+        rows = x.view(objects, num_views, side, side, channels).transpose(1, 2)  # (objects, row, view, column, C)
+        attended = _attend(self.attn_mv, rows.reshape(objects * side, num_views * side, channels))
+        return attended.view(objects, side, num_views, side, channels).transpose(1, 2).reshape(x.shape)
+
+
+def blend_face_into_front(x: torch.Tensor, num_views: int) -> torch.Tensor:
+    """Half of the face view, at a third of its size, in the front view's head window: (N, L, C) -> same.
+
+    The window is the top third, middle third of the front view, i.e. the pixels the face view was cropped from. No
+    gradient reaches the face view through it. Every third token from the second on is what bilinear resizing by a
+    third gives; the map's side must therefore divide by 3.
+    """
+    side = math.isqrt(x.shape[1])
+    third = side // 3
+    images = x.unflatten(1, (side, side)).unflatten(0, (-1, num_views))  # (objects, V, row, column, C)
+    front = images[:, 0].clone()
+    window = front[:, :third, third : 2 * third]
+    front[:, :third, third : 2 * third] = 0.5 * window + 0.5 * images[:, -1, 1::3, 1::3].detach()
+    return torch.cat([front[:, None], images[:, 1:]], dim=1).reshape(x.shape)
 
 
 def _attend(attention: Attention, x: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
@@ -21,11 +22,16 @@ class ImageVAE(nn.Module):
     works at full resolution; that is the wrong shape for a CPU, where folding first costs a fraction).
     """
 
-    def __init__(self, config: dict[str, Any], pixel_patch: int) -> None:
+    def __init__(self, config: Mapping[str, Any], pixel_patch: int) -> None:
         super().__init__()
         self.config = dict(config)
         self.pixel_patch = pixel_patch
-        self.autoencoder = AutoencoderKL(**config)
+        self.autoencoder = AutoencoderKL.from_config(config)
+
+    @property
+    def pixels_per_latent(self) -> int:
+        """Pixels along the side of one latent cell: 8 for Stable Diffusion's VAE."""
+        return self.pixel_patch * int(2 ** (len(self.autoencoder.config.block_out_channels) - 1))
 
     @property
     def scaling_factor(self) -> float:
@@ -50,3 +56,15 @@ class ImageVAE(nn.Module):
         """(N, 4, h, w) -> images (N, 3, H, W), clamped to [0, 1]."""
         decoded = self.autoencoder.decode(latents / self.scaling_factor).sample
         return (F.pixel_shuffle(decoded, self.pixel_patch) / 2 + 0.5).clamp(0, 1)
+
+
+_LEGACY_ATTENTION: Final = {
+    ".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0.",
+}  # fmt: skip
+
+
+def modern_key(key: str) -> str:
+    """A stored key in today's names: Stable Diffusion's VAE files name attention layers as diffusers once did."""
+    for old, new in _LEGACY_ATTENTION.items():
+        key = key.replace(old, new)
+    return key

@@ -31,9 +31,9 @@ NOVEL_VIEW_MARGIN: Final = 0.02
 STANDING_MARGIN: Final = 0.05
 """Standing poses lose at most 5 % of image quality: a larger loss of the mean is ruled out."""
 COLLAPSE_SHARE: Final = 0.8
-"""Without KL the silhouettes collapse: IoU below .8 of the base's, and above that is ruled out. Read on standing poses: on
-challenging ones .8 of the base's is less than one fixed mask for everybody scores (docs/log.md), so a model that has
-forgotten the pose altogether would not be seen to collapse."""
+"""Without KL the silhouettes collapse: IoU below .8 of the base's, and above that is ruled out. Read on standing poses:
+on challenging ones .8 of the base's is less than one fixed mask for everybody scores (docs/log.md), so a model that
+has forgotten the pose altogether would not be seen to collapse."""
 
 POSE_KEYS: Final = ("pose_score", "mpjpe_cm")
 NOVEL_VIEW_KEYS: Final = ("iou_normal", "iou_colour", "normal_error_deg", "normal_angle_deg", "psnr_normal_db")

@@ -12,18 +12,8 @@ import numpy as np
 import torch
 from skimage.metrics import structural_similarity
 
-FOREGROUND_THRESHOLD: Final = 0.8
-"""A pixel belongs to the person if any channel is darker than this. For normal images the rule misses nothing: a unit
-vector has a component of at most 1/sqrt(3), stored as (1/sqrt(3) + 1)/2 = .789. White clothes do slip through in
-colour images, so the true silhouette is always taken from the normals."""
-
 _PSNR_CEILING_DB: Final = 100.0
 _NO_OVERLAP_ANGLE_DEG: Final = 90.0
-
-
-def foreground(images: torch.Tensor) -> torch.Tensor:
-    """Silhouettes of white-background images: (…, 3, h, w) -> (…, h, w) bool."""
-    return (images < FOREGROUND_THRESHOLD).any(-3)
 
 
 def psnr_db(images: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
@@ -60,6 +50,22 @@ def silhouette_iou(mask: torch.Tensor, truth_mask: torch.Tensor) -> torch.Tensor
     intersection = (mask & truth_mask).sum((-2, -1)).double()
     union = (mask | truth_mask).sum((-2, -1)).double()
     return torch.where(union > 0, intersection / union.clamp(min=1), 1.0)
+
+
+def fixed_mask_iou(masks: torch.Tensor) -> float:
+    """Mean silhouette IoU of the best single mask per view, drawn for everybody; masks (N, V, h, w) bool.
+
+    The mask of a view is where more than a share of the people are, with the share that scores best.
+    """
+    shares = masks.double().mean(0)
+    best = []
+    for view in range(masks.shape[1]):
+        ious = [
+            silhouette_iou((shares[view] > share).expand_as(masks[:, view]), masks[:, view]).mean()
+            for share in torch.arange(0.05, 0.95, 0.05)
+        ]
+        best.append(torch.stack(ious).max())
+    return float(torch.stack(best).mean())
 
 
 def normal_angle_deg(normals: torch.Tensor, truth: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from drpose_ray.errors import InputError
 from drpose_ray.evaluate import image_metrics
 from drpose_ray.geometry.cameras import NUM_VIEWS, VIEW_NAMES
+from drpose_ray.geometry.silhouettes import foreground
 
 NORMAL, COLOUR = 0, 1
 NOVEL_VIEWS: Final = tuple(v for v in range(NUM_VIEWS) if VIEW_NAMES[v] != "front")
@@ -161,7 +162,7 @@ def measure_images(images: torch.Tensor, truth: torch.Tensor, truth_masks: torch
     normals, colours = images[:, NORMAL, novel], images[:, COLOUR, novel]
     truth_normals, truth_colours = truth[:, NORMAL, novel], truth[:, COLOUR, novel]
     truth_masks = truth_masks[:, novel]
-    normal_mask, colour_mask = image_metrics.foreground(normals), image_metrics.foreground(colours)
+    normal_mask, colour_mask = foreground(normals), foreground(colours)
     per_view = {
         "iou_normal": image_metrics.silhouette_iou(normal_mask, truth_masks),
         "iou_colour": image_metrics.silhouette_iou(colour_mask, truth_masks),

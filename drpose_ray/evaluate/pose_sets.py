@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from drpose_ray.evaluate.image_metrics import foreground
 from drpose_ray.evaluate.judge import NORMAL, PoseSet
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
+from drpose_ray.geometry.silhouettes import foreground
 from drpose_ray.poses.standing import draw_standing
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.reward.skeleton_maps import render_skeleton_maps

@@ -54,6 +54,8 @@ class JudgementSummary(Summary):
     rows: tuple[MetricRow, ...]
     verdicts: tuple[Verdict, ...]
     all_claims_hold: bool
+    fixed_mask_iou: dict[str, float]
+    """Pose set -> silhouette IoU of one mask per view for everybody: what knowing nothing of the pose scores."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,13 @@ PoseTables = Mapping[str, Mapping[str, PoseTable]]
 """pose set -> model -> table"""
 
 
-def summarise(tables: PoseTables, verdicts: Sequence[Verdict], twins: Sequence[str], seed: int) -> JudgementSummary:
+def summarise(
+    tables: PoseTables,
+    verdicts: Sequence[Verdict],
+    twins: Sequence[str],
+    seed: int,
+    fixed_mask_iou: Mapping[str, float] | None = None,
+) -> JudgementSummary:
     """All numbers of the judgement with their intervals. ``twins`` say which parts are free stand-ins."""
     rows = [
         _metric_row(metric, table, by_model[BASE], seed)
@@ -97,6 +105,7 @@ def summarise(tables: PoseTables, verdicts: Sequence[Verdict], twins: Sequence[s
         rows=tuple(rows),
         verdicts=tuple(verdicts),
         all_claims_hold=all(verdict.holds for verdict in verdicts),
+        fixed_mask_iou=dict(fixed_mask_iou or {}),
     )
 
 
@@ -127,6 +136,9 @@ def format_table(summary: JudgementSummary) -> str:
                     row += [f"{format_interval(change.change, metric)} {sign}", f"{change.share_improved:.0%}"]
             grid.append(row)
         lines += _align(grid)
+        if pose_set in summary.fixed_mask_iou:
+            floor = summary.fixed_mask_iou[pose_set]
+            lines.append(f"one fixed mask per view for everybody would score a silhouette IoU of {floor:.3f}")
     lines += ["", "change ends in +: better, interval excludes zero; -: worse, interval excludes zero", ""]
     for verdict in summary.verdicts:
         lines.append(f"{'HOLDS' if verdict.holds else 'FAILS'}  {verdict.claim}")

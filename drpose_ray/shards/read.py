@@ -136,6 +136,14 @@ class ShardReader:
         return _OpenShard(self._folder / row.name)
 
 
+def read_shard(folder: Path, row: ShardRow) -> Iterator[FrameSample]:
+    """The ok frames of one shard in stored order. Raises InputError if its bytes are not those of the manifest."""
+    check_shard(folder, row)
+    with _OpenShard(folder / row.name) as shard:
+        for key, frame in shard.ok_frames():
+            yield shard.read_frame(key, frame)
+
+
 class _OpenShard:
     """Random access to the frames of one tar; each record's arrays are decoded once."""
 

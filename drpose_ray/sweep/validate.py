@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from drpose_ray.diffusion.i2mv import load_i2mv
+from drpose_ray.diffusion.layout import load_i2mv
 from drpose_ray.evaluate.config import EvaluateConfig
 from drpose_ray.evaluate.estimator import PoseEstimator, joint_errors_cm
 from drpose_ray.evaluate.generate import generate_latents

@@ -14,7 +14,8 @@ from drpose_ray.diffusion.build import build_i2mv
 from drpose_ray.diffusion.config import BaseFitConfig, VaeFitConfig, small_architecture
 from drpose_ray.diffusion.fit_base import MultiViewLatents, fit_base
 from drpose_ray.diffusion.fit_vae import fit_vae
-from drpose_ray.diffusion.i2mv import ImageToMultiView, load_i2mv, save_i2mv
+from drpose_ray.diffusion.i2mv import ImageToMultiView
+from drpose_ray.diffusion.layout import load_i2mv, save_i2mv
 from drpose_ray.errors import InputError
 
 
@@ -68,14 +69,14 @@ def test_weights_that_do_not_fit_are_named(model: ImageToMultiView, tmp_path: Pa
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"i2mv\.json"):
+    with pytest.raises(InputError, match=r"model_index\.json"):
         load_i2mv(tmp_path)
 
 
 def test_the_level_embedding_of_noise_level_zero_is_ones_then_zeros(model: ImageToMultiView) -> None:
     labels = model.encode_condition(torch.rand(2, 3, 96, 96)).class_labels
-    assert labels.shape == (2, 128)
-    assert (labels[:, 64:96] == 1).all() and (labels[:, 96:] == 0).all()
+    assert labels.shape == (2, 2, 6, 128)
+    assert (labels[..., 64:96] == 1).all() and (labels[..., 96:] == 0).all()
 
 
 def test_vae_training_improves_reconstruction_and_fixes_unit_spread() -> None:

@@ -36,7 +36,9 @@ def inputs() -> tuple[torch.Tensor, Condition]:
     def draw(*shape: int) -> torch.Tensor:
         return torch.randn(shape, generator=g, dtype=torch.float64)
 
-    return draw(M, B, V, 4, SIDE, SIDE), Condition(draw(B, 4, SIDE, SIDE), draw(B, 12), draw(M, V, 5, 20))
+    return draw(M, B, V, 4, SIDE, SIDE), Condition.from_inputs(
+        draw(B, 1, 4, SIDE, SIDE), draw(B, 1, 12), draw(M, V, 5, 20)
+    )
 
 
 def block_of(unet: MultiViewUNet) -> MultiViewTransformerBlock:
@@ -81,7 +83,7 @@ def test_the_block_is_its_description_written_out(unet: MultiViewUNet) -> None:
             for v in range(V):
                 expected[m, b, v] += attention(block.attn2, block.norm2(expected[m, b, v]), text[m, b, v])
     expected = expected + block.ff(block.norm3(expected))
-    actual = block(x.flatten(0, 2), text.flatten(0, 2)).view(x.shape)
+    actual = block(x.flatten(0, 2), encoder_hidden_states=text.flatten(0, 2)).view(x.shape)
     torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-10)
 
 
@@ -89,7 +91,7 @@ def test_objects_of_a_batch_do_not_see_each_other(unet: MultiViewUNet, inputs: t
     latents, condition = inputs
     together = unet(latents, 300, condition)
     for b in range(B):
-        alone = unet(latents[:, b : b + 1], 300, condition.select(slice(b, b + 1)))
+        alone = unet(latents[:, b : b + 1], 300, condition[b : b + 1])
         torch.testing.assert_close(together[:, b : b + 1], alone)
 
 
@@ -134,7 +136,7 @@ def test_a_new_block_adds_only_a_bias_through_its_row_attention() -> None:
     network = MultiViewUNet(
         num_views=V, sample_size=SIDE, in_channels=8, out_channels=4, block_out_channels=[16], layers_per_block=1,
         attention_head_dim=[2], down_block_types=["CrossAttnDownBlock2D"], up_block_types=["CrossAttnUpBlock2D"],
-        norm_num_groups=4, cross_attention_dim=20,
+        norm_num_groups=4, cross_attention_dim=20, projection_class_embeddings_input_dim=12,
     )  # fmt: skip
     for name, parameter in network.named_parameters():
         if "attn_mv.to_out.0.weight" in name:

@@ -6,13 +6,14 @@ import pytest
 import torch
 
 from drpose_ray.evaluate.image_metrics import (
-    foreground,
+    fixed_mask_iou,
     normal_angle_deg,
     normal_error_deg,
     psnr_db,
     silhouette_iou,
     ssim,
 )
+from drpose_ray.geometry.silhouettes import foreground
 
 
 def test_psnr_of_a_uniform_error_is_its_definition() -> None:
@@ -86,3 +87,13 @@ def test_drawing_only_the_easy_half_does_not_make_normals_better() -> None:
     assert normal_error_deg(image, image, half, whole).item() == pytest.approx(45, abs=1e-3)
     assert normal_error_deg(image, image, whole, whole).item() == pytest.approx(0, abs=1e-3)
     assert normal_error_deg(image, image, ~whole, whole).item() == 90
+
+
+def test_a_fixed_mask_knows_what_people_share_and_nothing_else() -> None:
+    same = torch.zeros(5, 2, 8, 8, dtype=torch.bool)
+    same[:, :, 2:6, 2:6] = True
+    assert fixed_mask_iou(same) == 1.0
+    different = torch.zeros(4, 1, 8, 8, dtype=torch.bool)
+    for i in range(4):
+        different[i, 0, 2 * i : 2 * i + 2] = True  # four quarters of the image
+    assert fixed_mask_iou(different) == pytest.approx(0.25)
