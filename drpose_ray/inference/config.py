@@ -1,0 +1,45 @@
+"""Settings of generating views from photos; defaults are how PSHuman and Era3D are run (i2mv facts, 2.3 and 2.4)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from drpose_ray.config import Config
+
+Precision = Literal["float32", "float16", "bfloat16"]
+
+
+class GenerateConfig(Config):
+    """One model, many photos."""
+
+    model: Path = Field(Path("weights/small/i2mv"), description="model folder in Hugging Face layout")
+    text_embeddings: Path | None = Field(
+        None, description="folder of normal_embeds.pt and clr_embeds.pt, where the model folder has none"
+    )
+    photos: Path | None = Field(
+        None, description="folder of RGBA images, or a CSV with the column 'image' and, optionally, 'name'"
+    )
+    output: Path | None = Field(None, description="folder of the views; by default the run's generate_views/views")
+
+    num_sampling_steps: int = Field(40, ge=1, description="DDIM steps (published use)")
+    guidance_scale: float = Field(3.0, ge=0, description="classifier-free guidance; 1 turns it off (published use)")
+    eta: float = Field(1.0, ge=0, le=1, description="noise of the sampler (published use)")
+    batched_guidance: bool = Field(True, description="both guidance branches in one call: faster, twice the memory")
+    crop_size: int | None = Field(
+        None,
+        gt=0,
+        description="pixels of the person's longer side; by default 740 of 768 (PSHuman), 420 of 512 (Era3D)",
+    )
+    keep_input_as_front: bool | None = Field(
+        None, description="put the photo in place of the front colour view; by default as PSHuman does, with its models"
+    )
+
+    precision: Precision = Field("float32", description="of weights and denoiser calls; float16 on a GPU")
+    photos_per_call: int = Field(1, ge=1, description="photos denoised together")
+    photos_per_task: int = Field(4, ge=1, description="photos handed to a worker at a time")
+    workers: int = Field(2, ge=1, description="Ray actors, each with the whole model")
+    cpus_per_worker: float = Field(1, gt=0, description="CPUs of an actor")
+    gpus_per_worker: float = Field(0, ge=0, description="GPUs of an actor")

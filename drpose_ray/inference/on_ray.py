@@ -1,0 +1,87 @@
+"""Views of many photos on a Ray cluster: one row is a handful of photos, decoded, denoised and written in an actor.
+
+Only names go out and come back; images stay where they are. Every node must see photos, model and output under the
+same paths. A photo whose views exist is skipped, one that cannot be used becomes a row with the reason.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.data
+
+from drpose_ray.errors import InputError
+from drpose_ray.inference.config import GenerateConfig
+from drpose_ray.inference.photo import PhotoFile
+from drpose_ray.inference.views import MARKER
+from drpose_ray.on_ray import local_or_cluster_ray
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one photo; ``problem`` is empty where its views were written."""
+
+    name: str
+    problem: str
+
+
+def generate_on_ray(config: GenerateConfig, seed: int, files: Sequence[PhotoFile], output: Path) -> Iterator[Outcome]:
+    """Write the views of all photos that have none yet; yields an outcome per photo, as they finish."""
+    todo = [file for file in files if not (output / file.name / MARKER).exists()]
+    if not todo:
+        return
+    tasks = [todo[i : i + config.photos_per_task] for i in range(0, len(todo), config.photos_per_task)]
+    workers = min(config.workers, len(tasks))
+    with local_or_cluster_ray(num_cpus=max(1, round(workers * config.cpus_per_worker))):
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        items = [{"names": [f.name for f in task], "paths": [str(f.path) for f in task]} for task in tasks]
+        rows = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
+            _Worker,
+            fn_constructor_args=(config, seed, output),
+            batch_size=1,
+            num_cpus=config.cpus_per_worker,
+            num_gpus=config.gpus_per_worker or None,
+            compute=ray.data.ActorPoolStrategy(size=workers),
+        )
+        for row in rows.iter_rows():
+            yield Outcome(row["name"], row["problem"])
+
+
+class _Worker:
+    """Lives in one actor and keeps its model from task to task."""
+
+    def __init__(self, config: GenerateConfig, seed: int, output: Path) -> None:
+        import torch
+
+        from drpose_ray.inference.generate import ViewGenerator
+
+        device = torch.device("cuda" if config.gpus_per_worker else "cpu")
+        self._generator = ViewGenerator.load(config, seed, device)
+        self._seed, self._output = seed, output
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        from drpose_ray.inference.photo import read_photo
+        from drpose_ray.inference.views import write_views
+
+        generator, config = self._generator, self._generator.config
+        (names,), (paths,) = batch["names"], batch["paths"]
+        problems, photos = dict.fromkeys(names, ""), []
+        for name, path in zip(names, paths, strict=True):
+            try:
+                file = PhotoFile(str(name), Path(str(path)))
+                photos.append(read_photo(file, generator.model.image_size, generator.crop_size))
+            except InputError as error:
+                problems[name] = str(error)
+        record = {
+            "model": str(config.model), "seed": self._seed, "num_sampling_steps": config.num_sampling_steps,
+            "guidance_scale": config.guidance_scale, "eta": config.eta, "precision": config.precision,
+        }  # fmt: skip
+        for views in generator.generate(photos):
+            write_views(views, self._output, record)
+        return {"name": list(problems), "problem": list(problems.values())}

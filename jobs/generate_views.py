@@ -1,0 +1,88 @@
+"""Photos to six normals and six colours each, with a base or a post-trained model. A rerun makes what is missing.
+
+python -m jobs.generate_views --config configs/small.yaml --generate.photos my_photos
+python -m jobs.generate_views --generate.model weights/pshuman --generate.photos my_photos --generate.precision float16
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from drpose_ray.config import Config, load_config, with_absolute_paths
+from drpose_ray.errors import InputError
+from drpose_ray.inference.config import GenerateConfig
+from drpose_ray.inference.on_ray import generate_on_ray
+from drpose_ray.inference.photo import list_photos
+from drpose_ray.runs import RunSettings, Summary, open_run
+from jobs import run_job
+
+
+class GenerateViewsConfig(Config):
+    """Settings of jobs/generate_views.py."""
+
+    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
+    generate: GenerateConfig = Field(default=GenerateConfig(), description="the model, the photos, and the sampler")
+
+    @property
+    def output(self) -> Path:
+        """The folder of views, one folder per photo in it."""
+        return self.generate.output or self.run.folder / "generate_views" / "views"
+
+
+class GenerateViewsSummary(Summary):
+    """What jobs/generate_views.py reports; the counts add up to ``photos``."""
+
+    output: str
+    photos: int
+    generated: int
+    already_there: int
+    failed: int
+    failures: dict[str, str] = Field(description="photo to reason")
+
+
+CONFIG, SUMMARY = GenerateViewsConfig, GenerateViewsSummary
+
+
+@run_job
+def main(argv: Sequence[str] | None = None) -> int:
+    config = with_absolute_paths(load_config(CONFIG, argv))
+    settings = config.generate
+    if settings.photos is None:
+        raise InputError(
+            "no photos are named", field="generate.photos", remedy="give --generate.photos FOLDER, of RGBA images"
+        )
+    if not (settings.model / "model_index.json").is_file():
+        raise InputError(
+            "no such file", file=settings.model / "model_index.json", field="generate.model",
+            remedy="name a model folder in Hugging Face layout",
+        )  # fmt: skip
+    files = list_photos(settings.photos)
+    failures: dict[str, str] = {}
+    generated = 0
+    with open_run(config, config.run.folder / "generate_views", "generate_views") as run:
+        for outcome in generate_on_ray(settings, config.run.seed, files, config.output):
+            generated += not outcome.problem
+            if outcome.problem:
+                failures[outcome.name] = outcome.problem
+                print(f"{outcome.name}: {outcome.problem}", file=sys.stderr, flush=True)
+            print(f"{generated + len(failures)} of {len(files)} photos, {len(failures)} failed", flush=True)
+        run.finish(
+            GenerateViewsSummary(
+                output=str(config.output),
+                photos=len(files),
+                generated=generated,
+                already_there=len(files) - generated - len(failures),
+                failed=len(failures),
+                failures=failures,
+            )
+        )
+    print(f"{len(files) - len(failures)} of {len(files)} photos have views: {config.output}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
