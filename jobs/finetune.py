@@ -17,7 +17,7 @@ from pydantic import Field
 
 from drpose_ray.config import Config, load_config, with_absolute_paths
 from drpose_ray.finetune.config import FinetuneConfig
-from drpose_ray.finetune.on_ray import FinetuneTask, finetune_on_ray
+from drpose_ray.finetune.on_ray import SAMPLES, FinetuneTask, finetune_on_ray
 from drpose_ray.on_ray import local_or_cluster_ray
 from drpose_ray.reward.config import DistanceConfig, RewardConfig
 from drpose_ray.runs import RunSettings, Summary, open_run, read_metrics
@@ -26,6 +26,7 @@ from jobs import run_job
 
 if TYPE_CHECKING:
     from drpose_ray.finetune.parts import Parts
+    from drpose_ray.finetune.rollout import Roller
 
 
 class FinetuneJobConfig(Config):
@@ -70,27 +71,37 @@ def main(argv: Sequence[str] | None = None) -> None:
         config=settings,
         seed=config.run.seed,
         dataset=config.dataset,
-        build_parts=functools.partial(build_parts, config.reward.distance),
+        build_parts=functools.partial(build_parts, config.reward.distance, config.run.seed),
         run_folder=config.folder,
+        load_roller=functools.partial(load_roller, config.run.seed),
     )
     uri = config.run.tracking_uri or sqlite_uri(config.run.folder)
     # The workers prune the metrics file to where they resume.
     with open_run(config, config.folder, "finetune", start_step=settings.num_iterations) as run:
         with (
-            local_or_cluster_ray(num_cpus=settings.num_workers),
+            local_or_cluster_ray(num_cpus=settings.num_workers + settings.rollout_actors),
             start_tracking(uri, "finetune", settings.name) as tracker,
         ):
             tracker.log_params(config)
             finetune_on_ray(task, functools.partial(_show, tracker, settings.num_iterations))
+            if (config.folder / SAMPLES).is_dir():
+                tracker.log_artifact(config.folder / SAMPLES)
         run.finish(_summarise(config.folder, task.model_folder))
     print(f"model: {task.model_folder}")
 
 
-def build_parts(distance: DistanceConfig, finetune: FinetuneConfig, device: torch.device) -> Parts:
+def build_parts(distance: DistanceConfig, seed: int, finetune: FinetuneConfig, device: torch.device) -> Parts:
     """``load_parts`` for workers, so that the job itself need not import diffusers."""
     from drpose_ray.finetune.parts import load_parts
 
-    return load_parts(finetune, distance, device)
+    return load_parts(finetune, distance, device, seed)
+
+
+def load_roller(seed: int, finetune: FinetuneConfig, device: torch.device) -> Roller:
+    """The same for rollout actors."""
+    from drpose_ray.finetune import parts
+
+    return parts.load_roller(seed, finetune, device)
 
 
 def _show(tracker: Tracker, num_iterations: int, iteration: int, metrics: Mapping[str, Any]) -> None:

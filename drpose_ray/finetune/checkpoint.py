@@ -5,6 +5,7 @@ Random numbers need no state: every stream is derived from the run's seed, the i
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from drpose_ray.errors import InputError
+from drpose_ray.finetune.average import WeightAverage
 from drpose_ray.finetune.engine import DenoiserEngine
 from drpose_ray.publish import write_json
 
@@ -22,16 +24,23 @@ class Progress:
 
     iterations: int  # done
     pairs: Mapping[str, Any]  # PairStream.state() of this rank
+    guard: Mapping[str, Any]  # StepGuard.state()
 
 
-def save(folder: Path, rank: int, engine: DenoiserEngine, progress: Progress) -> None:
+def save(
+    folder: Path, rank: int, engine: DenoiserEngine, progress: Progress, average: WeightAverage | None = None
+) -> None:
     """Write this rank's part. Collective; the folders of all ranks merged are the checkpoint (names do not clash)."""
     engine.save(folder)
-    write_json(folder / _progress_file(rank), {"iterations": progress.iterations, "pairs": dict(progress.pairs)})
+    if average:
+        average.save(folder)
+    write_json(folder / _progress_file(rank), dataclasses.asdict(progress))
 
 
-def restore(folder: Path, rank: int, engine: DenoiserEngine) -> Progress:
-    """Load what ``save`` wrote into ``engine``. The folder must be this run's own: DeepSpeed unpickles from it.
+def restore(folder: Path, rank: int, engine: DenoiserEngine, average: WeightAverage | None = None) -> Progress:
+    """Load what ``save`` wrote into ``engine`` and ``average``.
+
+    The folder must be this run's own: DeepSpeed unpickles from it.
 
     Raises InputError if the checkpoint has no part for this rank: ZeRO's files fit the number of ranks that wrote them.
     """
@@ -45,8 +54,10 @@ def restore(folder: Path, rank: int, engine: DenoiserEngine) -> Progress:
             remedy="resume with the same num_workers, or choose a new run folder",
         )
     engine.load(folder)
+    if average:
+        average.load(folder)
     stored = json.loads(path.read_text())
-    return Progress(iterations=stored["iterations"], pairs=stored["pairs"])
+    return Progress(**stored)
 
 
 def _progress_file(rank: int) -> str:

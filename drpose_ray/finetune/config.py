@@ -11,6 +11,9 @@ from drpose_ray.config import Config
 from drpose_ray.errors import InputError
 from drpose_ray.finetune.plan import PlanVariant, check_plan
 
+Trained = Literal["full", "lora"]
+Reference = Literal["resident", "offloaded", "sharded", "adapter_off"]
+
 
 class FinetuneConfig(Config):
     """Algorithm 1, its optimiser, and how it is spread over workers. Defaults: Sec. 4.1, else docs/assumptions.md."""
@@ -18,9 +21,18 @@ class FinetuneConfig(Config):
     name: str = Field(
         "drpose", pattern=r"[A-Za-z0-9_-]+", description="of the arm, e.g. drpose_no_kl; names its folder"
     )
-    base: Path = Field(Path("weights/small/i2mv"), description="folder of the model to post-train")
+    base: Path = Field(
+        Path("weights/small/i2mv"), description="model folder to post-train: PSHuman's, Era3D's or the small one"
+    )
+    text_embeddings: Path | None = Field(
+        None, description="folder of normal_embeds.pt and clr_embeds.pt, where the model folder has none"
+    )
     predictor: Path = Field(Path("weights/small/predictor.safetensors"), description="skeleton predictor of the reward")
     dataset: Path | None = Field(None, description="shards of (image, pose) pairs; by default the run's train shards")
+
+    conditions: Path | None = Field(
+        None, description="the dataset's conditions (jobs/encode_conditions.py); training then loads no VAE or encoder"
+    )
 
     num_sampling_steps: int = Field(20, ge=1, description="T, DDIM steps of a rollout (notes)")
     num_train_steps: int = Field(2, description="K, steps drawn for training (notes)")
@@ -29,6 +41,11 @@ class FinetuneConfig(Config):
         "literal",
         description="literal: Algorithm 1's draws, some of which train fewer than K steps; in_prefix: always K",
     )
+    stops_per_rollout: int = Field(
+        1,
+        ge=1,
+        description="stops drawn per iteration: more reward gradients for the same denoiser calls (ours; paper: 1)",
+    )
     eta: float = Field(0.0, ge=0, le=1, description="noise of the DDIM rollout, 0 deterministic (assumed)")
     kl_weight: float = Field(0.01, ge=0, description="w_KL of Eq. 2; 0 drops the initial model (notes)")
 
@@ -36,6 +53,11 @@ class FinetuneConfig(Config):
     betas: tuple[float, float] = Field((0.9, 0.999), description="AdamW (assumed)")
     weight_decay: float = Field(0.01, ge=0, description="AdamW (assumed)")
     max_grad_norm: float = Field(1.0, gt=0, description="clipping of the whole gradient's norm (assumed)")
+    spike_factor: float = Field(
+        10.0,
+        gt=0,
+        description="skip a micro-batch whose reward is so many robust deviations below the recent (assumed)",
+    )
     warmup_iterations: int = Field(0, ge=0, description="linear rise of the learning rate (assumed)")
     learning_rate_schedule: Literal["constant", "cosine"] = Field(
         "constant", description="cosine: falls to 0 at num_iterations (assumed)"
@@ -44,14 +66,64 @@ class FinetuneConfig(Config):
     batch_size: int = Field(2, ge=1, description="objects per micro-step over all workers (paper)")
     gradient_accumulation: int = Field(2, ge=1, description="micro-steps per optimiser step (paper)")
     num_iterations: int = Field(18_000, ge=1, description="optimiser steps (paper; that it counts these is assumed)")
+    held_out: Path | None = Field(
+        None, description="shards of pairs that are not trained on; their reward and images are watched (assumed: none)"
+    )
+    held_out_every: int = Field(500, ge=1, description="iterations between looks at the held-out pairs")
+    num_held_out: int = Field(8, ge=2, description="held-out pairs over all workers, at least two each")
     checkpoint_every: int = Field(500, ge=1, description="iterations between checkpoints, from all workers")
     num_workers: int = Field(1, ge=1, description="data-parallel processes (paper: one GPU)")
     zero_stage: Literal[1, 2, 3] = Field(2, description="DeepSpeed ZeRO stage")
+
+    trained: Trained = Field(
+        "full", description="full: all weights of the U-Net; lora: low-rank additions to attention"
+    )
+    lora_rank: int = Field(16, ge=1, description="rank of the additions (assumed)")
+    reference: Reference = Field(
+        "resident",
+        description="where the initial model of the KL term is kept. resident: beside the trained one; offloaded: in "
+        "host memory, streamed block by block; sharded: over the workers' memory (ZeRO-3); adapter_off: nowhere, it is "
+        "the trained model without its LoRA",
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="of weights and activations; optimiser and sampler stay in float32"
+    )
+    block_checkpointing: bool = Field(
+        False, description="recompute each block in the backward pass: a fifth of the activations, a third more time"
+    )
+    objects_per_replay: int | None = Field(
+        None,
+        ge=1,
+        description="objects in one replayed call, by default all of a worker's; exact, as objects do not mix",
+    )
+    offload_optimizer: bool = Field(False, description="optimiser state in host memory (ZeRO 1 to 3)")
+    offload_parameters: bool = Field(False, description="weights in host memory between uses (ZeRO 3)")
+    rollout_actors: int = Field(
+        0,
+        ge=0,
+        description="processes of their own for the rollouts, a multiple of num_workers; 0 rolls out in the worker",
+    )
+    gpus_per_rollout_actor: float = Field(0, ge=0, description="GPUs of such a process")
+    rollout_staleness: Literal[0, 1] = Field(
+        0, description="1 rolls the next iteration out while this one trains, with weights one step old (not exact)"
+    )
+    compile_rollout: bool = Field(False, description="torch.compile the denoiser for the rollout; needs a compiler")
+    export_precision: Literal["float32", "float16", "bfloat16"] = Field(
+        "float16", description="of the exported U-Net; float16 is what PSHuman and Era3D store"
+    )
+    ema_decay: float | None = Field(
+        None, ge=0, lt=1, description="keep a moving average of the trained weights and export it (assumed: none)"
+    )
     max_worker_failures: int = Field(3, ge=0, description="restarts from the last checkpoint before giving up")
 
     @model_validator(mode="after")
     def _check(self) -> FinetuneConfig:
         check_plan(self.num_sampling_steps, self.num_train_steps, self.max_early_stop, self.plan_variant)
+        if self.stops_per_rollout > self.max_early_stop:
+            raise InputError(
+                "more stops than there are steps to stop at", field="stops_per_rollout", value=self.stops_per_rollout,
+                remedy=f"choose 1 to max_early_stop = {self.max_early_stop}",
+            )  # fmt: skip
         if self.batch_size % self.num_workers:
             raise InputError(
                 f"the batch does not divide over {self.num_workers} workers",
@@ -59,11 +131,36 @@ class FinetuneConfig(Config):
                 value=self.batch_size,
                 remedy=f"choose a multiple of num_workers = {self.num_workers}",
             )
+        if self.rollout_actors % self.num_workers:
+            raise InputError(
+                f"the rollout actors do not divide over {self.num_workers} workers", field="rollout_actors",
+                value=self.rollout_actors, remedy="choose a multiple of num_workers, or 0",
+            )  # fmt: skip
+        if self.rollout_staleness and not self.rollout_actors:
+            raise InputError(
+                "a worker cannot roll out and train at once", field="rollout_staleness", value=self.rollout_staleness,
+                remedy="give it rollout_actors",
+            )  # fmt: skip
+        if self.held_out and (self.num_held_out % self.num_workers or self.num_held_out < 2 * self.num_workers):
+            raise InputError(
+                f"the held-out pairs do not divide over {self.num_workers} workers, two or more each",
+                field="num_held_out", value=self.num_held_out, remedy="choose a multiple of num_workers from 2 each on",
+            )  # fmt: skip
+        if self.reference == "adapter_off" and self.trained != "lora":
+            raise InputError(
+                "without an adapter there is nothing to switch off", field="reference", value=self.reference,
+                remedy="use trained: lora, or another reference",
+            )  # fmt: skip
+        if self.offload_parameters and self.zero_stage != 3:
+            raise InputError(
+                "only ZeRO 3 can keep weights elsewhere between uses", field="offload_parameters", value=True,
+                remedy=f"use zero_stage: 3 instead of {self.zero_stage}",
+            )  # fmt: skip
         return self
 
     def check_files(self) -> None:
         """Raises InputError if the model or the predictor is missing; workers would take minutes to find out."""
-        for field, path in (("base", self.base / "i2mv.json"), ("predictor", self.predictor)):
+        for field, path in (("base", self.base / "model_index.json"), ("predictor", self.predictor)):
             if not path.is_file():
                 raise InputError(
                     "no such file", file=path, field=f"finetune.{field}", remedy="make weights, or name existing ones"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
 import deepspeed
-import deepspeed.ops
 import torch
 from torch import nn
 
-_WEIGHTS_TAG = "engine"
+from drpose_ray.finetune.deepspeed_setup import prepare_deepspeed
+
+WEIGHTS_TAG = "engine"
 
 
 class DenoiserEngine:
@@ -31,9 +31,12 @@ class DenoiserEngine:
         max_grad_norm: float,
         gradient_accumulation: int,
         zero_stage: int,
+        precision: torch.dtype = torch.float32,
+        offload_optimizer: bool = False,
+        offload_parameters: bool = False,
     ) -> None:
-        _leave_out_shared_memory_op()
-        logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+        """``module`` is in ``precision`` already; with bfloat16, DeepSpeed keeps and updates float32 masters."""
+        prepare_deepspeed()
         trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
         # torch's fused AdamW is as fast on a CPU as DeepSpeedCPUAdam, and needs no compiler (ray facts, 1).
         optimizer = torch.optim.AdamW(trainable, betas=betas, weight_decay=weight_decay, fused=True)
@@ -50,7 +53,13 @@ class DenoiserEngine:
                 # the last gradient and drops the others. Unmanaged, every backward adds its gradient, averaged over
                 # ranks and divided by `gradient_accumulation`, and `step` is the boundary: the sum that replay needs.
                 "managed_gradient_accumulation": False,
-                "zero_optimization": {"stage": zero_stage, "overlap_comm": False},
+                "zero_optimization": {
+                    "stage": zero_stage,
+                    "overlap_comm": False,
+                    **_offloaded("offload_optimizer", offload_optimizer),
+                    **_offloaded("offload_param", offload_parameters),
+                },
+                "bf16": {"enabled": precision == torch.bfloat16},
                 "zero_allow_untested_optimizer": True,
                 "zero_force_ds_cpu_optimizer": False,
                 "steps_per_print": 2**31,
@@ -63,6 +72,17 @@ class DenoiserEngine:
         """The module as DeepSpeed runs it: same arguments, same output."""
         engine: nn.Module = self._engine
         return engine
+
+    @property
+    def gathers_weights(self) -> bool:
+        """Whether a call collects the weights from other ranks (ZeRO 3)."""
+        return self._zero_stage == 3
+
+    @property
+    def rollout_network(self) -> nn.Module:
+        """The same function for calls without gradients: without DeepSpeed around it where it can be."""
+        module: nn.Module = self._engine if self.gathers_weights else self._engine.module
+        return module
 
     @property
     def device(self) -> torch.device:
@@ -87,30 +107,31 @@ class DenoiserEngine:
 
     def save(self, folder: Path) -> None:
         """Write weights and this rank's optimiser state. Collective; ranks may share the folder."""
-        self._engine.save_checkpoint(str(folder), tag=_WEIGHTS_TAG)
+        self._engine.save_checkpoint(str(folder), tag=WEIGHTS_TAG)
 
     def load(self, folder: Path) -> None:
         """Restore what ``save`` wrote, with the same number of ranks and the same ZeRO stage.
 
         DeepSpeed unpickles its files: give it only folders that this run itself wrote.
         """
-        path, _ = self._engine.load_checkpoint(str(folder), tag=_WEIGHTS_TAG)
+        path, _ = self._engine.load_checkpoint(str(folder), tag=WEIGHTS_TAG)
         if path is None:
             raise FileNotFoundError(f"no DeepSpeed checkpoint in {folder}")
+
+    def trained_weights(self) -> dict[str, torch.Tensor]:
+        """The weights that train, on the CPU in float32, whole on every rank. Collective under ZeRO 3."""
+        module: nn.Module = self._engine.module
+        trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
+        with deepspeed.zero.GatheredParameters(list(trained.values()), enabled=self.gathers_weights):
+            return {name: p.detach().float().cpu().clone() for name, p in trained.items()}
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """All weights on the CPU, whole on every rank. Collective under ZeRO 3."""
         module: nn.Module = self._engine.module
-        with deepspeed.zero.GatheredParameters(list(module.parameters()), enabled=self._zero_stage == 3):
+        with deepspeed.zero.GatheredParameters(list(module.parameters()), enabled=self.gathers_weights):
             # Cloned, or the tensors would be views of DeepSpeed's flat buffers and be saved as those.
             return {name: tensor.detach().cpu().clone() for name, tensor in module.state_dict().items()}
 
 
-def _leave_out_shared_memory_op() -> None:
-    """Keep DeepSpeed from compiling ``deepspeed_shm_comm``, which it does (g++, ninja, minutes) whenever it meets gloo.
-
-    Its one caller is ``inference_all_reduce``, tensor-parallel inference; training reduces through gloo or nccl with or
-    without it. A machine without a C++ compiler thus trains like any other.
-    """
-    compatible: dict[str, Any] = deepspeed.ops.__compatible_ops__
-    compatible["deepspeed_shm_comm"] = False
+def _offloaded(what: str, offload: bool) -> dict[str, Any]:
+    return {what: {"device": "cpu", "pin_memory": torch.cuda.is_available()}} if offload else {}

@@ -26,7 +26,7 @@ def gradient(
     backward: Callable[[torch.Tensor], object] = torch.Tensor.backward,
 ) -> GradientReport:
     """Accumulate the gradient of Eq. 2 into the denoiser's parameters. Arguments and result as ``replay.gradient``."""
-    x, divergences = noise, []
+    x, divergences, x0 = noise, [], {}
     for t in plan.executed_steps:
         timestep = sampler[t].timestep
         with torch.set_grad_enabled(t in plan.train_steps):
@@ -35,16 +35,21 @@ def gradient(
             with torch.no_grad():
                 initial = frozen_denoiser(x.detach(), timestep, condition)
             divergences.append((output - initial).square().mean())
-        if t == plan.stop_step:
-            x0 = sampler[t].project(x, output)
-        else:
+        if t in plan.stops:
+            x0[t] = sampler[t].project(x, output)
+        if t != plan.stop_step:
             x = sampler[t].advance(x, output, sampler.noise_for(t, variance_noise))
 
-    reward = reward_fn(x0)
+    reward = torch.stack([reward_fn(x0[stop]) for stop in plan.stops]).mean(0)
     kl = torch.stack(divergences).mean() if divergences else torch.zeros(())
     loss = (1 - reward).mean() + kl_weight * kl
     if plan.active_steps:
         backward(loss)
     return GradientReport(
-        reward.detach(), kl.item(), loss.item(), x0.detach(), plan.active_steps, len(plan.executed_steps)
+        reward.detach(),
+        kl.item(),
+        loss.item(),
+        x0[plan.stop_step].detach(),
+        plan.active_steps,
+        len(plan.executed_steps),
     )

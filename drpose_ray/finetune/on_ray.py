@@ -7,7 +7,9 @@ same paths. Ray carries only settings out and a few numbers back.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
+import math
 import os
 import platform
 import tempfile
@@ -33,12 +35,14 @@ from drpose_ray.seeding import derive_seed
 from drpose_ray.shards.read import ShardReader
 
 if TYPE_CHECKING:  # only workers pay for importing DeepSpeed and diffusers: seconds of CPU in each process
+    from drpose_ray.finetune.average import WeightAverage
     from drpose_ray.finetune.checkpoint import Progress
     from drpose_ray.finetune.engine import DenoiserEngine
     from drpose_ray.finetune.parts import Parts
+    from drpose_ray.finetune.rollout_pool.on_ray import LoadRoller
 
 CHECKPOINTS = "checkpoints"
-MODEL = "model"
+MODEL, BEST, SAMPLES = "model", "best", "samples"
 _POLL_SECONDS = 0.5
 
 
@@ -51,11 +55,17 @@ class FinetuneTask:
     dataset: Path  # shards of (image, pose) pairs
     build_parts: Callable[[FinetuneConfig, torch.device], Parts]  # called once in every worker
     run_folder: Path
+    load_roller: LoadRoller | None = None  # called once in every rollout actor
 
     @property
     def model_folder(self) -> Path:
         """Where the post-trained model is published at the end."""
         return self.run_folder / MODEL
+
+    @property
+    def best_folder(self) -> Path:
+        """Where the model with the best held-out reward is published, if pairs are held out."""
+        return self.run_folder / BEST
 
 
 def finetune_on_ray(task: FinetuneTask, on_metrics: Callable[[int, Mapping[str, Any]], None]) -> None:
@@ -96,8 +106,10 @@ def finetune_on_ray(task: FinetuneTask, on_metrics: Callable[[int, Mapping[str, 
 def _work(task: FinetuneTask) -> None:
     """One worker's run, from wherever the last checkpoint left it."""
     from drpose_ray.finetune import checkpoint
+    from drpose_ray.finetune.average import WeightAverage
     from drpose_ray.finetune.data import PairStream
     from drpose_ray.finetune.engine import DenoiserEngine
+    from drpose_ray.finetune.rollout_pool.on_ray import RolloutPool
     from drpose_ray.finetune.step import Updater
 
     config, context = task.config, ray.train.get_context()
@@ -114,35 +126,92 @@ def _work(task: FinetuneTask) -> None:
         max_grad_norm=config.max_grad_norm,
         gradient_accumulation=config.gradient_accumulation,
         zero_stage=config.zero_stage,
+        precision=getattr(torch, config.precision),
+        offload_optimizer=config.offload_optimizer,
+        offload_parameters=config.offload_parameters,
     )
+    average = None
+    if config.ema_decay is not None:
+        begun = engine.trained_weights()  # collective, so on every rank
+        average = WeightAverage(begun, config.ema_decay) if rank == 0 else None
+    pool = None
+    if config.rollout_actors:
+        assert task.load_roller, "a task with rollout actors says how they load their model"
+        pool = RolloutPool(task.load_roller, config, engine.device)
+    updater = Updater(config, task.seed, parts, engine, pairs, pool)
     start = 0
     if latest := ray.train.get_checkpoint():
         with latest.as_directory() as folder:
-            progress = checkpoint.restore(Path(folder), rank, engine)
+            progress = checkpoint.restore(Path(folder), rank, engine, average)
         pairs.restore(progress.pairs)
+        updater.guard.restore(progress.guard)
         start = progress.iterations
 
     run = Run(task.run_folder, "finetune", start_step=start) if rank == 0 else None
-    updater = Updater(config, task.seed, parts, engine, pairs)
+    watch = _HeldOutWatch(task, rank, parts, engine) if config.held_out else None
     for iteration in range(start, config.num_iterations):
         metrics = updater.update(iteration)
+        if config.ema_decay is not None and metrics["active_steps"]:
+            weights = engine.trained_weights()
+            if average:
+                average.update(weights)
+        done = iteration + 1
+        last = done == config.num_iterations
+        if watch and (done % config.held_out_every == 0 or last):
+            metrics |= watch.look(done)
         if run:
             run.log_metrics(iteration, metrics)
-        done = iteration + 1
-        if done % config.checkpoint_every == 0 or done == config.num_iterations:
-            _report_checkpoint(rank, engine, checkpoint.Progress(done, pairs.state()), metrics)
+        if done % config.checkpoint_every == 0 or last:
+            progress = checkpoint.Progress(done, updater.pairs_state(), updater.guard.state())
+            _report_checkpoint(rank, engine, progress, average, metrics)
 
     weights = engine.state_dict()
     if rank == 0:
-        parts.export(weights, task.model_folder)
+        parts.export({**weights, **(average.weights if average else {})}, task.model_folder)
 
 
-def _report_checkpoint(rank: int, engine: DenoiserEngine, progress: Progress, metrics: Mapping[str, float]) -> None:
+class _HeldOutWatch:
+    """Looks at the held-out pairs, keeps their pictures, and publishes the model that scored best on them."""
+
+    def __init__(self, task: FinetuneTask, rank: int, parts: Parts, engine: DenoiserEngine) -> None:
+        from drpose_ray.finetune.data import PoseBatch
+        from drpose_ray.finetune.monitor import HeldOutMonitor
+
+        config = task.config
+        assert config.held_out is not None
+        reader = ShardReader(config.held_out, rank=rank, world_size=config.num_workers)
+        share = list(itertools.islice(reader, config.num_held_out // config.num_workers))
+        self._task, self._rank, self._parts, self._engine = task, rank, parts, engine
+        self._monitor = HeldOutMonitor(parts, PoseBatch.collate(share), derive_seed(task.seed, "held out"))
+        self._monitor.begin(engine.rollout_network, task.run_folder / "held_out" / f"base_{rank:05d}.safetensors")
+        self._best_file = task.best_folder / "held_out.json"
+        self._best = json.loads(self._best_file.read_text())["reward"] if self._best_file.exists() else -math.inf
+
+    def look(self, iterations: int) -> dict[str, float]:
+        """Metrics after ``iterations``. Collective, and the ranks agree on what is best."""
+        from drpose_ray.finetune.monitor import write_samples
+
+        seen = self._monitor.measure(self._engine.rollout_network)
+        if self._rank == 0:
+            pictures = self._parts.decode(seen.latents[:, :2])
+            write_samples(pictures, self._task.run_folder / SAMPLES / f"iteration_{iterations:08d}.png")
+        if seen.reward > self._best:
+            self._best = seen.reward
+            weights = self._engine.state_dict()
+            if self._rank == 0:
+                self._parts.export(weights, self._task.best_folder)
+                write_json(self._best_file, {"iterations": iterations, "reward": seen.reward})
+        return seen.metrics()
+
+
+def _report_checkpoint(
+    rank: int, engine: DenoiserEngine, progress: Progress, average: WeightAverage | None, metrics: Mapping[str, float]
+) -> None:
     """Every rank saves and reports its part; Ray merges them, and registers the checkpoint once all have arrived."""
     from drpose_ray.finetune import checkpoint
 
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint.save(Path(folder), rank, engine, progress)
+        checkpoint.save(Path(folder), rank, engine, progress, average)
         ray.train.report(
             dict(metrics),
             checkpoint=Checkpoint.from_directory(folder),
@@ -153,7 +222,7 @@ def _report_checkpoint(rank: int, engine: DenoiserEngine, progress: Progress, me
 def _check_same_settings(task: FinetuneTask) -> None:
     """Keep a run folder from mixing two runs: checkpoints continue under the settings that began them."""
     path = task.run_folder / CHECKPOINTS / "settings.json"
-    without_effect = {"checkpoint_every", "max_worker_failures"}
+    without_effect = {"checkpoint_every", "max_worker_failures", "held_out", "held_out_every", "num_held_out"}
     settings = {
         **task.config.model_dump(mode="json", exclude=without_effect),
         "seed": task.seed,

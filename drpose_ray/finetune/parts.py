@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import copy
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-from drpose_ray.diffusion.ddim import DdimSampler
-from drpose_ray.diffusion.i2mv import load_i2mv, save_i2mv
+from drpose_ray.diffusion.condition import Condition
+from drpose_ray.diffusion.ddim import DdimSampler, Denoiser
+from drpose_ray.diffusion.export import export_finetuned
+from drpose_ray.diffusion.i2mv import ImageToMultiView
+from drpose_ray.diffusion.layout import load_i2mv, load_schedule, load_text_embeddings, load_unet
 from drpose_ray.errors import InputError
+from drpose_ray.finetune.conditions.encode import fit_input
+from drpose_ray.finetune.conditions.store import ConditionStore
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.data import PoseBatch
+from drpose_ray.finetune.lora import add_lora, merge_lora
+from drpose_ray.finetune.model_card import write_card
+from drpose_ray.finetune.reference import place_reference
+from drpose_ray.finetune.rollout import Roller
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
 from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.reward.distance import SkeletonDistance
@@ -26,57 +34,90 @@ from drpose_ray.reward.skeleton_maps import render_skeleton_maps
 
 @dataclass(frozen=True)
 class Parts:
-    """All on one device and free of dropout."""
+    """All on one device and free of dropout. A condition is sliced over its objects: ``condition[slice]``."""
 
     denoiser: nn.Module  # trained, where it requires gradients
-    frozen_denoiser: nn.Module  # as the denoiser was at the beginning, for the KL term
+    frozen_denoiser: Denoiser  # as the denoiser was at the beginning, for the KL term
     encode_condition: Callable[[PoseBatch], object]
     pose_score: Callable[[torch.Tensor, PoseBatch], torch.Tensor]  # Eq. 1: x0 (M, B, V, 4, h, w) -> (B,)
     sampler: DdimSampler
     latent_shape: tuple[int, int, int, int, int]  # (M, V, 4, h, w) of one object
-    export: Callable[[dict[str, torch.Tensor], Path], None]  # publish the model with these weights; the last call
+    device: torch.device
+    decode: Callable[[torch.Tensor], torch.Tensor]  # latents -> images (M, B, V, 3, s, s) in [0, 1]
+    export: Callable[[dict[str, torch.Tensor], Path], None]  # publish the model with these weights
 
 
-def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.device) -> Parts:
+def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.device, seed: int = 0) -> Parts:
     """The I2MV model of ``config.base`` and the PoseScore of ``config.predictor``.
 
     Raises InputError if a file is missing or the predictor was trained on latents of another size.
     """
-    loaded = load_i2mv(config.base)
-    for part in (loaded.unet, loaded.vae, loaded.image_encoder):
-        part.to(device)
-    model = replace(loaded, text=loaded.text.to(device))
-    frozen = copy.deepcopy(model.unet)
+    unet = load_unet(config.base, dtype=getattr(torch, config.precision)).requires_grad_(True)
+    text = load_text_embeddings(
+        config.text_embeddings or config.base, unet.num_views, int(unet.config.cross_attention_dim)
+    ).to(device, torch.float32)
+    side = int(unet.config.sample_size)
+    latent_shape = (text.shape[0], unet.num_views, int(unet.config.out_channels), side, side)
     predictor = SkeletonPredictor.load(config.predictor)
-    _check_latents(config, predictor, model.latent_shape)
+    _check_latents(config, predictor, latent_shape)
+    denoiser = add_lora(unet, config.lora_rank, seed) if config.trained == "lora" else unet
+    if config.block_checkpointing:
+        unet.enable_gradient_checkpointing()
+    frozen = place_reference(denoiser, config.reference, device) if config.kl_weight else _not_needed
     score = PoseScore(predictor, SkeletonDistance(distance)).to(device)
     azimuths_deg = torch.tensor(VIEW_AZIMUTHS_DEG)
 
-    def encode_condition(batch: PoseBatch) -> object:
-        images = batch.input_images
-        if images.shape[-1] != model.image_size:
-            images = F.interpolate(images, (model.image_size, model.image_size), mode="area")
-        return model.encode_condition(images.to(device))
+    @functools.cache
+    def encoders() -> ImageToMultiView:
+        """VAE and image encoder, loaded when first needed: not at all with stored conditions and no pictures."""
+        model = load_i2mv(config.base, text_embeddings=config.text_embeddings)
+        for part in (model.vae, model.image_encoder):
+            part.to(device)
+        return replace(model, text=text)
+
+    stored = ConditionStore(config.conditions, config.base) if config.conditions else None
+
+    def encode_condition(batch: PoseBatch) -> Condition:
+        if stored:
+            return stored.look_up(batch.sample_ids, text)
+        return encoders().encode_condition(fit_input(encoders(), batch.input_images))
 
     def pose_score(latents_x0: torch.Tensor, batch: PoseBatch) -> torch.Tensor:
         size = predictor.config.map_size
         targets = render_skeleton_maps(batch.joints, batch.center, batch.width_m, azimuths_deg, size)
-        scores: torch.Tensor = score(latents_x0, targets.to(device))
+        true_views = unet.view_set.to_true_views(latents_x0, view_axis=2)
+        scores: torch.Tensor = score(true_views, targets.to(device))
         return scores
 
     def export(weights: dict[str, torch.Tensor], folder: Path) -> None:
-        frozen.load_state_dict(weights)
-        save_i2mv(replace(model, unet=frozen), folder, dtype=torch.float32)
+        card = write_card(config, config.dataset, config.num_iterations, folder.parent)
+        export_finetuned(config.base, merge_lora(weights), folder, config.export_precision, card)
 
     return Parts(
-        denoiser=model.unet.requires_grad_(True),
+        denoiser=denoiser.to(device),
         frozen_denoiser=frozen,
         encode_condition=encode_condition,
         pose_score=pose_score,
-        sampler=DdimSampler(model.schedule, config.num_sampling_steps, config.eta),
-        latent_shape=model.latent_shape,
+        sampler=DdimSampler(load_schedule(config.base), config.num_sampling_steps, config.eta),
+        latent_shape=latent_shape,
+        device=device,
+        decode=lambda latents: encoders().decode(latents),
         export=export,
     )
+
+
+def load_roller(seed: int, config: FinetuneConfig, device: torch.device) -> Roller:
+    """What a rollout actor needs of the model: the denoiser as it is trained, the sampler, nothing else."""
+    unet = load_unet(config.base, dtype=getattr(torch, config.precision))
+    denoiser = add_lora(unet, config.lora_rank, seed) if config.trained == "lora" else unet
+    side = int(unet.config.sample_size)
+    shape = (2, unet.num_views, int(unet.config.out_channels), side, side)
+    sampler = DdimSampler(load_schedule(config.base), config.num_sampling_steps, config.eta)
+    return Roller(denoiser.requires_grad_(False).to(device), sampler, shape, device)
+
+
+def _not_needed(_latents: torch.Tensor, _timestep: int, _condition: object) -> torch.Tensor:
+    raise AssertionError("no KL term, no initial model")
 
 
 def _check_latents(config: FinetuneConfig, predictor: SkeletonPredictor, shape: tuple[int, ...]) -> None:

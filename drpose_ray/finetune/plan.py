@@ -21,12 +21,19 @@ PlanVariant = Literal["literal", "in_prefix"]
 class TrainPlan:
     """The steps of one iteration, which count T..1.
 
-    ``train_steps`` are descending; those below ``stop_step`` (t_min) are never executed.
+    ``train_steps`` are descending; those below ``stop_step`` (t_min) are never executed. At each of ``earlier_stops``
+    the clean latents are projected and rewarded as well, on the way down: more rewards for the same denoiser calls.
     """
 
     num_sampling_steps: int
     train_steps: tuple[int, ...]
     stop_step: int
+    earlier_stops: tuple[int, ...] = ()
+
+    @property
+    def stops(self) -> tuple[int, ...]:
+        """All steps at which x0 is projected, the last of the rollout first."""
+        return (self.stop_step, *self.earlier_stops)
 
     @property
     def executed_steps(self) -> range:
@@ -47,10 +54,10 @@ class TrainPlan:
 class GradientReport:
     """Eq. 2 on one batch, whose gradient has been accumulated in the parameters."""
 
-    reward: torch.Tensor  # (B,)
+    reward: torch.Tensor  # (B,), mean over the plan's stops
     kl: float  # mean squared error of the outputs, averaged over the active steps; 0 without KL
     loss: float  # (1 - mean reward) + w_KL kl
-    latents_x0: torch.Tensor  # (M, B, V, 4, h, w), what was rewarded
+    latents_x0: torch.Tensor  # (M, B, V, 4, h, w), what was rewarded at the stop step
     active_steps: tuple[int, ...]
     num_denoiser_calls: int  # forward passes of the trainable denoiser
 
@@ -82,8 +89,11 @@ def draw_plan(
     num_train_steps: int,
     max_early_stop: int,
     variant: PlanVariant = "literal",
+    num_stops: int = 1,
 ) -> TrainPlan:
     """Draw the stop step uniformly from 1..m and K train steps, evenly spaced from a uniform start.
+
+    With ``num_stops`` n, n different stops are drawn and the lowest ends the rollout.
 
     ``literal`` spaces them over T..1 as Algorithm 1 does; ``in_prefix`` over the executed T..t_min, so that K train.
     Ranks that draw from equal generators get equal plans, hence equal numbers of denoiser calls.
@@ -92,10 +102,14 @@ def draw_plan(
         InputError: K or m not within 1..T, or for ``in_prefix`` K beyond the shortest prefix.
     """
     check_plan(num_sampling_steps, num_train_steps, max_early_stop, variant)
-    stop_step = int(rng.integers(1, max_early_stop + 1))
+    if num_stops == 1:
+        stops = [int(rng.integers(1, max_early_stop + 1))]
+    else:
+        stops = sorted(int(step) + 1 for step in rng.choice(max_early_stop, num_stops, replace=False))
+    stop_step = stops[0]
     lowest = 1 if variant == "literal" else stop_step
     spacing = (num_sampling_steps - lowest + 1) // num_train_steps
     span = (num_train_steps - 1) * spacing
     start = int(rng.integers(lowest, num_sampling_steps - span + 1))
     train_steps = tuple(range(start + span, start - 1, -spacing))
-    return TrainPlan(num_sampling_steps, train_steps, stop_step)
+    return TrainPlan(num_sampling_steps, train_steps, stop_step, tuple(stops[1:]))

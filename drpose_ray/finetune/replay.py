@@ -4,21 +4,22 @@ Algorithm 1 detaches the denoiser's input and every DDIM step is affine, so with
 
     dL/dtheta = sum over active steps t of  J_theta[out_t]^T (w_t g + w_KL dKL_t / dout_t),
 
-where ``w_t = dx0 / dout_t`` is a number made of DDIM coefficients. Each term needs the kept latents of its step and one
-forward and backward pass of the denoiser: memory does not grow with K. Exact while nothing between output and x0 is
-clipped and the denoiser is deterministic.
+where ``w_t = dx0 / dout_t`` is a number made of DDIM coefficients; with several stops, ``w_t g`` is a mean over them.
+Each term needs the kept latents of its step and one forward and backward pass of the denoiser: memory does not grow
+with K. Exact while nothing between output and x0 is clipped and the denoiser is deterministic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
 from drpose_ray.diffusion.ddim import DdimSampler, Denoiser, VarianceNoise
 from drpose_ray.finetune.kl import kl_divergence
 from drpose_ray.finetune.plan import GradientReport, TrainPlan
-from drpose_ray.finetune.rollout import rollout
+from drpose_ray.finetune.rollout import Rollout, rollout
 
 
 def gradient(
@@ -26,12 +27,18 @@ def gradient(
     frozen_denoiser: Denoiser,
     noise: torch.Tensor,
     variance_noise: VarianceNoise | None,
-    condition: object,
+    condition: Any,
     sampler: DdimSampler,
     plan: TrainPlan,
     reward_fn: Callable[[torch.Tensor], torch.Tensor],
     kl_weight: float,
     backward: Callable[[torch.Tensor], object] = torch.Tensor.backward,
+    *,
+    rolled: Rollout | None = None,
+    rollout_denoiser: Denoiser | None = None,
+    rollout_in_inference_mode: bool = True,
+    objects_per_call: int | None = None,
+    accept: Callable[[torch.Tensor, torch.Tensor], bool] = lambda _reward, _cotangent: True,
 ) -> GradientReport:
     """Accumulate the gradient of Eq. 2, ``(1 - r) + w_KL KL``, into the denoiser's parameters.
 
@@ -40,47 +47,73 @@ def gradient(
         frozen_denoiser: the initial model; not called when ``kl_weight`` is 0.
         noise: (M, B, V, 4, h, w) at step T.
         variance_noise: z of each step; may be None when eta is 0.
-        condition: passed to both denoisers.
+        condition: passed to both denoisers; ``condition[slice]`` is that of some of the objects.
         reward_fn: x0 (M, B, V, 4, h, w) -> reward (B,), differentiable; the loss averages it over the batch.
         kl_weight: w_KL.
         backward: takes one scalar and back-propagates it, once per active step and in their order. An engine's own
-            backward fits; ``len(plan.active_steps)`` tells it which call is the last.
+            backward fits.
+        rolled: the rollout of ``plan``, where it was made elsewhere.
+        rollout_denoiser: the same function as ``denoiser`` in a form for inference, e.g. compiled.
+        rollout_in_inference_mode: see ``rollout``.
+        objects_per_call: replay so many objects at a time instead of all B. Objects do not see each other, so the
+            gradient is the same; views and domains of one object do, and stay together.
+        accept: sees the reward (B,) and its gradient at x0; where it says no, nothing is replayed.
     """
-    rolled = rollout(denoiser, noise, condition, sampler, plan, variance_noise)
-    reward, cotangent = _differentiate_reward(reward_fn, rolled.latents_x0)
-    weights = output_weights(sampler, plan)
-    active, kl = plan.active_steps, 0.0
+    if rolled is None:
+        rolled = rollout(
+            rollout_denoiser or denoiser, noise, condition, sampler, plan, variance_noise,
+            inference_mode=rollout_in_inference_mode,
+        )  # fmt: skip
+    rewards, cotangents = zip(*(_differentiate_reward(reward_fn, rolled.x0[stop]) for stop in plan.stops), strict=True)
+    reward = torch.stack(rewards).mean(0)
+    pulls = _pull_back(cotangents, sampler, plan)
+    active = plan.active_steps if accept(reward, torch.stack(cotangents)) else ()
+    kl, num_objects = 0.0, noise.shape[1]
+    chunks = [
+        slice(i, i + (objects_per_call or num_objects)) for i in range(0, num_objects, objects_per_call or num_objects)
+    ]
     for step in active:
-        latents, timestep = rolled.latents[step], sampler[step].timestep
-        if kl_weight:  # before the graph below is alive, so that their memory does not add up
-            with torch.no_grad():
-                initial_output = frozen_denoiser(latents, timestep, condition)
-        output = denoiser(latents, timestep, condition)
-        # Only its gradient means anything: w_t g is what the reward loss sends back to this output.
-        loss = weights[step] * (cotangent * output).sum()
-        if kl_weight:
-            divergence = kl_divergence(output, initial_output) / len(active)
-            loss = loss + kl_weight * divergence
-            kl += divergence.item()
-        backward(loss)
+        timestep = sampler[step].timestep
+        for chunk in chunks:
+            latents, given = rolled.latents[step][:, chunk], condition[chunk]
+            if kl_weight:  # before the graph below is alive, so that their memory does not add up
+                with torch.no_grad():
+                    initial_output = frozen_denoiser(latents, timestep, given)
+            output = denoiser(latents, timestep, given)
+            # Only its gradient means anything: the pull is what the reward loss sends back to this output.
+            loss = (pulls[step][:, chunk] * output).sum()
+            if kl_weight:
+                share = latents.shape[1] / num_objects / len(active)
+                divergence = share * kl_divergence(output, initial_output)
+                loss = loss + kl_weight * divergence
+                kl += divergence.item()
+            backward(loss)
     return GradientReport(
         reward,
         kl,
         loss=float((1 - reward).mean()) + kl_weight * kl,
-        latents_x0=rolled.latents_x0,
+        latents_x0=rolled.x0[plan.stop_step],
         active_steps=active,
-        num_denoiser_calls=len(plan.executed_steps) + len(active),
+        num_denoiser_calls=len(plan.executed_steps) + len(active) * len(chunks),
     )
 
 
-def output_weights(sampler: DdimSampler, plan: TrainPlan) -> dict[int, float]:
-    """``w_t = dx0 / dout_t`` of every active step: ``q`` at the stop step, else ``b_t`` carried to it by the ``a``."""
-    stop = plan.stop_step
+def _pull_back(cotangents: Sequence[torch.Tensor], sampler: DdimSampler, plan: TrainPlan) -> dict[int, torch.Tensor]:
+    """The gradient of the reward loss with respect to the output of each active step."""
+    pulls = {step: torch.zeros_like(cotangents[0]) for step in plan.active_steps}
+    for stop, cotangent in zip(plan.stops, cotangents, strict=True):
+        for step, weight in output_weights(sampler, plan, stop).items():
+            pulls[step] += weight / len(plan.stops) * cotangent
+    return pulls
+
+
+def output_weights(sampler: DdimSampler, plan: TrainPlan, stop: int) -> dict[int, float]:
+    """``w_t = dx0 / dout_t`` of the active steps from ``stop`` on: ``q`` there, else ``b_t`` carried to it."""
     weights, carried = {stop: sampler[stop].q}, sampler[stop].p
     for step in range(stop + 1, plan.num_sampling_steps + 1):
         weights[step] = sampler[step].b * carried
         carried *= sampler[step].a
-    return {step: weights[step] for step in plan.active_steps}
+    return {step: weights[step] for step in plan.active_steps if step >= stop}
 
 
 def _differentiate_reward(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
 import torch.distributed as dist
@@ -12,86 +15,153 @@ import torch.distributed as dist
 from drpose_ray.diffusion.ddim import draw_noise
 from drpose_ray.finetune import replay
 from drpose_ray.finetune.config import FinetuneConfig
-from drpose_ray.finetune.data import PairStream
+from drpose_ray.finetune.data import PairStream, PoseBatch
 from drpose_ray.finetune.engine import DenoiserEngine
+from drpose_ray.finetune.guard import StepGuard
 from drpose_ray.finetune.parts import Parts
-from drpose_ray.finetune.plan import GradientReport, draw_plan
+from drpose_ray.finetune.plan import GradientReport, TrainPlan, draw_plan
+from drpose_ray.finetune.rollout import Rollout, RolloutRequest
 from drpose_ray.seeding import derive_seed, stream
+
+
+class RemoteRollouts(Protocol):
+    """Rollouts made by other processes (``rollout_pool``)."""
+
+    def set_weights(self, weights: Mapping[str, torch.Tensor]) -> None: ...
+    def start(self, request: RolloutRequest) -> Any: ...
+    def finish(self, started: Any) -> Rollout: ...
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """One micro-step's random choices. Neither plan nor noise knows the rank; noise is keyed by sample."""
+
+    plan: TrainPlan
+    batch: PoseBatch
+    condition: Any
+    noise_seed: int
+    pairs_before: Mapping[str, Any]  # where the stream of pairs was
+    started: Any  # the remote rollout, if any
 
 
 class Updater:
     """Algorithm 1's loop body. Every rank of the process group calls ``update`` with the same iterations."""
 
     def __init__(
-        self, config: FinetuneConfig, seed: int, parts: Parts, engine: DenoiserEngine, pairs: PairStream
+        self,
+        config: FinetuneConfig,
+        seed: int,
+        parts: Parts,
+        engine: DenoiserEngine,
+        pairs: PairStream,
+        pool: RemoteRollouts | None = None,
     ) -> None:
         self._config, self._seed, self._parts, self._engine, self._pairs = config, seed, parts, engine, pairs
+        self._pool = pool
+        self._ahead: deque[_Draw] = deque()
+        self.guard = StepGuard(config.spike_factor, engine.device)
+        network = engine.rollout_network
+        self._rollout_network = torch.compile(network) if config.compile_rollout else network
+
+    def pairs_state(self) -> Mapping[str, Any]:
+        """Where the stream of pairs is for a run that resumes here: what was drawn ahead will be drawn again."""
+        return self._ahead[0].pairs_before if self._ahead else self._pairs.state()
 
     def update(self, iteration: int) -> dict[str, float]:
         """Do iteration 0, 1, ... and return its metrics: means over all ranks, and this rank's seconds per phase."""
         laps = _Laps(self._engine.device)
         learning_rate = learning_rate_at(self._config, iteration)
-        micro_steps = range(self._config.gradient_accumulation)
-        reports = [self._accumulate(iteration, micro_step, laps) for micro_step in micro_steps]
+        draws = self._draw_all(iteration, laps)
+        reports = [self._accumulate(draw, laps) for draw in draws]
         active_steps, grad_norm = sum(len(report.active_steps) for report in reports), 0.0
         # The literal draw can leave an iteration without any active step. No gradient is not a gradient of zero, on
         # which AdamW would still decay the weights and follow its momentum.
         if active_steps:
             grad_norm = self._engine.step(learning_rate)
+            if not math.isfinite(grad_norm):
+                raise FloatingPointError(
+                    f"the gradient of iteration {iteration} is not finite; the last checkpoint is from before it. "
+                    "Lower finetune.learning_rate or use precision: float32, in a new run folder"
+                )
         laps.end("step")
         return {
             **_means_over_ranks(reports, self._engine.device),
             "active_steps": active_steps / len(reports),
             "denoiser_calls": sum(report.num_denoiser_calls for report in reports),
             "grad_norm": grad_norm,
+            "skipped_micro_steps": self.guard.skipped,
             "learning_rate": learning_rate,
             **{f"seconds_{phase}": seconds for phase, seconds in laps.seconds.items()},
         }
 
-    def _accumulate(self, iteration: int, micro_step: int, laps: _Laps) -> GradientReport:
-        """Add one micro-batch's gradient. Neither plan nor noise knows the rank; noise is keyed by sample."""
-        config, parts, device = self._config, self._parts, self._engine.device
+    def _draw_all(self, iteration: int, laps: _Laps) -> list[_Draw]:
+        """The draws of this iteration, with remote rollouts begun; one iteration ahead where staleness is allowed."""
+        micro_steps = range(self._config.gradient_accumulation)
+        if self._pool is None:
+            return [self._draw(iteration, micro_step, laps) for micro_step in micro_steps]
+        self._pool.set_weights(self._engine.trained_weights())
+        laps.end("weights")
+        if not self._ahead:
+            self._ahead.extend(self._draw(iteration, micro_step, laps) for micro_step in micro_steps)
+        draws = [self._ahead.popleft() for _ in micro_steps]
+        if self._config.rollout_staleness and iteration + 1 < self._config.num_iterations:
+            self._ahead.extend(self._draw(iteration + 1, micro_step, laps) for micro_step in micro_steps)
+        return draws
+
+    def _draw(self, iteration: int, micro_step: int, laps: _Laps) -> _Draw:
+        config = self._config
         plan = draw_plan(
             stream(self._seed, "plan", iteration, micro_step),
             config.num_sampling_steps,
             config.num_train_steps,
             config.max_early_stop,
             config.plan_variant,
+            config.stops_per_rollout,
         )
+        before = self._pairs.state()
         batch = next(self._pairs)
+        with torch.no_grad():
+            condition = self._parts.encode_condition(batch)
+        laps.end("encode")
         noise_seed = derive_seed(self._seed, "rollout", iteration, micro_step)
+        started = None
+        if self._pool:
+            started = self._pool.start(RolloutRequest(plan, condition, batch.sample_ids, noise_seed))
+        return _Draw(plan, batch, condition, noise_seed, before, started)
+
+    def _accumulate(self, draw: _Draw, laps: _Laps) -> GradientReport:
+        """Add one micro-batch's gradient."""
+        config, parts, device = self._config, self._parts, self._engine.device
 
         def noise_at(step: int) -> torch.Tensor:
-            return draw_noise(noise_seed, batch.sample_ids, parts.latent_shape, step).to(device)
+            return draw_noise(draw.noise_seed, draw.batch.sample_ids, parts.latent_shape, step).to(device)
 
         def reward_fn(latents_x0: torch.Tensor) -> torch.Tensor:
             laps.end("rollout")
-            return parts.pose_score(latents_x0, batch)
+            return parts.pose_score(latents_x0, draw.batch)
 
-        def denoiser(latents: torch.Tensor, timestep: int, condition: object) -> torch.Tensor:
-            if torch.is_grad_enabled() and not laps.in_replay:  # the reward's gradient has just been taken
-                laps.end("reward")
-                laps.in_replay = True
-            output: torch.Tensor = self._engine.network(latents, timestep, condition)
-            return output
+        def accept(reward: torch.Tensor, cotangent: torch.Tensor) -> bool:
+            laps.end("reward")
+            return self.guard.accepts(reward, cotangent)
 
-        with torch.no_grad():
-            condition = parts.encode_condition(batch)
-        laps.end("encode")
         report = replay.gradient(
-            denoiser,
+            self._engine.network,
             parts.frozen_denoiser,
             noise_at(config.num_sampling_steps + 1),
             noise_at,
-            condition,
+            draw.condition,
             parts.sampler,
-            plan,
+            draw.plan,
             reward_fn,
             config.kl_weight,
-            backward=self._engine.backward,
+            backward=lambda loss: self.guard.backward(loss, self._engine.backward),
+            rolled=self._pool.finish(draw.started) if self._pool else None,
+            rollout_denoiser=self._rollout_network,
+            rollout_in_inference_mode=not self._engine.gathers_weights,
+            objects_per_call=config.objects_per_replay,
+            accept=accept,
         )
-        laps.end("replay" if report.active_steps else "reward")
-        laps.in_replay = False
+        laps.end("replay")
         return report
 
 
@@ -121,7 +191,6 @@ class _Laps:
 
     device: torch.device
     seconds: dict[str, float] = field(default_factory=dict)
-    in_replay: bool = False
 
     def __post_init__(self) -> None:
         self._last = self._now()

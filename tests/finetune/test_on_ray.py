@@ -116,6 +116,22 @@ def test_rerun_of_a_finished_folder_trains_nothing_and_other_settings_are_refuse
     assert refused.value.field == "kl_weight" and refused.value.file == undisturbed.run_folder
 
 
+def test_held_out_pairs_are_watched_and_the_best_model_is_kept(tmp_path: Path, dataset: Path) -> None:
+    held_out = write_tiny_dataset(tmp_path / "held_out", shards=2)
+    task = _task(
+        tmp_path / "run", dataset, held_out=held_out, held_out_every=3, num_held_out=4, ema_decay=0.5, num_iterations=6
+    )
+    _run(task)
+    lines = _metrics(task)
+    rewards = {line["step"] + 1: line["held_out_reward"] for line in lines if "held_out_reward" in line}
+    assert sorted(rewards) == [3, 6]
+    best = json.loads((task.best_folder / "held_out.json").read_text())
+    assert best["iterations"] == max(rewards, key=lambda done: rewards[done])
+    assert {p.name for p in (task.run_folder / "samples").iterdir()} == {f"iteration_{n:08d}.png" for n in (3, 6)}
+    averaged, best_weights = (load_file(f / "weights.safetensors") for f in (task.model_folder, task.best_folder))
+    assert any(not torch.equal(averaged[name], best_weights[name]) for name in averaged), "the average was exported"
+
+
 def test_unfinished_dataset_is_refused_before_any_worker_starts(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a finished dataset"):
         finetune_on_ray(_task(tmp_path / "run", tmp_path / "nowhere"), _ignore)

@@ -67,3 +67,12 @@ def test_impossible_plans_are_refused_by_field(T: int, K: int, m: int, variant: 
     with pytest.raises(InputError) as error:
         draw_plan(np.random.default_rng(0), T, K, m, variant)
     assert error.value.field == field
+
+
+def test_several_stops_are_different_and_the_lowest_ends_the_rollout() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        plan = draw_plan(rng, 20, 2, 8, num_stops=3)
+        assert len(set(plan.stops)) == 3 and plan.stop_step == min(plan.stops) and max(plan.stops) <= 8
+    once, default = (draw_plan(np.random.default_rng(3), 20, 2, 8, **given) for given in ({"num_stops": 1}, {}))
+    assert once == default

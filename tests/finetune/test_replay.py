@@ -51,6 +51,22 @@ def test_replay_equals_graph_at_twenty_steps(num_train_steps: int) -> None:
     assert relative_error(case.gradients(), reference) < 1e-10
 
 
+@pytest.mark.parametrize("eta", [0.0, 1.0])
+@pytest.mark.parametrize("earlier", [(4,), (3, 5, 9)])
+def test_several_stops_of_one_rollout_are_the_mean_of_their_losses(earlier: tuple[int, ...], eta: float) -> None:
+    case = make_case(TrainPlan(10, (8, 5, 2), 2, earlier), eta=eta, kl_weight=0)
+    singles = []
+    for stop in case.plan.stops:
+        alone = make_case(TrainPlan(10, (8, 5, 2), stop), eta=eta, kl_weight=0)
+        graph.gradient(*alone.parts())
+        singles.append([torch.zeros_like(p) if p.grad is None else p.grad for p in alone.denoiser.parameters()])
+    expected = [torch.stack(gradients).mean(0) for gradients in zip(*singles, strict=True)]
+    for gradient in (graph.gradient, replay.gradient):
+        report = gradient(*case.parts())
+        assert relative_error(case.gradients(), expected) < 1e-10
+        assert report.num_denoiser_calls == 9 + (3 if gradient is replay.gradient else 0)
+
+
 def test_weights_are_the_derivative_of_x0_by_each_output() -> None:
     case = make_case(TrainPlan(10, (9, 6, 3), 3))
     outputs = {t: torch.zeros((), dtype=torch.float64, requires_grad=True) for t in case.plan.executed_steps}
@@ -58,7 +74,7 @@ def test_weights_are_the_derivative_of_x0_by_each_output() -> None:
     for t in case.plan.executed_steps:
         x0, x = case.sampler[t].project(x, outputs[t]), case.sampler[t].advance(x, outputs[t], None)
     x0.backward()
-    weights = replay.output_weights(case.sampler, case.plan)
+    weights = replay.output_weights(case.sampler, case.plan, case.plan.stop_step)
     assert list(weights) == [9, 6, 3]
     for t, weight in weights.items():
         gradient = outputs[t].grad
@@ -121,6 +137,32 @@ def test_reward_model_gets_no_gradient_and_is_called_once() -> None:
 
     replay.gradient(*case.parts()[:7], reward, 0.0)
     assert calls == 1 and scale.grad is None
+
+
+@pytest.mark.parametrize("objects_per_call", [1, 2, 5])
+def test_replaying_a_few_objects_at_a_time_is_the_same_gradient(objects_per_call: int) -> None:
+    case = make_case(TrainPlan(10, (6, 1), 4))
+    whole = replay.gradient(*case.parts())
+    expected = case.gradients()
+    report = replay.gradient(*case.parts(), objects_per_call=objects_per_call)
+    assert relative_error(case.gradients(), expected) < 1e-12
+    assert report.kl == pytest.approx(whole.kl, rel=1e-12) and report.loss == pytest.approx(whole.loss, rel=1e-12)
+    assert report.num_denoiser_calls == 7 + (2 if objects_per_call == 1 else 1)
+
+
+def test_the_rollout_may_use_another_form_of_the_denoiser() -> None:
+    case = make_case(TrainPlan(10, (6, 1), 4))
+    expected = replay.gradient(*case.parts())
+    case.gradients()
+    calls = []
+
+    def for_rollout(latents: torch.Tensor, timestep: int, condition: torch.Tensor) -> torch.Tensor:
+        calls.append(timestep)
+        assert torch.is_inference_mode_enabled()
+        return case.denoiser(latents, timestep, condition)
+
+    actual = replay.gradient(*case.parts(), rollout_denoiser=for_rollout)
+    assert len(calls) == 7 and torch.equal(actual.latents_x0, expected.latents_x0)
 
 
 def test_backward_is_called_once_per_active_step_with_a_scalar() -> None:

@@ -99,9 +99,9 @@ def make_case(
         for parameter in denoiser.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.05)
     draw = {step: draw_noise(0, ["anna", "ben"], SHAPE, step).to(dtype) for step in range(1, T + 2)}
-    condition, target = torch.randn(2, 1, 1, 6, 6, dtype=dtype)[:, None, None], torch.rand(4, 6, 6, dtype=dtype)
+    condition, target = torch.randn(2, 1, 1, 6, 6, dtype=dtype), torch.rand(4, 6, 6, dtype=dtype)
     sampler = DdimSampler(schedule, T, eta)
-    return Case(denoiser, frozen, draw.pop(T + 1), draw, condition[0], sampler, plan, kl_weight, target)
+    return Case(denoiser, frozen, draw.pop(T + 1), draw, condition, sampler, plan, kl_weight, target)
 
 
 def relative_error(actual: list[torch.Tensor], expected: list[torch.Tensor]) -> float:

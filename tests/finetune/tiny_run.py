@@ -43,7 +43,7 @@ def tiny_parts(config: FinetuneConfig, device: torch.device, nap_seconds: float 
 
     def encode_condition(batch: PoseBatch) -> torch.Tensor:
         pooled = nn.functional.adaptive_avg_pool2d(batch.input_images, SIDE).mean(1)
-        return pooled[None, :, None, None].to(device)
+        return pooled[:, None, None].to(device)
 
     def pose_score(x0: torch.Tensor, batch: PoseBatch) -> torch.Tensor:
         time.sleep(nap_seconds)
@@ -66,6 +66,8 @@ def tiny_parts(config: FinetuneConfig, device: torch.device, nap_seconds: float 
         pose_score=pose_score,
         sampler=DdimSampler(schedule, config.num_sampling_steps, config.eta),
         latent_shape=(DOMAINS, VIEWS, 4, SIDE, SIDE),
+        device=device,
+        decode=lambda latents: latents[..., :3, :, :].sigmoid(),
         export=export,
     )
 

@@ -1,0 +1,107 @@
+"""Conditions of a dataset on disk, so that training holds neither VAE nor image encoder.
+
+A folder holds one safetensors file per shard of pairs and, written last, ``conditions.json``: which encoders and which
+dataset they are of. They are looked up by sample.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from drpose_ray.diffusion.condition import Condition
+from drpose_ray.errors import InputError
+from drpose_ray.publish import file_sha256, replace_when_complete, write_json
+
+MARKER: Final = "conditions.json"
+_ENCODER_PARTS: Final = ("vae", "image_encoder", "image_normalizer", "image_noising_scheduler")
+
+
+class ConditionsRecord(BaseModel):
+    """What ``conditions.json`` says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    encoders_sha256: str
+    dataset_sha256: str
+    samples: int
+    files: tuple[str, ...]
+
+
+def encoders_sha256(model: Path) -> str:
+    """Hash of everything in a model folder that makes conditions: VAE, image encoder, normaliser, noise levels."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for part in _ENCODER_PARTS:
+        for path in sorted((model / part).glob("*")):
+            digest.update(f"{part}/{path.name}:{file_sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def condition_file(folder: Path, shard_name: str) -> Path:
+    """Where the conditions of a shard are kept."""
+    return folder / f"{Path(shard_name).stem}.safetensors"
+
+
+def write_conditions(path: Path, sample_ids: Sequence[str], latents: torch.Tensor, labels: torch.Tensor) -> None:
+    """Publish the conditions of one shard: latents (n, I, 4, h, w) and class labels (n, I, E), float32."""
+    tensors = {"latents": latents.float().cpu().contiguous(), "labels": labels.float().cpu().contiguous()}
+    with replace_when_complete(path) as temporary:
+        save_file(tensors, temporary, metadata={"samples": json.dumps(list(sample_ids))})
+
+
+def complete_conditions(folder: Path, record: ConditionsRecord) -> None:
+    """Mark the folder complete."""
+    write_json(folder / MARKER, record.model_dump(mode="json"))
+
+
+class ConditionStore:
+    """Looks up conditions; files are mapped, so only what is asked for is read."""
+
+    def __init__(self, folder: Path, model: Path, dataset_sha256: str | None = None) -> None:
+        """Raises InputError if the folder is incomplete, or of other encoders or another dataset."""
+        try:
+            record = ConditionsRecord.model_validate_json((folder / MARKER).read_text())
+        except (OSError, ValueError) as error:
+            raise InputError(
+                "no finished conditions", file=folder / MARKER, field="finetune.conditions",
+                remedy="make them with jobs/encode_conditions.py",
+            ) from error  # fmt: skip
+        for field, expected, owner in (
+            ("encoders_sha256", encoders_sha256(model), f"the VAE and image encoder of {model}"),
+            ("dataset_sha256", dataset_sha256 or record.dataset_sha256, "the dataset"),
+        ):
+            if getattr(record, field) != expected:
+                raise InputError(
+                    f"the conditions are not of {owner}", file=folder / MARKER, field=field,
+                    value=getattr(record, field)[:12], remedy=f"make them again (theirs: {expected[:12]})",
+                )  # fmt: skip
+        self._folder = folder
+        self._place: dict[str, tuple[str, int]] = {}
+        for name in record.files:
+            with safe_open(folder / name, framework="pt") as stored:
+                for row, sample in enumerate(json.loads(stored.metadata()["samples"])):
+                    self._place[sample] = (name, row)
+
+    def look_up(self, sample_ids: Sequence[str], text: torch.Tensor) -> Condition:
+        """The condition of those samples, on the device of ``text``. Raises InputError for an unknown sample."""
+        latents, labels = [], []
+        for sample in sample_ids:
+            if sample not in self._place:
+                raise InputError(
+                    "no condition of this sample", file=self._folder, field="sample", value=sample,
+                    remedy="make the conditions of this dataset with jobs/encode_conditions.py",
+                )  # fmt: skip
+            name, row = self._place[sample]
+            with safe_open(self._folder / name, framework="pt") as stored:
+                latents.append(stored.get_slice("latents")[row])
+                labels.append(stored.get_slice("labels")[row])
+        return Condition.from_inputs(torch.stack(latents).to(text.device), torch.stack(labels).to(text.device), text)

@@ -1,0 +1,19 @@
+"""What DeepSpeed has to be told before its first engine in a process."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import deepspeed.ops
+
+
+def prepare_deepspeed() -> None:
+    """Keep DeepSpeed quiet and from compiling ``deepspeed_shm_comm`` (g++, ninja, minutes) whenever it meets gloo.
+
+    The operator's one caller is ``inference_all_reduce``, tensor-parallel inference; training reduces through gloo or
+    nccl with or without it. A machine without a C++ compiler thus trains like any other.
+    """
+    logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    compatible: dict[str, Any] = deepspeed.ops.__compatible_ops__
+    compatible["deepspeed_shm_comm"] = False

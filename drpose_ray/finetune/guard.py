@@ -1,0 +1,71 @@
+"""Micro-steps that would wreck the model: not finite, or far off what the run has seen. Skipped, and counted."""
+
+from __future__ import annotations
+
+import statistics
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import torch
+import torch.distributed as dist
+
+_HISTORY = 50
+_LEAST_HISTORY = 20
+_LEAST_SPREAD = 0.02  # of the median: rewards that happen to agree are no reason to refuse a slightly different one
+_NORMAL_MAD = 1.4826  # of a normal distribution: standard deviation over median absolute deviation
+
+
+class StepGuard:
+    """Judges each micro-batch by its reward before anything is back-propagated. All ranks judge alike.
+
+    A spike is a mean reward more than ``spike_factor`` robust standard deviations below the median of the last 50
+    accepted ones. Its history is part of the run's state.
+    """
+
+    def __init__(self, spike_factor: float, device: torch.device) -> None:
+        self._factor, self._device = spike_factor, device
+        self._rewards: deque[float] = deque(maxlen=_HISTORY)
+        self.skipped = 0
+
+    def accepts(self, reward: torch.Tensor, cotangent: torch.Tensor) -> bool:
+        """Whether to go on with a micro-batch of rewards (B,) and their gradient. Collective."""
+        finite = bool(reward.isfinite().all() and cotangent.isfinite().all())
+        mean, bad_ranks = _sum_over_ranks([float(reward.mean()) if finite else 0.0, float(not finite)], self._device)
+        mean /= dist.get_world_size()
+        if bad_ranks or self._is_spike(mean):
+            self.skipped += 1
+            return False
+        self._rewards.append(mean)
+        return True
+
+    def backward(self, loss: torch.Tensor, backward: Callable[[torch.Tensor], object]) -> None:
+        """``backward(loss)``, unless some rank's loss is not finite. Collective: either all ranks do it or none."""
+        (bad_ranks,) = _sum_over_ranks([float(not loss.isfinite())], self._device)
+        if bad_ranks:
+            self.skipped += 1
+            return
+        backward(loss)
+
+    def state(self) -> dict[str, object]:
+        """JSON-able."""
+        return {"rewards": list(self._rewards), "skipped": self.skipped}
+
+    def restore(self, state: Mapping[str, object]) -> None:
+        """Continue from ``state()``."""
+        rewards, skipped = state["rewards"], state["skipped"]
+        assert isinstance(rewards, list)
+        assert isinstance(skipped, int)
+        self._rewards, self.skipped = deque(rewards, maxlen=_HISTORY), skipped
+
+    def _is_spike(self, mean: float) -> bool:
+        if len(self._rewards) < _LEAST_HISTORY:
+            return False
+        median = statistics.median(self._rewards)
+        spread = _NORMAL_MAD * statistics.median(abs(value - median) for value in self._rewards)
+        return mean < median - self._factor * max(spread, _LEAST_SPREAD * abs(median))
+
+
+def _sum_over_ranks(values: list[float], device: torch.device) -> list[float]:
+    summed = torch.tensor(values, dtype=torch.float64, device=device)
+    dist.all_reduce(summed)
+    return summed.tolist()

@@ -1,0 +1,83 @@
+"""Rollouts on actors of their own. They take most of a step's time and need neither gradient, optimiser nor reference.
+
+A trainer sends what it drew (plan, condition, a seed for the noise) and the weights that changed; back come x0 and the
+latents of the active steps, a few megabytes. Objects do not see each other, so a batch is cut over the actors freely.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ray
+import torch
+
+from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.finetune.rollout import Roller, Rollout, RolloutRequest, on_device
+
+LoadRoller = Callable[[FinetuneConfig, torch.device], Roller]
+
+
+@ray.remote
+class RolloutActor:
+    """One process with inference-only weights."""
+
+    def __init__(self, load_roller: LoadRoller, config: FinetuneConfig) -> None:
+        device = torch.device("cuda" if ray.get_gpu_ids() else "cpu")
+        if device.type == "cpu":
+            torch.set_num_threads(1)
+        self._roller = load_roller(config, device)
+        self._denoiser = self._roller.denoiser
+        if config.compile_rollout:
+            compiled: Any = torch.compile(self._denoiser)
+            self._roller = Roller(compiled, self._roller.sampler, self._roller.latent_shape, device)
+
+    def set_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Take over the weights that training changed; the others stay as loaded."""
+        self._denoiser.load_state_dict(weights, strict=False)
+
+    def roll(self, request: RolloutRequest) -> Rollout:
+        """One rollout, on the CPU."""
+        return _collect([self._roller.roll(request)], torch.device("cpu"))
+
+
+class RolloutPool:
+    """One rank's actors. They end with it, so a restarted rank begins with new ones."""
+
+    def __init__(self, load_roller: LoadRoller, config: FinetuneConfig, device: torch.device) -> None:
+        self._device = device
+        start: Any = RolloutActor.options(  # type: ignore[attr-defined]
+            num_cpus=1, num_gpus=config.gpus_per_rollout_actor, scheduling_strategy="DEFAULT"
+        )
+        count = config.rollout_actors // config.num_workers
+        self._actors = [start.remote(load_roller, config) for _ in range(count)]
+
+    def set_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Hand the trained weights to every actor; what is started from now on uses them."""
+        stored = ray.put(dict(weights))
+        for actor in self._actors:  # an actor does its calls in order, so there is nothing to wait for
+            actor.set_weights.remote(stored)
+
+    def start(self, request: RolloutRequest) -> list[Any]:
+        """Begin a rollout, its objects cut over the actors."""
+        request = dataclasses.replace(request, condition=on_device(request.condition, torch.device("cpu")))
+        objects = len(request.sample_ids)
+        actors = self._actors[:objects]
+        cuts = [round(i * objects / len(actors)) for i in range(len(actors) + 1)]
+        parts = [request.part(slice(low, high)) for low, high in itertools.pairwise(cuts)]
+        return [actor.roll.remote(part) for actor, part in zip(actors, parts, strict=True)]
+
+    def finish(self, started: Sequence[Any]) -> Rollout:
+        """Wait for a rollout that was begun."""
+        return _collect(ray.get(list(started)), self._device)
+
+
+def _collect(parts: Sequence[Rollout], device: torch.device) -> Rollout:
+    """The rollouts of some objects each as one of all, on ``device``."""
+
+    def joined(tensors: Sequence[Mapping[int, torch.Tensor]]) -> dict[int, torch.Tensor]:
+        return {step: torch.cat([part[step] for part in tensors], 1).to(device) for step in tensors[0]}
+
+    return Rollout(joined([part.x0 for part in parts]), joined([part.latents for part in parts]))

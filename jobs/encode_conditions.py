@@ -1,0 +1,79 @@
+"""Encode the input images of a dataset once, so that training holds neither VAE nor image encoder.
+
+python -m jobs.encode_conditions --config configs/small.yaml
+python -m jobs.finetune --config configs/small.yaml --finetune.conditions outputs/small/conditions/train
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from drpose_ray.config import Config, load_config, with_absolute_paths
+from drpose_ray.finetune.conditions.on_ray import EncodeTask, encode_on_ray
+from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.runs import RunSettings, Summary, open_run
+from jobs import run_job
+
+
+class EncodeSettings(Config):
+    """How the work is spread."""
+
+    output: Path | None = Field(None, description="folder of the conditions; by default the run's conditions/train")
+    samples_per_call: int = Field(4, ge=1, description="images encoded together")
+    workers: int = Field(2, ge=1, description="Ray actors, each with VAE and image encoder")
+    gpus_per_worker: float = Field(0, ge=0, description="GPUs of an actor")
+
+
+class EncodeConditionsConfig(Config):
+    """Settings of jobs/encode_conditions.py; of the finetune section it reads base, text_embeddings and dataset."""
+
+    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
+    finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="the model and the dataset")
+    encode: EncodeSettings = Field(default=EncodeSettings(), description="how the work is spread")
+
+    @property
+    def dataset(self) -> Path:
+        """The shards of pairs."""
+        return self.finetune.dataset or self.run.folder / "shards" / "train"
+
+    @property
+    def output(self) -> Path:
+        """The folder of conditions."""
+        return self.encode.output or self.run.folder / "conditions" / "train"
+
+
+class EncodeConditionsSummary(Summary):
+    """What jobs/encode_conditions.py reports."""
+
+    conditions: str
+    shards: int
+    encoded_now: int = Field(description="the others were there from an earlier attempt")
+
+
+CONFIG, SUMMARY = EncodeConditionsConfig, EncodeConditionsSummary
+
+
+@run_job
+def main(argv: Sequence[str] | None = None) -> None:
+    config = with_absolute_paths(load_config(CONFIG, argv))
+    task = EncodeTask(
+        dataset=config.dataset.absolute(), model=config.finetune.base, output=config.output.absolute(),
+        text_embeddings=config.finetune.text_embeddings, samples_per_call=config.encode.samples_per_call,
+        workers=config.encode.workers, gpus_per_worker=config.encode.gpus_per_worker,
+    )  # fmt: skip
+    encoded = 0
+    for name in encode_on_ray(task):
+        encoded += 1
+        print(f"{name}: encoded ({encoded} now)", flush=True)
+    shards = len(list(task.output.glob("*.safetensors")))
+    with open_run(config, config.run.folder / "encode_conditions", "encode_conditions") as run:
+        run.finish(EncodeConditionsSummary(conditions=str(task.output), shards=shards, encoded_now=encoded))
+    print(f"conditions of {shards} shards: {task.output}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

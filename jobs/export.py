@@ -1,0 +1,108 @@
+"""A checkpoint of a finetune run to a model folder, in the layout that the base model came in.
+
+python -m jobs.export --config configs/paper.yaml --export.output drpose_pshuman
+python -m jobs.export --export.finetuned outputs/paper/finetune/drpose --export.iterations 9000 --export.output halfway
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field
+
+from drpose_ray.config import Config, load_config
+from drpose_ray.errors import InputError
+from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.runs import CONFIG_FILE, RunSettings, Summary
+from jobs import run_job
+
+
+class ExportConfig(Config):
+    """What to export, and as what."""
+
+    finetuned: Path | None = Field(
+        None,
+        description="folder of a finetune run, by default the run's finetune/drpose; only of your own, since DeepSpeed "
+        "unpickles checkpoints",
+    )
+    output: Path | None = Field(None, description="folder of the model; by default the run's export")
+    iterations: int | None = Field(None, ge=1, description="of the checkpoint; by default the last")
+    precision: Literal["float32", "float16", "bfloat16"] = Field(
+        "float16", description="of the U-Net; float16 is what the originals store"
+    )
+    average: bool = Field(False, description="the moving average of the weights, where the run kept one")
+
+
+class ExportJobConfig(Config):
+    """Settings of jobs/export.py."""
+
+    run: RunSettings = Field(default=RunSettings(), description="where the run is kept")
+    export: ExportConfig = Field(default=ExportConfig(), description="what to export, and as what")
+
+    @property
+    def finetuned(self) -> Path:
+        """The finetune run."""
+        return self.export.finetuned or self.run.folder / "finetune" / "drpose"
+
+    @property
+    def output(self) -> Path:
+        """The folder of the model."""
+        return self.export.output or self.run.folder / "export"
+
+
+class ExportSummary(Summary):
+    """What jobs/export.py wrote, beside the model as ``export.json``."""
+
+    finetuned: str
+    iterations: int
+    precision: str
+    average: bool
+    tensors: int
+
+
+CONFIG, SUMMARY = ExportJobConfig, ExportSummary
+
+
+@run_job
+def main(argv: Sequence[str] | None = None) -> None:
+    config = load_config(CONFIG, argv)
+    settings, folder, output = config.export, config.finetuned, config.output
+    finetune, dataset = _read_run(folder)
+
+    from drpose_ray.diffusion.export import export_finetuned
+    from drpose_ray.finetune.model_card import write_card
+    from drpose_ray.finetune.zero_checkpoint import find_checkpoint, read_zero_checkpoint
+    from drpose_ray.publish import write_json
+
+    checkpoint = find_checkpoint(folder / "checkpoints", settings.iterations)
+    weights = read_zero_checkpoint(checkpoint, average=settings.average)
+    card = write_card(finetune, dataset, checkpoint.iterations, folder)
+    export_finetuned(finetune.base, weights, output, settings.precision, card)
+    summary = ExportSummary(
+        finetuned=str(folder), iterations=checkpoint.iterations, precision=settings.precision,
+        average=settings.average, tensors=len(weights),
+    )  # fmt: skip
+    write_json(output / "export.json", summary.model_dump(mode="json"))
+    print(f"{len(weights)} tensors after {checkpoint.iterations} iterations, {settings.precision}: {output}")
+
+
+def _read_run(folder: Path) -> tuple[FinetuneConfig, Path | None]:
+    """Settings and dataset of the run. Raises InputError if the folder is not a finetune run's."""
+    path = folder / CONFIG_FILE
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = FinetuneConfig.model_validate(values["finetune"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"not the folder of a finetune run ({error})", file=path, field="export.finetuned",
+            remedy="name a folder such as outputs/paper/finetune/drpose",
+        ) from error  # fmt: skip
+    return config, config.dataset
+
+
+if __name__ == "__main__":
+    sys.exit(main())

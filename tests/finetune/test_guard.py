@@ -1,0 +1,70 @@
+"""What the guard lets through, on one rank; agreement of ranks follows from its sums being collective."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+import torch.distributed as dist
+
+from drpose_ray.finetune import replay
+from drpose_ray.finetune.guard import StepGuard
+from drpose_ray.finetune.plan import TrainPlan
+from tests.finetune.tiny_denoiser import make_case
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_rank() -> Iterator[None]:
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+def seasoned() -> StepGuard:
+    guard = StepGuard(10.0, CPU)
+    for i in range(30):
+        assert guard.accepts(torch.tensor([-2.0 + 0.1 * (-1) ** i]), torch.zeros(1))
+    return guard
+
+
+@pytest.mark.parametrize(("reward", "accepted"), [(-2.5, True), (-20.0, False), (5.0, True), (float("nan"), False)])
+def test_spikes_and_nan_are_skipped_and_counted(reward: float, accepted: bool) -> None:
+    guard = seasoned()
+    assert guard.accepts(torch.tensor([reward]), torch.zeros(1)) is accepted
+    assert guard.skipped == (not accepted)
+
+
+def test_a_gradient_that_is_not_finite_is_skipped() -> None:
+    assert not seasoned().accepts(torch.tensor([-2.0]), torch.tensor([float("inf")]))
+
+
+def test_the_start_of_a_run_is_not_judged_and_a_skipped_reward_is_not_learnt() -> None:
+    guard = StepGuard(10.0, CPU)
+    assert guard.accepts(torch.tensor([-2.0]), torch.zeros(1)) and guard.accepts(torch.tensor([-50.0]), torch.zeros(1))
+    guard = seasoned()
+    for _ in range(60):
+        assert not guard.accepts(torch.tensor([-20.0]), torch.zeros(1))
+
+
+def test_state_survives() -> None:
+    guard, again = seasoned(), StepGuard(10.0, CPU)
+    guard.accepts(torch.tensor([-20.0]), torch.zeros(1))
+    again.restore(guard.state())
+    assert again.skipped == 1 and not again.accepts(torch.tensor([-20.0]), torch.zeros(1))
+
+
+def test_a_skipped_micro_step_leaves_no_gradient_and_says_so() -> None:
+    case = make_case(TrainPlan(10, (6, 1), 1))
+    report = replay.gradient(*case.parts(), accept=lambda _reward, _cotangent: False)
+    assert report.active_steps == () and all(p.grad is None for p in case.denoiser.parameters())
+
+
+def test_a_loss_that_is_not_finite_is_not_back_propagated() -> None:
+    guard = StepGuard(10.0, CPU)
+    calls: list[torch.Tensor] = []
+    guard.backward(torch.tensor(float("nan")), calls.append)
+    guard.backward(torch.tensor(1.0), calls.append)
+    assert len(calls) == 1 and guard.skipped == 1

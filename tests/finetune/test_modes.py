@@ -1,0 +1,136 @@
+"""Every training mode, on random checkpoints in both published layouts, gives the same step."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+from safetensors.torch import load_file, save_file
+
+from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.reward.config import DistanceConfig, PredictorConfig
+from tests.diffusion.published_checkpoint import write_published
+from tests.diffusion.published_configs import ERA3D_TINY, PSHUMAN_TINY
+from tests.finetune.tiny_run import write_tiny_dataset
+
+LAYOUTS: dict[str, dict[str, Any]] = {"pshuman": PSHUMAN_TINY, "era3d": ERA3D_TINY}
+_LORA: dict[str, Any] = {"trained": "lora", "learning_rate": 1e-3}
+# The first of each group is what the others must equal.
+MODES: dict[str, dict[str, dict[str, Any]]] = {
+    "full": {
+        "resident": {},
+        "offloaded": {"reference": "offloaded"},
+        "sharded": {"reference": "sharded"},
+        "zero3_sharded": {"zero_stage": 3, "reference": "sharded"},
+        "zero3_resident_offload": {"zero_stage": 3, "offload_optimizer": True, "offload_parameters": True},
+        "split_checkpointed": {"objects_per_replay": 1, "block_checkpointing": True, "offload_optimizer": True},
+    },
+    "lora": {
+        "resident": {**_LORA},
+        "adapter_off": {**_LORA, "reference": "adapter_off"},
+        "zero3_adapter_off": {**_LORA, "reference": "adapter_off", "zero_stage": 3},
+        "offloaded": {**_LORA, "reference": "offloaded"},
+    },
+}
+
+CHECKPOINTED = ("full_resident", "full_zero3_sharded", "lora_adapter_off", "lora_zero3_adapter_off")
+
+
+def _config(folder: Path, layout: str, **changes: Any) -> FinetuneConfig:
+    return FinetuneConfig.model_validate({
+        "base": folder / layout, "predictor": folder / f"{layout}.safetensors", "num_sampling_steps": 3,
+        "num_train_steps": 2, "max_early_stop": 1, "plan_variant": "in_prefix", "kl_weight": 0.1, "learning_rate": 1e-4,
+        "batch_size": 4, "gradient_accumulation": 1, "num_iterations": 2, "num_workers": 2, "lora_rank": 2, **changes,
+    })  # fmt: skip
+
+
+def _train_rank(rank: int, world_size: int, folder: str, layout: str, port: int) -> None:
+    os.environ.update(RANK=str(rank), WORLD_SIZE=str(world_size), LOCAL_RANK=str(rank), DS_ACCELERATOR="cpu")
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), TORCH_EXTENSIONS_DIR=f"{folder}/extensions")
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", rank=rank, world_size=world_size)
+    for group, modes in MODES.items():
+        for mode, settings in modes.items():
+            config = _config(Path(folder), layout, **settings)
+            weights = _train(config, Path(folder), rank, world_size, f"{group}_{mode}")
+            if rank == 0:
+                save_file(weights, Path(folder) / f"{group}_{mode}.safetensors")
+    dist.destroy_process_group()
+
+
+def _train(config: FinetuneConfig, folder: Path, rank: int, world_size: int, name: str) -> dict[str, torch.Tensor]:
+    from drpose_ray.finetune import checkpoint
+    from drpose_ray.finetune.data import PairStream
+    from drpose_ray.finetune.engine import DenoiserEngine
+    from drpose_ray.finetune.lora import merge_lora
+    from drpose_ray.finetune.parts import load_parts
+    from drpose_ray.finetune.step import Updater
+    from drpose_ray.shards.read import ShardReader
+
+    parts = load_parts(config, DistanceConfig(perceptual_weight=0), torch.device("cpu"))
+    engine = DenoiserEngine(
+        parts.denoiser, betas=config.betas, weight_decay=config.weight_decay, max_grad_norm=config.max_grad_norm,
+        gradient_accumulation=1, zero_stage=config.zero_stage, offload_optimizer=config.offload_optimizer,
+        offload_parameters=config.offload_parameters,
+    )  # fmt: skip
+    reader = ShardReader(folder / "pairs", seed=3, rank=rank, world_size=world_size)
+    updater = Updater(config, 5, parts, engine, PairStream(reader, config.batch_size_per_worker))
+    for iteration in range(config.num_iterations):
+        metrics = updater.update(iteration)
+        assert metrics["active_steps"] == 2 and metrics["grad_norm"] > 0
+    assert metrics["kl"] > 0  # the second iteration is away from the start
+    progress = checkpoint.Progress(2, updater.pairs_state(), updater.guard.state())
+    if name in CHECKPOINTED:
+        checkpoint.save(folder / name / "iteration_00000002", rank, engine, progress)
+    weights = merge_lora(engine.state_dict())
+    if rank == 0:
+        parts.export(weights, folder / "exported")
+    return weights
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_placements_and_stages_agree_and_export_loads(layout: str, tmp_path: Path) -> None:
+    from drpose_ray.diffusion.layout import load_i2mv
+    from drpose_ray.finetune.zero_checkpoint import find_checkpoint, read_zero_checkpoint
+    from drpose_ray.reward.predictor import SkeletonPredictor
+
+    write_published(tmp_path / layout, LAYOUTS[layout])
+    write_tiny_dataset(tmp_path / "pairs")
+    side = LAYOUTS[layout]["sample_size"]
+    torch.manual_seed(2)
+    predictor = SkeletonPredictor(PredictorConfig(latent_size=side, map_size=side, channels=(8, 8)))
+    predictor.save(tmp_path / f"{layout}.safetensors")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    torch.multiprocessing.spawn(_train_rank, (2, str(tmp_path), layout, port), nprocs=2)
+
+    start = load_file(tmp_path / layout / "unet" / "diffusion_pytorch_model.safetensors")
+    for group, modes in MODES.items():
+        expected = load_file(tmp_path / f"{group}_resident.safetensors")
+        moved = max(float((expected[name] - value.float()).abs().max()) for name, value in start.items())
+        assert moved > 1e-4, "training moved the weights by ten times the tolerance"
+        for mode in modes:
+            trained = load_file(tmp_path / f"{group}_{mode}.safetensors")
+            assert trained.keys() == expected.keys()
+            for name, value in expected.items():
+                torch.testing.assert_close(trained[name], value, rtol=0, atol=1e-5, msg=f"{group} {mode} {name}")
+    for name in CHECKPOINTED:
+        stored = read_zero_checkpoint(find_checkpoint(tmp_path / name), average=False)
+        expected = load_file(tmp_path / f"{name}.safetensors")
+        assert stored.keys() == expected.keys()
+        for key, value in expected.items():
+            torch.testing.assert_close(stored[key], value, rtol=0, atol=1e-6, msg=f"{name} {key}")
+    exported = load_i2mv(tmp_path / "exported")
+    last = load_file(tmp_path / "lora_offloaded.safetensors")
+    for name, value in exported.unet.state_dict().items():
+        torch.testing.assert_close(value, last[name].half().float(), rtol=0, atol=0)
+    vae = "vae/diffusion_pytorch_model.safetensors"
+    assert (tmp_path / "exported" / vae).read_bytes() == (tmp_path / layout / vae).read_bytes()
+    assert "kl_weight: 0.1" in (tmp_path / "exported" / "README.md").read_text()
