@@ -6,6 +6,7 @@ python -m jobs.plan_memory --config configs/paper.yaml --finetune.trained lora -
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 
@@ -13,30 +14,45 @@ from pydantic import Field
 
 from drpose_ray.config import Config, load_config
 from drpose_ray.finetune.config import FinetuneConfig
-from drpose_ray.runs import RunSettings
+from drpose_ray.runs import RunSettings, Summary, open_run
 from jobs import run_job
 
 
 class PlanMemoryConfig(Config):
     """Settings of jobs/plan_memory.py."""
 
-    run: RunSettings = Field(default=RunSettings(), description="not used: a plan leaves no folder")
+    run: RunSettings = Field(default=RunSettings(), description="where the plan is kept")
     finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="the configuration to plan for")
 
 
-CONFIG = PlanMemoryConfig
+class PlanMemorySummary(Summary):
+    """What jobs/plan_memory.py reports: bytes on one worker's device."""
+
+    weights: int
+    gradients: int
+    optimizer: int
+    reference: int
+    activations: int
+    peak: int = Field(description="the sum of the others")
+
+
+CONFIG, SUMMARY = PlanMemoryConfig, PlanMemorySummary
 
 
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
-    config = load_config(CONFIG, argv).finetune
+    job = load_config(CONFIG, argv)
+    config = job.finetune
 
     from drpose_ray.diffusion.weight_files import read_json
     from drpose_ray.finetune.plan_memory import plan_memory
 
     plan = plan_memory(config, read_json(config.base / "unet" / "config.json"))
-    for name in ("weights", "gradients", "optimizer", "reference", "activations", "peak"):
-        print(f"{name:12} {getattr(plan, name) / 2**30:8.2f} GiB")
+    summary = PlanMemorySummary(**dataclasses.asdict(plan), peak=plan.peak)
+    with open_run(job, job.run.folder / "plan_memory", "plan_memory") as run:
+        run.finish(summary)
+    for name, value in summary:
+        print(f"{name:12} {value / 2**30:8.2f} GiB")
     print("Counted: add what the allocator rounds up, kernels' workspace and the CUDA context (allow 10 to 15 %).")
 
 

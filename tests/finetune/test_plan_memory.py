@@ -85,7 +85,10 @@ def test_settings_save_what_they_promise_at_full_size() -> None:
 def test_the_job_prints_a_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "unet").mkdir()
     (tmp_path / "unet" / "config.json").write_text(json.dumps(ERA3D_TINY))
-    assert job.main(["--finetune.base", str(tmp_path), "--finetune.batch_size", "1"]) == 0
+    run = ["--run.folder", str(tmp_path / "run")]
+    assert job.main(["--finetune.base", str(tmp_path), "--finetune.batch_size", "1", *run]) == 0
     printed = capsys.readouterr().out
     assert "activations" in printed and "peak" in printed
-    assert job.main(["--finetune.base", str(tmp_path / "nowhere")]) == 2
+    summary = json.loads((tmp_path / "run" / "plan_memory" / "summary.json").read_text())
+    assert summary.pop("peak") == sum(summary.values()) > 0
+    assert job.main(["--finetune.base", str(tmp_path / "nowhere"), *run]) == 2
