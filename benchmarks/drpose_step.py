@@ -13,15 +13,16 @@ from __future__ import annotations
 import argparse
 import copy
 import functools
+import json
 import os
 import platform
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from measure import peak_bytes, seconds
 from torch.utils.checkpoint import checkpoint
 
 from drpose_ray.diffusion.condition import Condition
@@ -29,7 +30,6 @@ from drpose_ray.diffusion.ddim import DdimSampler, Denoiser, draw_noise
 from drpose_ray.diffusion.multiview_unet import MultiViewUNet
 from drpose_ray.diffusion.schedule import NoiseSchedule
 from drpose_ray.finetune import graph, replay
-from drpose_ray.finetune.memory import LiveBytes
 from drpose_ray.finetune.plan import GradientReport, TrainPlan
 from drpose_ray.reward.config import DistanceConfig, PredictorConfig
 from drpose_ray.reward.distance import SkeletonDistance
@@ -43,20 +43,14 @@ SCHEDULE = {
     "beta_schedule": "linear", "beta_start": 0.00085, "beta_end": 0.012, "prediction_type": "v_prediction",
     "timestep_spacing": "leading", "steps_offset": 1, "set_alpha_to_one": False, "clip_sample": False,
 }  # fmt: skip
-COMMON: dict[str, Any] = {
-    "num_views": 6, "in_channels": 8, "out_channels": 4, "use_linear_projection": True,
-    "class_embed_type": "projection",
-    "down_block_types": ["CrossAttnDownBlockMV2D"] * 3 + ["DownBlock2D"],
-    "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlockMV2D"] * 3,
+# The architecture without Era3D's camera regressors: six views, as the paper counts them.
+FULL: dict[str, Any] = {
+    **json.loads(Path("configs/architectures/era3d/unet/config.json").read_text()),
+    "regress_elevation": False, "regress_focal_length": False, "sample_size": 96,
 }  # fmt: skip
 TINY: dict[str, Any] = {
-    **COMMON, "sample_size": 16, "block_out_channels": [32, 48, 64, 64], "attention_head_dim": [2, 3, 4, 4],
+    **FULL, "sample_size": 16, "block_out_channels": [32, 48, 64, 64], "attention_head_dim": [2, 3, 4, 4],
     "layers_per_block": 1, "norm_num_groups": 8, "cross_attention_dim": 40, "projection_class_embeddings_input_dim": 36,
-}  # fmt: skip
-FULL: dict[str, Any] = {
-    **COMMON, "sample_size": 96, "block_out_channels": [320, 640, 1280, 1280], "attention_head_dim": [5, 10, 20, 20],
-    "layers_per_block": 2, "norm_num_groups": 32, "cross_attention_dim": 1024,
-    "projection_class_embeddings_input_dim": 2048,
 }  # fmt: skip
 
 
@@ -190,32 +184,6 @@ def build(config: dict[str, Any], batch: int, device: torch.device, dtype: torch
     targets = torch.rand(batch, 6, 23, side, side, device=device)
     sampler = DdimSampler(NoiseSchedule.from_config(SCHEDULE), NUM_STEPS)
     return Bench(network, initial, noise, condition, score, targets, sampler)
-
-
-def peak_bytes(work: Callable[[], object], device: torch.device) -> int:
-    """Most bytes alive at once during ``work``, above those before it, such as weights and gradient buffers."""
-    if device.type != "cuda":
-        with LiveBytes() as counted:
-            work()
-        return counted.peak
-    torch.cuda.synchronize()
-    torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
-    work()
-    torch.cuda.synchronize()
-    return torch.cuda.max_memory_allocated() - before
-
-
-def seconds(work: Callable[[], object], device: torch.device) -> float:
-    """CPU seconds of the process, which neighbours lengthen little; wall seconds on CUDA."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    clock = time.perf_counter if device.type == "cuda" else time.process_time
-    start = clock()
-    work()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return clock() - start
 
 
 def report(args: argparse.Namespace) -> Iterator[str]:

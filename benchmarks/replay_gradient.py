@@ -4,8 +4,8 @@
     python benchmarks/replay_gradient.py --device cuda --batch 8
 
 All three take the same plan, noise and weights; only the tensors alive at once differ. Memory is what is alive above
-the state before the iteration (weights and gradient buffers excluded): on a CPU the running sum of every allocation
-and release that torch's allocator reports to its profiler, on CUDA ``max_memory_allocated``.
+the state before the iteration (weights and gradient buffers excluded): on a CPU the storages that operators created,
+on CUDA ``max_memory_allocated``.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import argparse
 import copy
 import os
 import platform
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from measure import peak_bytes, seconds
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
@@ -72,38 +72,6 @@ def checkpoint_whole_calls(network: nn.Module) -> Denoiser:
     return denoiser
 
 
-def peak_bytes(work: Callable[[], None], device: torch.device) -> int:
-    """Most bytes alive at once during ``work``, above those alive before it."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        work()
-        torch.cuda.synchronize()
-        return torch.cuda.max_memory_allocated() - before
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiled:
-        work()
-    events = [e for e in profiled.profiler.kineto_results.events() if e.name() == "[memory]"]
-    alive = peak = 0
-    for event in sorted(events, key=lambda e: e.start_ns()):
-        alive += event.nbytes()
-        peak = max(peak, alive)
-    return peak
-
-
-def seconds(work: Callable[[], None], device: torch.device, repeats: int) -> float:
-    """Best of ``repeats``: CPU seconds of the process, which neighbours do not lengthen much; wall seconds on CUDA."""
-    clock = time.perf_counter if device.type == "cuda" else time.process_time
-    taken = []
-    for _ in range(repeats):
-        start = clock()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        taken.append(clock() - start)
-    return min(taken)
-
-
 def build(batch: int, size: int, device: torch.device) -> Bench:
     """The small U-Net with random weights, moved a little from its initial ones so that the KL has a gradient."""
     torch.manual_seed(0)
@@ -117,9 +85,9 @@ def build(batch: int, size: int, device: torch.device) -> Bench:
             parameter.add_(torch.randn_like(parameter), alpha=0.02)
     people = [f"person-{i}" for i in range(batch)]
     noise, target = (draw_noise(0, people, (2, views, 4, size, size), step).to(device) for step in (NUM_STEPS + 1, 0))
-    condition = Condition(
-        torch.randn(batch, 4, size, size, device=device),
-        torch.randn(batch, unet["projection_class_embeddings_input_dim"], device=device),
+    condition = Condition.from_inputs(
+        torch.randn(batch, 1, 4, size, size, device=device),
+        torch.randn(batch, 1, unet["projection_class_embeddings_input_dim"], device=device),
         torch.randn(2, views, tokens, unet["cross_attention_dim"], device=device),
     )
     sampler = DdimSampler(NoiseSchedule.from_config(architecture["scheduler"]), NUM_STEPS)
@@ -157,7 +125,7 @@ def main() -> None:
             ) -> None:
                 bench.run(gradient, denoiser, k)
 
-            spent = seconds(work, device, args.repeats)
+            spent = min(seconds(work, device) for _ in range(args.repeats))
             actual = bench.flat_gradient()
             if method == "graph":
                 reference = actual

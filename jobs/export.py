@@ -9,12 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import yaml
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config
+from drpose_ray.diffusion.config import Precision
 from drpose_ray.errors import InputError
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.runs import CONFIG_FILE, RunSettings, Summary
@@ -31,9 +31,7 @@ class ExportConfig(Config):
     )
     output: Path | None = Field(None, description="folder of the model; by default the run's export")
     iterations: int | None = Field(None, ge=1, description="of the checkpoint; by default the last")
-    precision: Literal["float32", "float16", "bfloat16"] = Field(
-        "float16", description="of the U-Net; float16 is what the originals store"
-    )
+    precision: Precision = Field("float16", description="of the U-Net; float16 is what the originals store")
     average: bool = Field(False, description="the moving average of the weights, where the run kept one")
 
 

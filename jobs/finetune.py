@@ -65,12 +65,13 @@ CONFIG, SUMMARY = FinetuneJobConfig, FinetuneSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = with_absolute_paths(load_config(CONFIG, argv))
-    settings = config.finetune
+    dataset = config.dataset.absolute()
+    settings = config.finetune.model_copy(update={"dataset": dataset})
     settings.check_files()
     task = FinetuneTask(
         config=settings,
         seed=config.run.seed,
-        dataset=config.dataset,
+        dataset=dataset,
         build_parts=functools.partial(build_parts, config.reward.distance, config.run.seed),
         run_folder=config.folder,
         load_roller=functools.partial(load_roller, config.run.seed),
@@ -109,10 +110,15 @@ def _show(tracker: Tracker, num_iterations: int, iteration: int, metrics: Mappin
     if iteration % max(num_iterations // 100, 1) == 0 or iteration + 1 == num_iterations:
         seconds = sum(value for name, value in metrics.items() if name.startswith("seconds_"))
         print(
-            f"iteration {iteration + 1}/{num_iterations}: reward {metrics['reward']:.4f}, kl {metrics['kl']:.5f}, "
+            f"iteration {iteration + 1}/{num_iterations}: {_read(metrics, 'reward')}, {_read(metrics, 'kl')}, "
             f"{metrics['active_steps']:g} trained steps, {seconds:.2f} s",
             flush=True,
         )
+
+
+def _read(metrics: Mapping[str, Any], name: str) -> str:
+    """A metric in words; of a micro-step that was skipped it may be no number."""
+    return f"{name} skipped" if metrics[name] is None else f"{name} {metrics[name]:.4f}"
 
 
 def _summarise(folder: Path, model: Path) -> FinetuneSummary:
@@ -120,7 +126,8 @@ def _summarise(folder: Path, model: Path) -> FinetuneSummary:
     tenth = max(len(lines) // 10, 1)
 
     def mean(name: str, of: Sequence[Mapping[str, Any]]) -> float:
-        return float(sum(line[name] for line in of)) / len(of)
+        values = [line[name] for line in of if line[name] is not None]
+        return float(sum(values)) / max(len(values), 1)
 
     seconds = [name for name in lines[-1] if name.startswith("seconds_")]
     return FinetuneSummary(

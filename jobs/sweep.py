@@ -58,8 +58,9 @@ CONFIG, SUMMARY = SweepJobConfig, SweepSummary
 def main(argv: Sequence[str] | None = None) -> None:
     config = with_absolute_paths(load_config(CONFIG, argv))
     config.finetune.check_files()
-    trials = list_trials(config.sweep, config.finetune)
     shards = config.run.folder / "shards"
+    dataset = (config.finetune.dataset or shards / "train").absolute()
+    trials = list_trials(config.sweep, config.finetune.model_copy(update={"dataset": dataset}))
     judge = ValidationJudge(
         poses=config.sweep.validation or shards / "val",
         predictor=config.finetune.predictor,
@@ -79,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         task = SweepTask(
             folder=config.folder,
             seed=config.run.seed,
-            dataset=config.finetune.dataset or shards / "train",
+            dataset=dataset,
             build_parts=functools.partial(load_parts, distance=config.reward.distance),
             judge=judge,
             tracking_uri=uri,

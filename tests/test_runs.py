@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,13 +53,6 @@ def test_a_resumed_run_keeps_earlier_metrics_and_writes_redone_steps_once(tmp_pa
 def test_a_run_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="run folder"), open_run(RunSettings(), tmp_path / "file" / "run", "job"):
-        pass
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_run_folder_without_permission_is_refused(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(InputError), open_run(RunSettings(), tmp_path, "job"):
         pass
 
 

@@ -55,6 +55,10 @@ class Condition:
     def __len__(self) -> int:
         return self.image_latents.shape[1]
 
+    def to(self, device: torch.device) -> Condition:
+        """The same on ``device``."""
+        return Condition(self.image_latents.to(device), self.class_labels.to(device), self.text.to(device))
+
     def __getitem__(self, index: slice | torch.Tensor) -> Condition:
         """The condition of some of the objects."""
         return replace(self, image_latents=self.image_latents[:, index], class_labels=self.class_labels[:, index])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from drpose_ray.config import Config
+
+Precision = Literal["float32", "float16", "bfloat16"]
+"""Of a model's weights, as torch names it."""
 
 
 class VaeFitConfig(Config):

@@ -5,17 +5,16 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import torch
 from safetensors.torch import save_file
 
-from drpose_ray.diffusion.layout import MARKER
-from drpose_ray.diffusion.weight_files import DIFFUSERS_NAME, find_weights, read_json
+from drpose_ray.diffusion.config import Precision
+from drpose_ray.diffusion.layout import MARKER, outline_unet
+from drpose_ray.diffusion.weight_files import DIFFUSERS_NAME, read_json
 from drpose_ray.errors import InputError
 from drpose_ray.publish import replace_when_complete
 
-ExportPrecision = Literal["float32", "float16", "bfloat16"]
 CARD = "README.md"
 
 
@@ -23,7 +22,7 @@ def export_finetuned(
     base: Path,
     weights: Mapping[str, torch.Tensor],
     folder: Path,
-    precision: ExportPrecision,
+    precision: Precision,
     card: str,
 ) -> None:
     """Publish ``weights`` as the U-Net of a model whose other files are those of ``base``, byte for byte.
@@ -56,13 +55,9 @@ def export_finetuned(
         shutil.copyfile(base / MARKER, temporary)
 
 
-def _check(base: Path, weights: Mapping[str, torch.Tensor], precision: ExportPrecision) -> None:
+def _check(base: Path, weights: Mapping[str, torch.Tensor], precision: Precision) -> None:
     read_json(base / MARKER)
-    from drpose_ray.diffusion.multiview_unet import MultiViewUNet
-
-    find_weights(base / "unet")
-    with torch.device("meta"):
-        expected = MultiViewUNet(**read_json(base / "unet" / "config.json")).state_dict()
+    expected = outline_unet(base).state_dict()
     wrong = sorted(expected.keys() ^ weights.keys())
     wrong += [name for name in expected.keys() & weights.keys() if expected[name].shape != weights[name].shape]
     if wrong:

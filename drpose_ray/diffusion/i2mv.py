@@ -31,9 +31,7 @@ class ImageToMultiView:
     @property
     def latent_shape(self) -> tuple[int, int, int, int, int]:
         """(M, V, 4, h, w) of one object."""
-        domains, views = self.text.shape[:2]
-        side = int(self.unet.config.sample_size)
-        return domains, views, int(self.unet.config.out_channels), side, side
+        return self.unet.latent_shape
 
     @property
     def image_size(self) -> int:

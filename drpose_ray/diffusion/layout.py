@@ -23,7 +23,6 @@ from drpose_ray.diffusion.vae import ImageVAE, modern_key
 from drpose_ray.diffusion.weight_files import (
     DIFFUSERS_NAME,
     TRANSFORMERS_NAMES,
-    find_weights,
     load_strictly,
     read_json,
     read_tensors,
@@ -43,7 +42,6 @@ def load_i2mv(
     folder: Path,
     *,
     text_embeddings: Path | None = None,
-    unet_weights: Path | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> ImageToMultiView:
     """Load a model folder, frozen.
@@ -51,7 +49,6 @@ def load_i2mv(
     Args:
         folder: PSHuman's, Era3D's, or one written by ``save_i2mv``.
         text_embeddings: folder of ``normal_embeds.pt`` and ``clr_embeds.pt`` where the model's own lacks them.
-        unet_weights: a fine-tuned U-Net (safetensors) to load in place of the folder's own.
         dtype: of all weights. The published half-precision files stay mapped when it is float16.
 
     Raises:
@@ -62,23 +59,31 @@ def load_i2mv(
             "not a model folder", file=folder / MARKER,
             remedy="name a folder in Hugging Face layout; model_index.json marks it complete",
         )  # fmt: skip
-    unet = load_unet(folder, unet_weights, dtype)
-    vae = _load_vae(folder / "vae", dtype)
+    unet = load_unet(folder, dtype)
+    vae, image_encoder = load_encoders(folder, dtype)
     text = load_text_embeddings(text_embeddings or folder, unet.num_views, int(unet.config.cross_attention_dim))
-    schedule = load_schedule(folder)
-    image_encoder = _load_image_encoder(folder, dtype)
-    return ImageToMultiView(unet, vae, image_encoder, schedule, text.to(dtype)).freeze()
+    return ImageToMultiView(unet, vae, image_encoder, load_schedule(folder), text.to(dtype)).freeze()
 
 
-def load_unet(folder: Path, weights: Path | None = None, dtype: torch.dtype = torch.float32) -> MultiViewUNet:
-    """The U-Net of a model folder, or of ``weights`` in its architecture. Raises InputError as ``load_i2mv`` does."""
+def load_unet(folder: Path, dtype: torch.dtype = torch.float32) -> MultiViewUNet:
+    """The U-Net of a model folder. Raises InputError as ``load_i2mv`` does."""
+    unet = outline_unet(folder)
+    load_strictly(unet, folder / "unet", dtype)
+    return unet
+
+
+def outline_unet(folder: Path) -> MultiViewUNet:
+    """The U-Net of a model folder without its weights, on the meta device."""
     config_file = folder / "unet" / "config.json"
     config = read_json(config_file)
     read_unet_config(config, config_file)
     with torch.device("meta"):
-        unet = MultiViewUNet(**config)
-    load_strictly(unet, weights or folder / "unet", dtype)
-    return unet
+        return MultiViewUNet(**config)
+
+
+def load_encoders(folder: Path, dtype: torch.dtype = torch.float32) -> tuple[ImageVAE, ImageEncoder]:
+    """VAE and image encoder of a model folder."""
+    return _load_vae(folder / "vae", dtype), _load_image_encoder(folder, dtype)
 
 
 def load_schedule(folder: Path) -> NoiseSchedule:
@@ -136,17 +141,6 @@ def save_unet(unet: nn.Module, path: Path, dtype: torch.dtype = torch.float16) -
     tensors = {name: value.detach().cpu().to(dtype).contiguous() for name, value in unet.state_dict().items()}
     with replace_when_complete(path) as temporary:
         save_file(tensors, temporary, metadata={"format": "pt"})
-
-
-def check_complete(folder: Path) -> None:
-    """Raises InputError if a component of the model is missing; reads no weights."""
-    for name, stems in (
-        ("unet", (DIFFUSERS_NAME,)), ("vae", (DIFFUSERS_NAME,)), ("image_encoder", TRANSFORMERS_NAMES),
-        ("image_normalizer", (DIFFUSERS_NAME,)),
-    ):  # fmt: skip
-        find_weights(folder / name, stems)
-        read_json(folder / name / "config.json")
-    read_json(folder / MARKER)
 
 
 def _load_vae(folder: Path, dtype: torch.dtype) -> ImageVAE:

@@ -48,6 +48,12 @@ class MultiViewUNet(UNet2DConditionModel):  # type: ignore[misc]
             self.camera_embedding = TimestepEmbedding(config.camera_embedding_inputs, embedded)
             torch.nn.init.zeros_(self.camera_embedding.linear_2.bias)
 
+    @property
+    def latent_shape(self) -> tuple[int, int, int, int, int]:
+        """(M, V, 4, h, w) of one object."""
+        side = int(self.config.sample_size)
+        return 2, self.num_views, int(self.config.out_channels), side, side
+
     def forward(self, latents: torch.Tensor, timestep: int | torch.Tensor, condition: Condition) -> torch.Tensor:
         """The network's output (M, B, V, 4, h, w): v or noise, as the schedule says.
 

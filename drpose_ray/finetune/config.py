@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from drpose_ray.config import Config
+from drpose_ray.diffusion.config import Precision
 from drpose_ray.errors import InputError
 from drpose_ray.finetune.plan import PlanVariant, check_plan
 
@@ -108,7 +109,7 @@ class FinetuneConfig(Config):
         0, description="1 rolls the next iteration out while this one trains, with weights one step old (not exact)"
     )
     compile_rollout: bool = Field(False, description="torch.compile the denoiser for the rollout; needs a compiler")
-    export_precision: Literal["float32", "float16", "bfloat16"] = Field(
+    export_precision: Precision = Field(
         "float16", description="of the exported U-Net; float16 is what PSHuman and Era3D store"
     )
     ema_decay: float | None = Field(

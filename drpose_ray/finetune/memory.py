@@ -25,7 +25,7 @@ class LiveBytes(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.alive: int = 0
         self.peak: int = 0
-        self._known: dict[int, weakref.ref[torch.UntypedStorage]] = {}
+        self._known: set[int] = set()
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -50,10 +50,10 @@ class LiveBytes(TorchDispatchMode):
 
         def released() -> None:
             self.alive -= nbytes
-            self._known.pop(key, None)
+            self._known.discard(key)
 
         weakref.finalize(storage, released)
-        self._known[key] = weakref.ref(storage)
+        self._known.add(key)
 
 
 @contextmanager

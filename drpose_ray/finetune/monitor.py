@@ -74,7 +74,7 @@ class HeldOutMonitor:
     @torch.no_grad()
     def _generate(self, denoiser: Denoiser) -> torch.Tensor:
         parts, pairs = self._parts, self._pairs
-        condition = parts.encode_condition(pairs)
+        condition = parts.encode_images(pairs)
 
         def noise_at(step: int) -> torch.Tensor:
             drawn = draw_noise(self._seed, pairs.sample_ids, parts.latent_shape, step)

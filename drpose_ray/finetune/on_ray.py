@@ -222,7 +222,7 @@ def _report_checkpoint(
 def _check_same_settings(task: FinetuneTask) -> None:
     """Keep a run folder from mixing two runs: checkpoints continue under the settings that began them."""
     path = task.run_folder / CHECKPOINTS / "settings.json"
-    without_effect = {"checkpoint_every", "max_worker_failures", "held_out", "held_out_every", "num_held_out"}
+    without_effect = {"checkpoint_every", "max_worker_failures"}
     settings = {
         **task.config.model_dump(mode="json", exclude=without_effect),
         "seed": task.seed,

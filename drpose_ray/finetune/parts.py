@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,7 +14,7 @@ from drpose_ray.diffusion.condition import Condition
 from drpose_ray.diffusion.ddim import DdimSampler, Denoiser
 from drpose_ray.diffusion.export import export_finetuned
 from drpose_ray.diffusion.i2mv import ImageToMultiView
-from drpose_ray.diffusion.layout import load_i2mv, load_schedule, load_text_embeddings, load_unet
+from drpose_ray.diffusion.layout import load_encoders, load_schedule, load_text_embeddings, load_unet
 from drpose_ray.errors import InputError
 from drpose_ray.finetune.conditions.encode import fit_input
 from drpose_ray.finetune.conditions.store import ConditionStore
@@ -25,11 +25,13 @@ from drpose_ray.finetune.model_card import write_card
 from drpose_ray.finetune.reference import place_reference
 from drpose_ray.finetune.rollout import Roller
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
+from drpose_ray.publish import file_sha256
 from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.pose_score import PoseScore
 from drpose_ray.reward.predictor import SkeletonPredictor
 from drpose_ray.reward.skeleton_maps import render_skeleton_maps
+from drpose_ray.shards.manifest import MANIFEST
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Parts:
 
     denoiser: nn.Module  # trained, where it requires gradients
     frozen_denoiser: Denoiser  # as the denoiser was at the beginning, for the KL term
-    encode_condition: Callable[[PoseBatch], object]
+    encode_condition: Callable[[PoseBatch], object]  # of pairs that are trained on; stored ones where there are
+    encode_images: Callable[[PoseBatch], object]  # of any pairs, from their images
     pose_score: Callable[[torch.Tensor, PoseBatch], torch.Tensor]  # Eq. 1: x0 (M, B, V, 4, h, w) -> (B,)
     sampler: DdimSampler
     latent_shape: tuple[int, int, int, int, int]  # (M, V, 4, h, w) of one object
@@ -56,31 +59,33 @@ def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.d
     text = load_text_embeddings(
         config.text_embeddings or config.base, unet.num_views, int(unet.config.cross_attention_dim)
     ).to(device, torch.float32)
-    side = int(unet.config.sample_size)
-    latent_shape = (text.shape[0], unet.num_views, int(unet.config.out_channels), side, side)
     predictor = SkeletonPredictor.load(config.predictor)
-    _check_latents(config, predictor, latent_shape)
+    _check_latents(config, predictor, unet.latent_shape)
     denoiser = add_lora(unet, config.lora_rank, seed) if config.trained == "lora" else unet
     if config.block_checkpointing:
         unet.enable_gradient_checkpointing()
     frozen = place_reference(denoiser, config.reference, device) if config.kl_weight else _not_needed
     score = PoseScore(predictor, SkeletonDistance(distance)).to(device)
-    azimuths_deg = torch.tensor(VIEW_AZIMUTHS_DEG)
+    azimuths_deg, schedule = torch.tensor(VIEW_AZIMUTHS_DEG), load_schedule(config.base)
 
     @functools.cache
     def encoders() -> ImageToMultiView:
-        """VAE and image encoder, loaded when first needed: not at all with stored conditions and no pictures."""
-        model = load_i2mv(config.base, text_embeddings=config.text_embeddings)
-        for part in (model.vae, model.image_encoder):
-            part.to(device)
-        return replace(model, text=text)
+        """VAE and image encoder, loaded when first needed: not at all with stored conditions and nothing held out."""
+        vae, image_encoder = load_encoders(config.base)
+        for part in (vae, image_encoder):
+            part.to(device).eval().requires_grad_(False)
+        return ImageToMultiView(unet, vae, image_encoder, schedule, text)
 
-    stored = ConditionStore(config.conditions, config.base) if config.conditions else None
+    def encode_images(batch: PoseBatch) -> Condition:
+        return encoders().encode_condition(fit_input(encoders(), batch.input_images))
+
+    stored = None
+    if config.conditions:
+        dataset = file_sha256(config.dataset / MANIFEST) if config.dataset else None
+        stored = ConditionStore(config.conditions, config.base, dataset)
 
     def encode_condition(batch: PoseBatch) -> Condition:
-        if stored:
-            return stored.look_up(batch.sample_ids, text)
-        return encoders().encode_condition(fit_input(encoders(), batch.input_images))
+        return stored.look_up(batch.sample_ids, text) if stored else encode_images(batch)
 
     def pose_score(latents_x0: torch.Tensor, batch: PoseBatch) -> torch.Tensor:
         size = predictor.config.map_size
@@ -97,9 +102,10 @@ def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.d
         denoiser=denoiser.to(device),
         frozen_denoiser=frozen,
         encode_condition=encode_condition,
+        encode_images=encode_images,
         pose_score=pose_score,
-        sampler=DdimSampler(load_schedule(config.base), config.num_sampling_steps, config.eta),
-        latent_shape=latent_shape,
+        sampler=DdimSampler(schedule, config.num_sampling_steps, config.eta),
+        latent_shape=unet.latent_shape,
         device=device,
         decode=lambda latents: encoders().decode(latents),
         export=export,
@@ -110,10 +116,8 @@ def load_roller(seed: int, config: FinetuneConfig, device: torch.device) -> Roll
     """What a rollout actor needs of the model: the denoiser as it is trained, the sampler, nothing else."""
     unet = load_unet(config.base, dtype=getattr(torch, config.precision))
     denoiser = add_lora(unet, config.lora_rank, seed) if config.trained == "lora" else unet
-    side = int(unet.config.sample_size)
-    shape = (2, unet.num_views, int(unet.config.out_channels), side, side)
     sampler = DdimSampler(load_schedule(config.base), config.num_sampling_steps, config.eta)
-    return Roller(denoiser.requires_grad_(False).to(device), sampler, shape, device)
+    return Roller(denoiser.requires_grad_(False).to(device), sampler, unet.latent_shape, device)
 
 
 def _not_needed(_latents: torch.Tensor, _timestep: int, _condition: object) -> torch.Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +24,7 @@ class RolloutRequest:
     """What decides a rollout, apart from the weights. Noise is drawn from ``noise_seed`` where it is used."""
 
     plan: TrainPlan
-    condition: Any  # of all objects; sliced like the latents
+    condition: Any  # of all objects; has ``[slice]`` over them and ``.to(device)``
     sample_ids: tuple[str, ...]
     noise_seed: int
 
@@ -80,14 +79,6 @@ class Roller:
         def noise_at(step: int) -> torch.Tensor:
             return draw_noise(request.noise_seed, request.sample_ids, self.latent_shape, step).to(self.device)
 
-        condition = on_device(request.condition, self.device)
+        condition = request.condition.to(self.device)
         first = noise_at(self.sampler.num_steps + 1)
         return rollout(self.denoiser, first, condition, self.sampler, request.plan, noise_at)
-
-
-def on_device(condition: Any, device: torch.device) -> Any:
-    """A condition, a tensor or a dataclass of tensors, on ``device``."""
-    if isinstance(condition, torch.Tensor):
-        return condition.to(device)
-    fields = {f.name: getattr(condition, f.name).to(device) for f in dataclasses.fields(condition)}
-    return dataclasses.replace(condition, **fields)

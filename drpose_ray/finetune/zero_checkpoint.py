@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from drpose_ray.diffusion.weight_files import read_tensors
 from drpose_ray.errors import InputError
 from drpose_ray.finetune.average import AVERAGE_FILE
 from drpose_ray.finetune.engine import WEIGHTS_TAG
@@ -54,8 +55,6 @@ def read_zero_checkpoint(checkpoint: StoredCheckpoint, *, average: bool) -> dict
     weights = get_fp32_state_dict_from_zero_checkpoint(str(checkpoint.folder), tag=WEIGHTS_TAG)
     whole = {name: torch.as_tensor(value).clone() for name, value in weights.items()}
     if average:
-        from drpose_ray.diffusion.weight_files import read_tensors
-
         stored = checkpoint.folder / AVERAGE_FILE
         if not stored.is_file():
             raise InputError(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 
 from drpose_ray.config import Config
-
-Precision = Literal["float32", "float16", "bfloat16"]
+from drpose_ray.diffusion.config import Precision
 
 
 class GenerateConfig(Config):

@@ -63,6 +63,7 @@ def tiny_parts(config: FinetuneConfig, device: torch.device, nap_seconds: float 
         denoiser=denoiser.to(device),
         frozen_denoiser=frozen.requires_grad_(False).to(device),
         encode_condition=encode_condition,
+        encode_images=encode_condition,
         pose_score=pose_score,
         sampler=DdimSampler(schedule, config.num_sampling_steps, config.eta),
         latent_shape=(DOMAINS, VIEWS, 4, SIDE, SIDE),

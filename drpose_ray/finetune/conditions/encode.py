@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch.nn import functional as F
 
 from drpose_ray.diffusion.i2mv import ImageToMultiView
-from drpose_ray.diffusion.layout import load_i2mv
+from drpose_ray.diffusion.layout import load_encoders, load_schedule, load_text_embeddings, outline_unet
 from drpose_ray.finetune.conditions.store import condition_file, write_conditions
 from drpose_ray.finetune.data import PoseBatch
 from drpose_ray.shards.manifest import read_manifest
@@ -28,10 +27,13 @@ class ShardEncoder:
         samples_per_call: int,
         device: torch.device,
     ) -> None:
-        loaded = load_i2mv(model, text_embeddings=text_embeddings)
-        for part in (loaded.vae, loaded.image_encoder):
+        unet = outline_unet(model)  # which inputs there are is all that conditions need of it
+        vae, image_encoder = load_encoders(model)
+        for part in (vae, image_encoder):
             part.to(device)
-        self._model = replace(loaded, text=loaded.text.to(device))
+        text = load_text_embeddings(text_embeddings or model, unet.num_views, int(unet.config.cross_attention_dim))
+        text = text.to(device, torch.float32)
+        self._model = ImageToMultiView(unet, vae, image_encoder, load_schedule(model), text).freeze()
         self._rows = {row.name: row for row in read_manifest(dataset).shards}
         self._dataset, self._output, self._samples_per_call = dataset, output, samples_per_call
 

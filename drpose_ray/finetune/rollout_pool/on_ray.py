@@ -15,7 +15,7 @@ import ray
 import torch
 
 from drpose_ray.finetune.config import FinetuneConfig
-from drpose_ray.finetune.rollout import Roller, Rollout, RolloutRequest, on_device
+from drpose_ray.finetune.rollout import Roller, Rollout, RolloutRequest
 
 LoadRoller = Callable[[FinetuneConfig, torch.device], Roller]
 
@@ -62,7 +62,7 @@ class RolloutPool:
 
     def start(self, request: RolloutRequest) -> list[Any]:
         """Begin a rollout, its objects cut over the actors."""
-        request = dataclasses.replace(request, condition=on_device(request.condition, torch.device("cpu")))
+        request = dataclasses.replace(request, condition=request.condition.to(torch.device("cpu")))
         objects = len(request.sample_ids)
         actors = self._actors[:objects]
         cuts = [round(i * objects / len(actors)) for i in range(len(actors) + 1)]
