@@ -7,9 +7,7 @@ same paths. Ray carries only settings out and a few numbers back.
 from __future__ import annotations
 
 import functools
-import itertools
 import json
-import math
 import os
 import platform
 import tempfile
@@ -42,7 +40,7 @@ if TYPE_CHECKING:  # only workers pay for importing DeepSpeed and diffusers: sec
     from drpose_ray.finetune.rollout_pool.on_ray import LoadRoller
 
 CHECKPOINTS = "checkpoints"
-MODEL, BEST, SAMPLES = "model", "best", "samples"
+MODEL, BEST, SAMPLES, HELD_OUT = "model", "best", "samples", "held_out"
 _POLL_SECONDS = 0.5
 
 
@@ -109,6 +107,7 @@ def _work(task: FinetuneTask) -> None:
     from drpose_ray.finetune.average import WeightAverage
     from drpose_ray.finetune.data import PairStream
     from drpose_ray.finetune.engine import DenoiserEngine
+    from drpose_ray.finetune.held_out import HeldOutFolders, HeldOutWatch
     from drpose_ray.finetune.rollout_pool.on_ray import RolloutPool
     from drpose_ray.finetune.step import Updater
 
@@ -148,7 +147,12 @@ def _work(task: FinetuneTask) -> None:
         start = progress.iterations
 
     run = Run(task.run_folder, "finetune", start_step=start) if rank == 0 else None
-    watch = _HeldOutWatch(task, rank, parts, engine) if config.held_out else None
+    watch = None
+    if config.held_out:
+        folders = HeldOutFolders(
+            base=task.run_folder / HELD_OUT, samples=task.run_folder / SAMPLES, best=task.best_folder
+        )
+        watch = HeldOutWatch(config, task.seed, rank, parts, engine, folders)
     for iteration in range(start, config.num_iterations):
         metrics = updater.update(iteration)
         if config.ema_decay is not None and metrics["active_steps"]:
@@ -168,40 +172,6 @@ def _work(task: FinetuneTask) -> None:
     weights = engine.state_dict()
     if rank == 0:
         parts.export({**weights, **(average.weights if average else {})}, task.model_folder)
-
-
-class _HeldOutWatch:
-    """Looks at the held-out pairs, keeps their pictures, and publishes the model that scored best on them."""
-
-    def __init__(self, task: FinetuneTask, rank: int, parts: Parts, engine: DenoiserEngine) -> None:
-        from drpose_ray.finetune.data import PoseBatch
-        from drpose_ray.finetune.monitor import HeldOutMonitor
-
-        config = task.config
-        assert config.held_out is not None
-        reader = ShardReader(config.held_out, rank=rank, world_size=config.num_workers)
-        share = list(itertools.islice(reader, config.num_held_out // config.num_workers))
-        self._task, self._rank, self._parts, self._engine = task, rank, parts, engine
-        self._monitor = HeldOutMonitor(parts, PoseBatch.collate(share), derive_seed(task.seed, "held out"))
-        self._monitor.begin(engine.rollout_network, task.run_folder / "held_out" / f"base_{rank:05d}.safetensors")
-        self._best_file = task.best_folder / "held_out.json"
-        self._best = json.loads(self._best_file.read_text())["reward"] if self._best_file.exists() else -math.inf
-
-    def look(self, iterations: int) -> dict[str, float]:
-        """Metrics after ``iterations``. Collective, and the ranks agree on what is best."""
-        from drpose_ray.finetune.monitor import write_samples
-
-        seen = self._monitor.measure(self._engine.rollout_network)
-        if self._rank == 0:
-            pictures = self._parts.decode(seen.latents[:, :2])
-            write_samples(pictures, self._task.run_folder / SAMPLES / f"iteration_{iterations:08d}.png")
-        if seen.reward > self._best:
-            self._best = seen.reward
-            weights = self._engine.state_dict()
-            if self._rank == 0:
-                self._parts.export(weights, self._task.best_folder)
-                write_json(self._best_file, {"iterations": iterations, "reward": seen.reward})
-        return seen.metrics()
 
 
 def _report_checkpoint(

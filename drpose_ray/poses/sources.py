@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -44,7 +45,7 @@ def draw_pose(
         rows = draw_standing(rng, 1) if source == "standing" else draw_moderate(rng, 1)
         return rows.reshape(NUM_COLUMNS)
     if source == "dance":
-        clip = generate_dance(stream(seed, "dance", index // _FRAMES_PER_DANCE), num_frames=240)
+        clip = _draw_dance(seed, index // _FRAMES_PER_DANCE)
     elif clips:
         clip = clips[rng.choice(len(clips), p=_shares(clips))]
     else:
@@ -52,6 +53,11 @@ def draw_pose(
     valid = np.arange(len(clip.motion)) if clip.valid is None else np.flatnonzero(clip.valid)
     row = clip.motion[rng.choice(valid)]
     return face_camera(row, np.deg2rad(rng.uniform(-40, 40)))
+
+
+@functools.lru_cache(maxsize=1)  # neighbouring poses ask for the same clip
+def _draw_dance(seed: int, number: int) -> MotionClip:
+    return generate_dance(stream(seed, "dance", number), num_frames=240)
 
 
 def heading(row: NDArray[np.floating]) -> float:

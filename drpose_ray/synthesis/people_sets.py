@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from drpose_ray.config import Config
 from drpose_ray.poses.config import PosesConfig
+from drpose_ray.poses.farthest import farthest_points
+from drpose_ray.poses.features import pose_features
 from drpose_ray.poses.motionx import MotionClip, read_motions
 from drpose_ray.poses.sources import draw_pose
 from drpose_ray.poses.split import split_clips
@@ -24,6 +26,16 @@ class PeopleSetConfig(Config):
     num: int = Field(gt=0, description="people, each in one pose")
     seed: int = Field(ge=0, description="poses, people and outfits are drawn from it")
     mixture: dict[str, float] = Field(description="share of each pose source: standing, moderate, dance, mocap")
+    candidates: int | None = Field(
+        default=None,
+        description="draw this many poses and keep the num that farthest-point sampling picks; null: draw num",
+    )
+
+    @model_validator(mode="after")
+    def _check_candidates(self) -> PeopleSetConfig:
+        if self.candidates is not None and self.candidates < self.num:
+            raise ValueError(f"candidates {self.candidates} are fewer than num {self.num}: draw more, or leave it out")
+        return self
 
 
 class PeopleConfig(Config):
@@ -36,24 +48,28 @@ class PeopleConfig(Config):
 
 
 def people_windows(name: str, settings: PeopleSetConfig, clips: Sequence[MotionClip]) -> list[PoseWindow]:
-    """The set as windows of one frame; window ``i`` depends on the set's seed and ``i`` alone.
+    """The set as windows of one frame; without ``candidates`` window ``i`` depends on the set's seed and ``i`` alone.
 
     ``clips`` feed the "mocap" source.
     """
+    num_drawn = settings.candidates or settings.num
+    rows = np.stack([draw_pose(settings.mixture, settings.seed, i, clips) for i in range(num_drawn)])
+    if settings.candidates is not None:
+        rows = rows[farthest_points(pose_features(rows), settings.num).indices]
     licence = "drawn poses CC0-1.0; mocap poses as their clips" if "mocap" in settings.mixture else "CC0-1.0"
     return [
         PoseWindow(
             sequence_id=f"{name}-{settings.seed}-{i:06d}",
             clip=name,
             frames=np.array([0]),
-            motion=draw_pose(settings.mixture, settings.seed, i, clips)[None],
+            motion=row[None],
             pick=0,
             rank=i,
             fps=30.0,
             source="drawn",
             licence=licence,
         )
-        for i in range(settings.num)
+        for i, row in enumerate(rows)
     ]
 
 
