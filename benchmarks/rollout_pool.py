@@ -10,7 +10,6 @@ fewer free cores than processes the line cannot be reached: both are printed.
 from __future__ import annotations
 
 import argparse
-import functools
 import os
 import platform
 import tempfile
@@ -22,11 +21,11 @@ from typing import Any
 import torch
 
 from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.finetune.on_ray import FinetuneTask, finetune_on_ray
 from drpose_ray.on_ray import local_or_cluster_ray
 from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.runs import read_metrics
-from jobs.finetune import build_parts, load_roller
 
 
 def median_seconds(folder: Path) -> dict[str, float]:
@@ -46,10 +45,7 @@ def run(dataset: Path, actors: int, args: argparse.Namespace, staleness: int) ->
         "predictor": Path("weights/small/predictor.safetensors").absolute(),
     })  # fmt: skip
     with tempfile.TemporaryDirectory() as folder, local_or_cluster_ray(num_cpus=1 + actors):
-        task = FinetuneTask(
-            config, seed=0, dataset=dataset, build_parts=functools.partial(build_parts, DistanceConfig(), 0),
-            run_folder=Path(folder), load_roller=functools.partial(load_roller, 0),
-        )  # fmt: skip
+        task = FinetuneTask(config, 0, dataset, Loaders(DistanceConfig(), 0), Path(folder))
 
         def ignore(_iteration: int, _metrics: Mapping[str, Any]) -> None:
             pass

@@ -38,3 +38,14 @@ class InputError(ValueError):
 
 def _rebuild(problem: str, file: str | Path | None, field: str | None, value: object, remedy: str) -> InputError:
     return InputError(problem, file=file, field=field, value=value, remedy=remedy)
+
+
+def no_space(folder: Path, error: Exception) -> InputError:
+    """What to say of a run that could not write its files."""
+    return InputError(
+        "no space left for the files of the run; its last whole checkpoint is kept",
+        file=folder,
+        field="run.folder",
+        value=str(error)[:200],
+        remedy="free space, then run the same command again: it continues from that checkpoint",
+    )

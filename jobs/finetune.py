@@ -10,23 +10,19 @@ import functools
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import torch
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config, with_absolute_paths
 from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.finetune.on_ray import SAMPLES, FinetuneTask, finetune_on_ray
 from drpose_ray.on_ray import local_or_cluster_ray
-from drpose_ray.reward.config import DistanceConfig, RewardConfig
+from drpose_ray.reward.config import RewardConfig
 from drpose_ray.runs import RunSettings, Summary, open_run, read_metrics
 from drpose_ray.tracking import Tracker, sqlite_uri, start_tracking
 from jobs import run_job
-
-if TYPE_CHECKING:
-    from drpose_ray.finetune.parts import Parts
-    from drpose_ray.finetune.rollout import Roller
 
 
 class FinetuneJobConfig(Config):
@@ -72,15 +68,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         config=settings,
         seed=config.run.seed,
         dataset=dataset,
-        build_parts=functools.partial(build_parts, config.reward.distance, config.run.seed),
+        loaders=Loaders(config.reward.distance, config.run.seed),
         run_folder=config.folder,
-        load_roller=functools.partial(load_roller, config.run.seed),
     )
     uri = config.run.tracking_uri or sqlite_uri(config.run.folder)
     # The workers prune the metrics file to where they resume.
     with open_run(config, config.folder, "finetune", start_step=settings.num_iterations) as run:
         with (
-            local_or_cluster_ray(num_cpus=settings.num_workers + settings.rollout_actors),
+            local_or_cluster_ray(settings.num_processes),
             start_tracking(uri, "finetune", settings.name) as tracker,
         ):
             tracker.log_params(config)
@@ -89,20 +84,6 @@ def main(argv: Sequence[str] | None = None) -> None:
                 tracker.log_artifact(config.folder / SAMPLES)
         run.finish(_summarise(config.folder, task.model_folder))
     print(f"model: {task.model_folder}")
-
-
-def build_parts(distance: DistanceConfig, seed: int, finetune: FinetuneConfig, device: torch.device) -> Parts:
-    """``load_parts`` for workers, so that the job itself need not import diffusers."""
-    from drpose_ray.finetune.parts import load_parts
-
-    return load_parts(finetune, distance, device, seed)
-
-
-def load_roller(seed: int, finetune: FinetuneConfig, device: torch.device) -> Roller:
-    """The same for rollout actors."""
-    from drpose_ray.finetune import parts
-
-    return parts.load_roller(seed, finetune, device)
 
 
 def _show(tracker: Tracker, num_iterations: int, iteration: int, metrics: Mapping[str, Any]) -> None:

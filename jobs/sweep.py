@@ -5,7 +5,6 @@ python -m jobs.sweep --config configs/small.yaml --sweep.kl_weights '[0.1, 0.3, 
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from pydantic import Field
 from drpose_ray.config import Config, load_config, with_absolute_paths
 from drpose_ray.evaluate.config import EvaluateConfig
 from drpose_ray.finetune.config import FinetuneConfig
-from drpose_ray.finetune.parts import load_parts
+from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.on_ray import local_or_cluster_ray
 from drpose_ray.reward.config import RewardConfig
 from drpose_ray.runs import RunSettings, Summary, open_run
@@ -70,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     base = judge(config.finetune.base)
     uri = config.run.tracking_uri or sqlite_uri(config.run.folder)
-    num_cpus = config.finetune.num_workers * config.sweep.concurrent_trials + 1
+    num_cpus = config.finetune.num_processes * config.sweep.concurrent_trials + 1
     with (
         open_run(config, config.folder, "sweep") as run,
         local_or_cluster_ray(num_cpus),
@@ -81,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             folder=config.folder,
             seed=config.run.seed,
             dataset=dataset,
-            build_parts=functools.partial(load_parts, distance=config.reward.distance),
+            loaders=Loaders(config.reward.distance, config.run.seed),
             judge=judge,
             tracking_uri=uri,
             parent_run_id=parent.run_id,

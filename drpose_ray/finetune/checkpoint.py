@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drpose_ray.errors import InputError
+from drpose_ray.errors import InputError, no_space
 from drpose_ray.finetune.average import WeightAverage
 from drpose_ray.finetune.engine import DenoiserEngine
 from drpose_ray.publish import write_json
@@ -30,11 +30,36 @@ class Progress:
 def save(
     folder: Path, rank: int, engine: DenoiserEngine, progress: Progress, average: WeightAverage | None = None
 ) -> None:
-    """Write this rank's part. Collective; the folders of all ranks merged are the checkpoint (names do not clash)."""
-    engine.save(folder)
-    if average:
-        average.save(folder)
-    write_json(folder / _progress_file(rank), dataclasses.asdict(progress))
+    """Write this rank's part into its own ``folder``. Collective; the folders of all ranks merged are the checkpoint.
+
+    The part ends with a list of its files, by which ``is_complete`` knows a checkpoint whose upload broke off.
+
+    Raises InputError or OSError if it cannot be written.
+    """
+    try:
+        engine.save(folder)
+        if average:
+            average.save(folder)
+    except RuntimeError as error:
+        if "PytorchStreamWriter" not in str(error):  # how torch reports a failed write
+            raise
+        raise no_space(folder, error) from error
+    files = {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    part = {"progress": dataclasses.asdict(progress), "ranks": engine.world_size, "files": files}
+    write_json(folder / _progress_file(rank), part)
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether ``folder`` holds the parts of all ranks, whole."""
+    first = folder / _progress_file(0)
+    if not first.exists():
+        return False
+    ranks = json.loads(first.read_text())["ranks"]
+    parts = [folder / _progress_file(rank) for rank in range(ranks)]
+    if not all(part.exists() for part in parts):
+        return False
+    files = [item for part in parts for item in json.loads(part.read_text())["files"].items()]
+    return all((folder / name).is_file() and (folder / name).stat().st_size == size for name, size in files)
 
 
 def restore(folder: Path, rank: int, engine: DenoiserEngine, average: WeightAverage | None = None) -> Progress:
@@ -56,8 +81,7 @@ def restore(folder: Path, rank: int, engine: DenoiserEngine, average: WeightAver
     engine.load(folder)
     if average:
         average.load(folder)
-    stored = json.loads(path.read_text())
-    return Progress(**stored)
+    return Progress(**json.loads(path.read_text())["progress"])
 
 
 def _progress_file(rank: int) -> str:

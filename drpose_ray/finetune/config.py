@@ -108,6 +108,10 @@ class FinetuneConfig(Config):
     rollout_staleness: Literal[0, 1] = Field(
         0, description="1 rolls the next iteration out while this one trains, with weights one step old (not exact)"
     )
+    remote_reward: bool = Field(
+        False, description="the reward in a process of its own for each worker: only x0 and its gradient travel"
+    )
+    gpus_per_reward_actor: float = Field(0, ge=0, description="GPUs of such a process")
     compile_rollout: bool = Field(False, description="torch.compile the denoiser for the rollout; needs a compiler")
     export_precision: Precision = Field(
         "float16", description="of the exported U-Net; float16 is what PSHuman and Era3D store"
@@ -166,6 +170,11 @@ class FinetuneConfig(Config):
                 raise InputError(
                     "no such file", file=path, field=f"finetune.{field}", remedy="make weights, or name existing ones"
                 )
+
+    @property
+    def num_processes(self) -> int:
+        """Workers, rollout actors and reward actors: each takes a CPU."""
+        return self.num_workers * (2 if self.remote_reward else 1) + self.rollout_actors
 
     @property
     def batch_size_per_worker(self) -> int:

@@ -6,6 +6,8 @@ same paths. Ray carries only settings out and a few numbers back.
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import functools
 import json
 import os
@@ -25,8 +27,9 @@ from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, Sc
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 from ray.train.v2.api.exceptions import WorkerGroupError
 
-from drpose_ray.errors import InputError
+from drpose_ray.errors import InputError, no_space
 from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.publish import write_json
 from drpose_ray.runs import METRICS_FILE, Run, read_metrics
 from drpose_ray.seeding import derive_seed
@@ -36,12 +39,17 @@ if TYPE_CHECKING:  # only workers pay for importing DeepSpeed and diffusers: sec
     from drpose_ray.finetune.average import WeightAverage
     from drpose_ray.finetune.checkpoint import Progress
     from drpose_ray.finetune.engine import DenoiserEngine
-    from drpose_ray.finetune.parts import Parts
-    from drpose_ray.finetune.rollout_pool.on_ray import LoadRoller
 
 CHECKPOINTS = "checkpoints"
 MODEL, BEST, SAMPLES, HELD_OUT = "model", "best", "samples", "held_out"
 _POLL_SECONDS = 0.5
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_WAYS_OUT = {
+    "num_workers": "resume with that number: optimiser state and places in the data are cut by it. Or export the "
+    "checkpoint (jobs/export.py) and begin a new run with it as finetune.base: its optimiser starts anew, and the KL "
+    "term is then measured from there"
+}
+"""What to do instead of changing a setting in the middle of a run, where there is more to say than to begin again."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +59,8 @@ class FinetuneTask:
     config: FinetuneConfig
     seed: int
     dataset: Path  # shards of (image, pose) pairs
-    build_parts: Callable[[FinetuneConfig, torch.device], Parts]  # called once in every worker
+    loaders: Loaders
     run_folder: Path
-    load_roller: LoadRoller | None = None  # called once in every rollout actor
 
     @property
     def model_folder(self) -> Path:
@@ -102,12 +109,23 @@ def finetune_on_ray(task: FinetuneTask, on_metrics: Callable[[int, Mapping[str, 
 
 
 def _work(task: FinetuneTask) -> None:
+    """``_train``, with a full disk told from other failures."""
+    try:
+        _train(task)
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        raise no_space(task.run_folder, error) from error
+
+
+def _train(task: FinetuneTask) -> None:
     """One worker's run, from wherever the last checkpoint left it."""
     from drpose_ray.finetune import checkpoint
     from drpose_ray.finetune.average import WeightAverage
     from drpose_ray.finetune.data import PairStream
     from drpose_ray.finetune.engine import DenoiserEngine
     from drpose_ray.finetune.held_out import HeldOutFolders, HeldOutWatch
+    from drpose_ray.finetune.remote_reward.on_ray import RemoteReward
     from drpose_ray.finetune.rollout_pool.on_ray import RolloutPool
     from drpose_ray.finetune.step import Updater
 
@@ -117,7 +135,9 @@ def _work(task: FinetuneTask) -> None:
 
     reader = ShardReader(task.dataset, seed=derive_seed(task.seed, "pairs"), rank=rank, world_size=world_size)
     pairs = PairStream(reader, config.batch_size_per_worker)
-    parts = task.build_parts(config, get_device())
+    parts = task.loaders.parts(config, get_device())
+    if config.remote_reward:
+        parts = dataclasses.replace(parts, pose_score=RemoteReward(task.loaders.reward, config))
     engine = DenoiserEngine(
         parts.denoiser,
         betas=config.betas,
@@ -135,8 +155,7 @@ def _work(task: FinetuneTask) -> None:
         average = WeightAverage(begun, config.ema_decay) if rank == 0 else None
     pool = None
     if config.rollout_actors:
-        assert task.load_roller, "a task with rollout actors says how they load their model"
-        pool = RolloutPool(task.load_roller, config, engine.device)
+        pool = RolloutPool(task.loaders.roller, config, engine.device)
     updater = Updater(config, task.seed, parts, engine, pairs, pool)
     start = 0
     if latest := ray.train.get_checkpoint():
@@ -207,7 +226,7 @@ def _check_same_settings(task: FinetuneTask) -> None:
                     file=task.run_folder,
                     field=field,
                     value=value,
-                    remedy="choose a new run folder, or delete this one's checkpoints",
+                    remedy=_WAYS_OUT.get(field, "choose a new run folder, or delete this one's checkpoints"),
                 )
     write_json(path, settings)
 

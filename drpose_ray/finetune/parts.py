@@ -15,7 +15,7 @@ from drpose_ray.diffusion.ddim import DdimSampler, Denoiser
 from drpose_ray.diffusion.export import export_finetuned
 from drpose_ray.diffusion.i2mv import ImageToMultiView
 from drpose_ray.diffusion.layout import load_encoders, load_schedule, load_text_embeddings, load_unet
-from drpose_ray.errors import InputError
+from drpose_ray.finetune.batch_reward import BatchReward, load_batch_reward
 from drpose_ray.finetune.conditions.encode import fit_input
 from drpose_ray.finetune.conditions.store import ConditionStore
 from drpose_ray.finetune.config import FinetuneConfig
@@ -24,13 +24,8 @@ from drpose_ray.finetune.lora import add_lora, merge_lora
 from drpose_ray.finetune.model_card import write_card
 from drpose_ray.finetune.reference import place_reference
 from drpose_ray.finetune.rollout import Roller
-from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
 from drpose_ray.publish import file_sha256
 from drpose_ray.reward.config import DistanceConfig
-from drpose_ray.reward.distance import SkeletonDistance
-from drpose_ray.reward.pose_score import PoseScore
-from drpose_ray.reward.predictor import SkeletonPredictor
-from drpose_ray.reward.skeleton_maps import render_skeleton_maps
 from drpose_ray.shards.manifest import MANIFEST
 
 
@@ -42,7 +37,7 @@ class Parts:
     frozen_denoiser: Denoiser  # as the denoiser was at the beginning, for the KL term
     encode_condition: Callable[[PoseBatch], object]  # of pairs that are trained on; stored ones where there are
     encode_images: Callable[[PoseBatch], object]  # of any pairs, from their images
-    pose_score: Callable[[torch.Tensor, PoseBatch], torch.Tensor]  # Eq. 1: x0 (M, B, V, 4, h, w) -> (B,)
+    pose_score: BatchReward
     sampler: DdimSampler
     latent_shape: tuple[int, int, int, int, int]  # (M, V, 4, h, w) of one object
     device: torch.device
@@ -59,14 +54,11 @@ def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.d
     text = load_text_embeddings(
         config.text_embeddings or config.base, unet.num_views, int(unet.config.cross_attention_dim)
     ).to(device, torch.float32)
-    predictor = SkeletonPredictor.load(config.predictor)
-    _check_latents(config, predictor, unet.latent_shape)
     denoiser = add_lora(unet, config.lora_rank, seed) if config.trained == "lora" else unet
     if config.block_checkpointing:
         unet.enable_gradient_checkpointing()
     frozen = place_reference(denoiser, config.reference, device) if config.kl_weight else _not_needed
-    score = PoseScore(predictor, SkeletonDistance(distance)).to(device)
-    azimuths_deg, schedule = torch.tensor(VIEW_AZIMUTHS_DEG), load_schedule(config.base)
+    schedule = load_schedule(config.base)
 
     @functools.cache
     def encoders() -> ImageToMultiView:
@@ -87,13 +79,6 @@ def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.d
     def encode_condition(batch: PoseBatch) -> Condition:
         return stored.look_up(batch.sample_ids, text) if stored else encode_images(batch)
 
-    def pose_score(latents_x0: torch.Tensor, batch: PoseBatch) -> torch.Tensor:
-        size = predictor.config.map_size
-        targets = render_skeleton_maps(batch.joints, batch.center, batch.width_m, azimuths_deg, size)
-        true_views = unet.view_set.to_true_views(latents_x0, view_axis=2)
-        scores: torch.Tensor = score(true_views, targets.to(device))
-        return scores
-
     def export(weights: dict[str, torch.Tensor], folder: Path) -> None:
         card = write_card(config, config.dataset, config.num_iterations, folder.parent)
         export_finetuned(config.base, merge_lora(weights), folder, config.export_precision, card)
@@ -103,7 +88,7 @@ def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.d
         frozen_denoiser=frozen,
         encode_condition=encode_condition,
         encode_images=encode_images,
-        pose_score=pose_score,
+        pose_score=_elsewhere if config.remote_reward else load_batch_reward(config, distance, device),
         sampler=DdimSampler(schedule, config.num_sampling_steps, config.eta),
         latent_shape=unet.latent_shape,
         device=device,
@@ -120,18 +105,9 @@ def load_roller(seed: int, config: FinetuneConfig, device: torch.device) -> Roll
     return Roller(denoiser.requires_grad_(False).to(device), sampler, unet.latent_shape, device)
 
 
+def _elsewhere(_latents_x0: torch.Tensor, _batch: PoseBatch) -> torch.Tensor:
+    raise AssertionError("a remote reward is asked through its actor")
+
+
 def _not_needed(_latents: torch.Tensor, _timestep: int, _condition: object) -> torch.Tensor:
     raise AssertionError("no KL term, no initial model")
-
-
-def _check_latents(config: FinetuneConfig, predictor: SkeletonPredictor, shape: tuple[int, ...]) -> None:
-    _, _, channels, height, _ = shape
-    read = predictor.config
-    if (read.latent_channels, read.latent_size) != (channels, height):
-        raise InputError(
-            f"the skeleton predictor reads latents of {read.latent_channels} x {read.latent_size}^2",
-            file=config.predictor,
-            field="finetune.predictor",
-            value=f"the model's latents are {channels} x {height}^2",
-            remedy="train the predictor on this model's latents (jobs/fit_reward.py)",
-        )

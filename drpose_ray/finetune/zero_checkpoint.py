@@ -10,6 +10,7 @@ import torch
 from drpose_ray.diffusion.weight_files import read_tensors
 from drpose_ray.errors import InputError
 from drpose_ray.finetune.average import AVERAGE_FILE
+from drpose_ray.finetune.checkpoint import is_complete
 from drpose_ray.finetune.engine import WEIGHTS_TAG
 from drpose_ray.finetune.lora import merge_lora
 
@@ -25,11 +26,9 @@ class StoredCheckpoint:
 
 
 def find_checkpoint(checkpoints: Path, iterations: int | None = None) -> StoredCheckpoint:
-    """The checkpoint after that many iterations, by default the last. Raises InputError if there is none."""
+    """The whole checkpoint after that many iterations, by default the last. Raises InputError if there is none."""
     found = {
-        int(path.name.removeprefix(_PREFIX)): path
-        for path in checkpoints.glob(f"{_PREFIX}*")
-        if (path / WEIGHTS_TAG).is_dir()
+        int(path.name.removeprefix(_PREFIX)): path for path in checkpoints.glob(f"{_PREFIX}*") if is_complete(path)
     }
     if not found or (iterations is not None and iterations not in found):
         raise InputError(

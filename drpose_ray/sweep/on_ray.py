@@ -16,8 +16,8 @@ import ray
 from ray import tune
 
 from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.finetune.on_ray import FinetuneTask, finetune_on_ray
-from drpose_ray.finetune.parts import Parts
 from drpose_ray.publish import write_json
 from drpose_ray.sweep.space import OBJECTIVE, Trial
 from drpose_ray.tracking import start_tracking
@@ -33,7 +33,7 @@ class SweepTask:
     folder: Path
     seed: int
     dataset: Path
-    build_parts: Callable[..., Parts]  # (FinetuneConfig, torch.device), in every worker
+    loaders: Loaders
     judge: Callable[[Path], dict[str, float]]  # model folder -> means over the validation poses
     tracking_uri: str
     parent_run_id: str
@@ -70,7 +70,7 @@ def _train_and_judge(settings: dict[str, Any], task: SweepTask, configs: dict[st
     with start_tracking(task.tracking_uri, "sweep", name, parent=task.parent_run_id, run_id=run_id) as tracker:
         write_json(run_id_file, tracker.run_id)
         tracker.log_params(configs[name])
-        training = FinetuneTask(configs[name], task.seed, task.dataset, task.build_parts, folder)
+        training = FinetuneTask(configs[name], task.seed, task.dataset, task.loaders, folder)
         finetune_on_ray(
             training,
             lambda step, metrics: tracker.log_metrics(step, {k: v for k, v in metrics.items() if v is not None}),

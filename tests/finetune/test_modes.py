@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,11 @@ def _train(config: FinetuneConfig, folder: Path, rank: int, world_size: int, nam
     assert metrics["kl"] > 0  # the second iteration is away from the start
     progress = checkpoint.Progress(2, updater.pairs_state(), updater.guard.state())
     if name in CHECKPOINTED:
-        checkpoint.save(folder / name / "iteration_00000002", rank, engine, progress)
+        checkpoint.save(folder / f"{name}_{rank}", rank, engine, progress)
+        dist.barrier()
+        if rank == 0:  # as Ray Train does it
+            for part in range(world_size):
+                shutil.copytree(folder / f"{name}_{part}", folder / name / "iteration_00000002", dirs_exist_ok=True)
     weights = merge_lora(engine.state_dict())
     if rank == 0:
         parts.export(weights, folder / "exported")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -17,17 +17,18 @@ import torch
 from safetensors.torch import load_file
 
 from drpose_ray.errors import InputError
-from drpose_ray.finetune.on_ray import FinetuneTask, finetune_on_ray
+from drpose_ray.finetune.on_ray import CHECKPOINTS, FinetuneTask, finetune_on_ray
+from drpose_ray.finetune.zero_checkpoint import find_checkpoint
 from drpose_ray.runs import read_metrics
-from tests.finetune.tiny_run import tiny_config, tiny_parts, write_tiny_dataset
+from tests.finetune.tiny_run import TinyLoaders, tiny_config, write_tiny_dataset
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
 
 
 def _task(folder: Path, dataset: Path, nap_seconds: float = 0.0, **settings: object) -> FinetuneTask:
     folder.mkdir(parents=True, exist_ok=True)
-    build_parts = functools.partial(tiny_parts, nap_seconds=nap_seconds)
-    return FinetuneTask(tiny_config(**settings), seed=1, dataset=dataset, build_parts=build_parts, run_folder=folder)
+    loaders = TinyLoaders(nap_seconds=nap_seconds)
+    return FinetuneTask(tiny_config(**settings), seed=1, dataset=dataset, loaders=loaders, run_folder=folder)
 
 
 def _ignore(_iteration: int, _metrics: Mapping[str, Any]) -> None:
@@ -114,6 +115,39 @@ def test_rerun_of_a_finished_folder_trains_nothing_and_other_settings_are_refuse
     with pytest.raises(InputError) as refused:
         finetune_on_ray(_task(undisturbed.run_folder, dataset, kl_weight=0.5), _ignore)
     assert refused.value.field == "kl_weight" and refused.value.file == undisturbed.run_folder
+
+
+def test_another_number_of_workers_is_refused_with_the_way_out(dataset: Path, undisturbed: FinetuneTask) -> None:
+    with pytest.raises(InputError, match=r"another num_workers \(2\)") as refused:
+        finetune_on_ray(_task(undisturbed.run_folder, dataset, num_workers=1), _ignore)
+    assert "jobs/export.py" in str(refused.value)
+
+
+def test_a_disk_that_fills_up_during_a_checkpoint_costs_only_that_checkpoint(
+    tmp_path: Path, dataset: Path, undisturbed: FinetuneTask
+) -> None:
+    full_disk = tmp_path / "full"
+    full_disk.touch()
+    folder = tmp_path / "run"
+    folder.mkdir()
+    loaders = TinyLoaders(full_disk=full_disk)
+    task = FinetuneTask(tiny_config(max_worker_failures=0), 1, dataset, loaders, folder)
+    with pytest.raises(InputError, match="no space left for the files of the run"):
+        finetune_on_ray(task, _ignore)
+    kept = find_checkpoint(folder / CHECKPOINTS)
+    assert kept.iterations == 2  # of 2, 4 and 6
+    torn = folder / CHECKPOINTS / "iteration_00000004"
+    shutil.copytree(kept.folder, torn)  # as a copy that broke off would lie there
+    with next(torn.glob("engine/*optim_states.pt")).open("r+b") as file:
+        file.truncate(100)
+    assert find_checkpoint(folder / CHECKPOINTS).iterations == 2
+    shutil.rmtree(torn)
+
+    full_disk.unlink()
+    finetune_on_ray(task, _ignore)
+    weights = load_file(task.model_folder / "weights.safetensors")
+    for name, tensor in load_file(undisturbed.model_folder / "weights.safetensors").items():
+        assert torch.equal(weights[name], tensor), name
 
 
 def test_held_out_pairs_are_watched_and_the_best_model_is_kept(tmp_path: Path, dataset: Path) -> None:

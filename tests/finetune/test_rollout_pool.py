@@ -1,8 +1,7 @@
-"""Rollouts on other processes: the step they give is the one a worker alone gives, also after a worker's death."""
+"""Rollouts and rewards in other processes: the step they give is the one that a worker alone gives."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,25 +10,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.on_ray import FinetuneTask, finetune_on_ray
-from drpose_ray.finetune.rollout import Roller
 from drpose_ray.runs import read_metrics
-from tests.finetune.tiny_run import tiny_config, tiny_parts, write_tiny_dataset
+from tests.finetune.tiny_run import TinyLoaders, tiny_config, write_tiny_dataset
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
-
-
-def tiny_roller(config: FinetuneConfig, device: torch.device) -> Roller:
-    parts = tiny_parts(config, device)
-    return Roller(parts.denoiser.requires_grad_(False), parts.sampler, parts.latent_shape, device)
 
 
 def _run(folder: Path, dataset: Path, **settings: object) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
     folder.mkdir(parents=True)
     config = tiny_config(num_workers=1, batch_size=4, eta=1.0, **settings)
-    build_parts = functools.partial(tiny_parts, nap_seconds=0.0)
-    task = FinetuneTask(config, 1, dataset, build_parts, folder, load_roller=tiny_roller)
+    task = FinetuneTask(config, 1, dataset, TinyLoaders(), folder)
 
     def ignore(_iteration: int, _metrics: Mapping[str, Any]) -> None:
         pass
@@ -55,6 +46,13 @@ def test_a_pool_changes_no_step(actors: int, tmp_path: Path, dataset: Path, alon
         torch.testing.assert_close(weights[name], expected, rtol=0, atol=1e-6)
     for line, expected in zip(metrics, alone[1], strict=True):
         assert line["reward"] == pytest.approx(expected["reward"], abs=1e-6)
+
+
+def test_a_remote_reward_changes_no_step(tmp_path: Path, dataset: Path, alone: Any) -> None:
+    weights, metrics = _run(tmp_path / "run", dataset, remote_reward=True)
+    for name, expected in alone[0].items():
+        torch.testing.assert_close(weights[name], expected, rtol=0, atol=1e-6)
+    assert [line["reward"] for line in metrics] == pytest.approx([line["reward"] for line in alone[1]], abs=1e-6)
 
 
 def test_one_step_of_staleness_changes_all_but_the_first_reward(tmp_path: Path, dataset: Path, alone: Any) -> None:

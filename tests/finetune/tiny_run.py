@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import resource
 import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +15,13 @@ from torch import nn
 
 from drpose_ray.diffusion.ddim import DdimSampler
 from drpose_ray.diffusion.schedule import NoiseSchedule
+from drpose_ray.finetune.batch_reward import BatchReward
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.data import INPUT_IMAGE, PoseBatch
+from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.finetune.parts import Parts
+from drpose_ray.finetune.rollout import Roller
+from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.shards.manifest import DatasetIdentity, complete_dataset, open_dataset
 from drpose_ray.shards.record import FrameStatus, Licence, Provenance, SequenceCamera, SequenceRecord
 from drpose_ray.shards.write import write_shard
@@ -71,6 +78,36 @@ def tiny_parts(config: FinetuneConfig, device: torch.device, nap_seconds: float 
         decode=lambda latents: latents[..., :3, :, :].sigmoid(),
         export=export,
     )
+
+
+@dataclass(frozen=True)
+class TinyLoaders(Loaders):
+    """Of ``tiny_parts``, in every process of a run."""
+
+    distance: DistanceConfig = field(default_factory=DistanceConfig)
+    seed: int = 0
+    nap_seconds: float = 0.0
+    full_disk: Path | None = None  # while this file is there, no file grows beyond 1 KiB after three iterations
+
+    def parts(self, config: FinetuneConfig, device: torch.device) -> Parts:
+        parts = tiny_parts(config, device, self.nap_seconds)
+        if self.full_disk is None:
+            return parts
+        full_disk, calls = self.full_disk, itertools.count()
+
+        def pose_score(x0: torch.Tensor, batch: PoseBatch) -> torch.Tensor:
+            if next(calls) >= 3 * config.gradient_accumulation and full_disk.exists():
+                resource.setrlimit(resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY))
+            return parts.pose_score(x0, batch)
+
+        return replace(parts, pose_score=pose_score)
+
+    def roller(self, config: FinetuneConfig, device: torch.device) -> Roller:
+        parts = tiny_parts(config, device)
+        return Roller(parts.denoiser.requires_grad_(False), parts.sampler, parts.latent_shape, device)
+
+    def reward(self, config: FinetuneConfig, device: torch.device) -> BatchReward:
+        return tiny_parts(config, device).pose_score
 
 
 class TinyDenoiser(nn.Module):

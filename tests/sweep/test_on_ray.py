@@ -11,7 +11,7 @@ from drpose_ray.sweep.config import SweepConfig
 from drpose_ray.sweep.on_ray import SweepTask, sweep_on_ray
 from drpose_ray.sweep.space import list_trials
 from drpose_ray.tracking import sqlite_uri, start_tracking
-from tests.finetune.tiny_run import tiny_config, tiny_parts, write_tiny_dataset
+from tests.finetune.tiny_run import TinyLoaders, tiny_config, write_tiny_dataset
 
 
 def _judge(model_folder: Path) -> dict[str, float]:
@@ -31,7 +31,7 @@ def test_trials_are_measured_once_under_one_mlflow_parent(tmp_path: Path, ray_se
             folder=tmp_path / "sweep",
             seed=1,
             dataset=write_tiny_dataset(tmp_path / "pairs"),
-            build_parts=tiny_parts,
+            loaders=TinyLoaders(),
             judge=_judge,
             tracking_uri=uri,
             parent_run_id=parent.run_id,

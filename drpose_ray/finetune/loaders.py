@@ -1,0 +1,42 @@
+"""What the processes of a run load: trainers their parts, rollout actors the denoiser, reward actors the reward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.reward.config import DistanceConfig
+
+if TYPE_CHECKING:  # a job that only starts workers need not pay for diffusers
+    from drpose_ray.finetune.batch_reward import BatchReward
+    from drpose_ray.finetune.parts import Parts
+    from drpose_ray.finetune.rollout import Roller
+
+
+@dataclass(frozen=True)
+class Loaders:
+    """The published model folders and PoseScore. Picklable; each method runs in the process that needs the result."""
+
+    distance: DistanceConfig
+    seed: int  # LoRA's first weights are drawn from it
+
+    def parts(self, config: FinetuneConfig, device: torch.device) -> Parts:
+        """Once in every trainer."""
+        from drpose_ray.finetune.parts import load_parts
+
+        return load_parts(config, self.distance, device, self.seed)
+
+    def roller(self, config: FinetuneConfig, device: torch.device) -> Roller:
+        """Once in every rollout actor."""
+        from drpose_ray.finetune.parts import load_roller
+
+        return load_roller(self.seed, config, device)
+
+    def reward(self, config: FinetuneConfig, device: torch.device) -> BatchReward:
+        """Once in every reward actor."""
+        from drpose_ray.finetune.batch_reward import load_batch_reward
+
+        return load_batch_reward(config, self.distance, device)

@@ -1,0 +1,74 @@
+"""A reward on an actor of its own. Only x0, the poses, the rewards and the gradient with respect to x0 travel."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import ray
+import torch
+
+from drpose_ray.finetune.batch_reward import BatchReward
+from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.finetune.data import PoseBatch
+
+LoadReward = Callable[[FinetuneConfig, torch.device], BatchReward]
+
+
+@ray.remote
+class RewardActor:
+    """One process with the reward model."""
+
+    def __init__(self, load_reward: LoadReward, config: FinetuneConfig) -> None:
+        self._device = torch.device("cuda" if ray.get_gpu_ids() else "cpu")
+        if self._device.type == "cpu":
+            torch.set_num_threads(1)
+        self._reward = load_reward(config, self._device)
+
+    def score(
+        self, latents_x0: torch.Tensor, batch: PoseBatch, with_gradient: bool
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Rewards (B,) and, if asked for, each reward's gradient (M, B, V, 4, h, w) in its own latents; on the CPU."""
+        with torch.set_grad_enabled(with_gradient):
+            x0 = latents_x0.to(self._device).requires_grad_(with_gradient)
+            rewards = self._reward(x0, batch)
+        if not with_gradient:
+            return rewards.cpu(), None
+        # Objects do not see each other, so the gradient of the sum holds the gradient of every single reward.
+        (gradient,) = torch.autograd.grad(rewards.sum(), x0)
+        return rewards.detach().cpu(), gradient.cpu()
+
+
+class RemoteReward:
+    """A ``BatchReward`` that asks one actor. The actor ends with the rank that made it."""
+
+    def __init__(self, load_reward: LoadReward, config: FinetuneConfig) -> None:
+        start: Any = RewardActor.options(  # type: ignore[attr-defined]
+            num_cpus=1, num_gpus=config.gpus_per_reward_actor, scheduling_strategy="DEFAULT"
+        )
+        self._actor = start.remote(load_reward, config)
+
+    def __call__(self, latents_x0: torch.Tensor, batch: PoseBatch) -> torch.Tensor:
+        """Rewards (B,) on the latents' device, differentiable in the latents."""
+        posed = dataclasses.replace(batch, input_images=batch.input_images[:, :0])  # a reward does not look at images
+        rewards: torch.Tensor = _Asked.apply(latents_x0, self._actor, posed)  # type: ignore[no-untyped-call]
+        return rewards
+
+
+class _Asked(torch.autograd.Function):
+    """The actor's answer as a node of this process's graph."""
+
+    @staticmethod
+    def forward(ctx: Any, latents_x0: torch.Tensor, actor: Any, batch: PoseBatch) -> torch.Tensor:
+        with_gradient = ctx.needs_input_grad[0]
+        rewards, gradient = ray.get(actor.score.remote(latents_x0.detach().cpu(), batch, with_gradient))
+        if with_gradient:
+            ctx.save_for_backward(gradient.to(latents_x0))
+        answer: torch.Tensor = rewards.to(latents_x0.device)
+        return answer
+
+    @staticmethod
+    def backward(ctx: Any, cotangent: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * cotangent.to(gradient)[None, :, None, None, None, None], None, None
