@@ -15,6 +15,7 @@ from torch import nn
 LEARNING_RATE, ACCUMULATION, BATCH, SIDE = 1e-2, 2, 4, 6
 ACTIVE_STEPS = (2, 1, 2, 1)  # as the literal draw does it: backward calls vary from micro-step to micro-step
 ZERO_STAGES = (1, 2, 3)
+NUM_SMALL_STEPS, SMALL_STEP = 40, 4e-4
 OPTIMISER = {"betas": (0.9, 0.999), "weight_decay": 0.01}
 
 
@@ -93,3 +94,37 @@ def test_two_ranks_give_the_single_process_step(tmp_path: Path) -> None:
         for name, tensor in trained.items():
             torch.testing.assert_close(tensor, expected[name], rtol=0, atol=1e-6, msg=f"{name}, stage {zero_stage}")
     assert not list(tmp_path.glob("extensions/**/*.so")), "DeepSpeed compiled an operator"
+
+
+def _train_in_bfloat16(_rank: int, folder: str, port: int) -> None:
+    os.environ.update(RANK="0", WORLD_SIZE="1", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    os.environ.update(DS_ACCELERATOR="cpu", TORCH_EXTENSIONS_DIR=str(Path(folder) / "extensions"))
+    from drpose_ray.finetune.engine import DenoiserEngine
+
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", rank=0, world_size=1)
+    for zero_stage in ZERO_STAGES:
+        weight = nn.Linear(8, 1, bias=False)
+        nn.init.ones_(weight.weight)
+        engine = DenoiserEngine(
+            weight.bfloat16(), betas=(0.9, 0.999), weight_decay=0.0, max_grad_norm=1.0, gradient_accumulation=1,
+            zero_stage=zero_stage, precision=torch.bfloat16,
+        )  # fmt: skip
+        for _ in range(NUM_SMALL_STEPS):
+            engine.backward(engine.network(torch.ones(2, 8, dtype=torch.bfloat16)).float().mean())
+            engine.step(SMALL_STEP)
+        assert next(weight.parameters()).dtype == torch.bfloat16
+        save_file(engine.trained_weights(), Path(folder) / f"bfloat16_{zero_stage}.safetensors")
+    dist.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_in_bfloat16_small_steps_add_up_in_float32_masters(tmp_path: Path) -> None:
+    """A step of 4e-4 is a tenth of bfloat16's resolution below 1: without masters the weights would never move."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    torch.multiprocessing.spawn(_train_in_bfloat16, (str(tmp_path), port), nprocs=1)
+    for zero_stage in ZERO_STAGES:
+        trained = load_file(tmp_path / f"bfloat16_{zero_stage}.safetensors")["weight"]
+        torch.testing.assert_close(trained, torch.full((1, 8), 1 - NUM_SMALL_STEPS * SMALL_STEP), rtol=0, atol=4e-3)
