@@ -99,6 +99,16 @@ def test_killed_worker_resumes_and_ends_with_the_same_weights(
         assert _without_seconds(line) == _without_seconds(undisturbed_line)
 
 
+def test_one_worker_with_a_pool_and_an_average_resumes_too(tmp_path: Path, dataset: Path) -> None:
+    settings = {"num_workers": 1, "rollout_actors": 1, "ema_decay": 0.5, "checkpoint_every": 3}
+    undisturbed = _run(_task(tmp_path / "undisturbed", dataset, **settings))
+    task = _task(tmp_path / "killed", dataset, nap_seconds=0.4, **settings)
+    killer = _kill_worker_once(task, rank=0, after_iteration=3)
+    weights = _run(task)
+    assert not killer.is_alive()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in undisturbed.items())
+
+
 def _without_seconds(line: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in line.items() if not name.startswith("seconds_")}
 
