@@ -14,10 +14,11 @@ from pydantic import Field
 
 from drpose_ray.config import Config, load_config
 from drpose_ray.errors import InputError
+from drpose_ray.poses.clip import MotionClip
 from drpose_ray.poses.config import PosesConfig
 from drpose_ray.poses.dance import generate_dances
 from drpose_ray.poses.diversity import ALIGNMENT, diversity_mm, plot_diversity
-from drpose_ray.poses.motionx import MotionClip, read_motions
+from drpose_ray.poses.motionx import gather_motions, refuse_duplicates
 from drpose_ray.poses.selection import Selection, select_windows, write_selection
 from drpose_ray.poses.split import split_clips
 from drpose_ray.poses.standing import draw_standing
@@ -78,7 +79,7 @@ def select(config: SelectPosesConfig, folder: Path) -> SelectPosesSummary:
         "val": poses.val_share if poses.num_val else 0.0,
         "test": poses.test_share if poses.num_test else 0.0,
     }
-    dealt = split_clips(clips, shares)
+    dealt = split_clips(clips, shares, poses.split_by)
     selections = {
         split: select_windows(dealt[split], num, poses.window) for split, num in wanted.items() if shares[split] > 0
     }
@@ -101,14 +102,11 @@ def select(config: SelectPosesConfig, folder: Path) -> SelectPosesSummary:
 
 
 def _gather(poses: PosesConfig, seed: int) -> list[MotionClip]:
-    clips = [clip for path in poses.motions for clip in read_motions(path, poses.fps, poses.licence)]
+    clips = gather_motions(poses)
     clips += generate_dances(seed, poses.num_dance_clips, round(poses.dance_seconds * poses.fps), poses.fps)
     if not clips:
         raise InputError("no motions", field="poses.motions", remedy="give motions, or poses.num_dance_clips above 0")
-    names = [clip.name for clip in clips]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
-        raise InputError("two clips have one name", field="poses.motions", value=twice, remedy="give each motion once")
+    refuse_duplicates(clips)
     return clips
 
 

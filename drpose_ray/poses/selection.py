@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.motion_row import NUM_COLUMNS
+from drpose_ray.poses.clip import MotionClip
 from drpose_ray.poses.farthest import iterate_farthest
 from drpose_ray.poses.features import pose_features
-from drpose_ray.poses.motionx import MotionClip
 from drpose_ray.poses.validity import check_frames
 from drpose_ray.poses.windows import PoseWindow, placeable_frames, window_around
 from drpose_ray.publish import replace_when_complete
