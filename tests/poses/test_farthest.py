@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 import numpy as np
 import pytest
 
 from drpose_ray.errors import InputError
 from drpose_ray.poses.dance import generate_dances
-from drpose_ray.poses.farthest import FarthestPoints, farthest_points, farthest_points_brute
+from drpose_ray.poses.farthest import (
+    FarthestPoints,
+    LocalSampler,
+    farthest_points,
+    farthest_points_brute,
+    iterate_farthest,
+)
 from drpose_ray.poses.features import pose_features
 
 Sampling = Callable[[np.ndarray, int], FarthestPoints]
@@ -77,3 +84,24 @@ def test_bad_arguments_are_refused(poses: np.ndarray) -> None:
     for points, num, start in ((broken, 5, 0), (poses, 0, 0), (poses, 5, len(poses)), (poses[0], 1, 0)):
         with pytest.raises(InputError):
             farthest_points(points, num, start)
+
+
+def test_a_sampling_continued_from_its_picks_goes_on_as_if_never_stopped(poses: np.ndarray) -> None:
+    whole = list(islice(iterate_farthest(poses, 5), 120))
+    first = [index for index, _ in whole[:40]]
+    assert list(islice(iterate_farthest(poses, taken=first), 80)) == whole[40:]
+    assert list(islice(iterate_farthest(poses, taken=first[::-1]), 80)) == whole[40:]
+    with pytest.raises(InputError, match="not one of"):
+        next(iterate_farthest(poses, taken=[0, len(poses)]))
+
+
+def test_excluded_points_are_not_picked_and_cover_nothing(poses: np.ndarray) -> None:
+    sampler, rest = LocalSampler(poses), LocalSampler(np.concatenate([poses[:100], poses[900:]]))
+    sampler.exclude(100, 900)
+    for _ in range(60):
+        (index, distance), (other, expected) = sampler.farthest(), rest.farthest()
+        assert (index, distance) == (other if other < 100 else other + 800, expected)
+        sampler.take(index)
+        rest.take(other)
+    sampler.exclude(0, len(poses))
+    assert sampler.farthest()[1] == 0
