@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from drpose_ray.poses.farthest import LocalSampler, farthest_points, iterate_sam
 from drpose_ray.poses.features import pose_features
 from drpose_ray.poses.on_ray import SamplerOnRay, pick_each_part_on_ray
 from drpose_ray.poses.selection import select_windows
+from jobs.select_poses import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
 
@@ -75,3 +77,14 @@ def test_no_actor_and_broken_points_are_refused() -> None:
     for points, num_actors in ((POSES, 0), (broken, 2)):
         with pytest.raises(InputError):
             SamplerOnRay(points, num_actors)
+
+
+@pytest.mark.parametrize("core_set", [(), ("--poses.core_set_picks", "12", "--poses.core_set_parts", "2")])
+def test_job_over_actors_writes_the_same_files(tmp_path: Path, core_set: tuple[str, ...]) -> None:
+    flags = ["--poses.motions", "[]", "--poses.num_dance_clips", "10", "--poses.dance_seconds", "3", *core_set]
+    flags += ["--poses.num_train", "12", "--poses.num_val", "0", "--poses.num_test", "3"]
+    for actors in ("0", "2"):
+        assert main([*flags, "--run.folder", str(tmp_path / actors), "--poses.actors", actors]) == 0
+    for name in ("selection.npz", "picks.npz", "diversity.png"):
+        one, other = (tmp_path / actors / "select_poses" / name for actors in ("0", "2"))
+        assert one.read_bytes() == other.read_bytes()
