@@ -1,6 +1,8 @@
 """Select challenging poses (Sec. 3.2): motions -> ``selection.npz``.
 
-python -m jobs.select_poses --config configs/small.yaml --poses.motions '[path/to/motions]'
+Normal:     python -m jobs.select_poses --config configs/small.yaml --poses.motions '["path/to/motions"]'
+More:       the same with another --run.folder, --poses.num_train 5000 and --poses.continues <earlier run>/picks.npz
+At scale:   --poses.actors 16, exactly; --poses.core_set_picks 20000, in two rounds
 """
 
 from __future__ import annotations

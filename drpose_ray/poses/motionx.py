@@ -60,7 +60,7 @@ def read_motions(
     if path.is_dir():
         clips = _read_folder(path, fps, licence, aist_translation)
     elif path.suffix.lower() in (".npz", ".bvh") and path.is_file():
-        clips = _read_file(path, path.stem, fps, licence, path.parent.name)
+        clips = _read_file(path, path.stem, fps, licence, path.absolute().parent.name)
     else:
         raise InputError(
             "no motions here", file=path, remedy="give a folder of .npy, .npz or .bvh clips, or one .npz or .bvh file"
@@ -131,7 +131,7 @@ def _read_folder(folder: Path, fps: float, licence: str, aist_translation: AistT
 
 def _read_file(file: Path, name: str, fps: float, licence: str, folder_name: str) -> list[MotionClip]:
     if file.suffix.lower() == ".bvh":
-        return [read_bvh(file, name, fps, licence)]
+        return [read_bvh(file, name, fps, licence, f"BVH ({folder_name})")]
     fields = field_names(file)
     if is_clip_archive(fields):
         return read_clip_archive(file, fps, licence)

@@ -72,8 +72,7 @@ class SamplerOnRay:
         if index != best:
             owner = int(np.searchsorted(self._starts, index, side="right")) - 1
             centre = ray.get(self._parts[owner].point.remote(index - int(self._starts[owner])))
-        stored = ray.put(centre)
-        self._candidates = ray.get([part.take.remote(stored) for part in self._parts])
+        self._candidates = ray.get([part.take.remote(centre) for part in self._parts])
 
     def exclude(self, start: int, stop: int) -> None:
         """See `Sampler`."""

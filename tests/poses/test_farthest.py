@@ -11,6 +11,7 @@ import pytest
 from drpose_ray.errors import InputError
 from drpose_ray.poses.dance import generate_dances
 from drpose_ray.poses.farthest import (
+    Coverage,
     FarthestPoints,
     LocalSampler,
     farthest_points,
@@ -105,3 +106,28 @@ def test_excluded_points_are_not_picked_and_cover_nothing(poses: np.ndarray) -> 
         rest.take(other)
     sampler.exclude(0, len(poses))
     assert sampler.farthest()[1] == 0
+
+
+@pytest.mark.parametrize("kind", ["offset", "one tight part", "ties", "sorted"])
+@pytest.mark.parametrize("num_parts", [2, 7, 40])
+def test_parts_that_know_only_their_own_points_agree_on_every_pick(kind: str, num_parts: int) -> None:
+    """What makes sampling over actors exact: a pick far outside a part must not slip through the part's bound."""
+    points = np.random.default_rng(num_parts).normal(size=(400, 20)).astype(np.float32)
+    if kind == "offset":
+        points += 1000
+    elif kind == "one tight part":
+        points[:200] *= 1e-3
+    elif kind == "ties":
+        points = points.round()[:, :3]
+    else:
+        points = np.sort(points, axis=0)
+    runs = np.array_split(points, num_parts)
+    starts = np.cumsum([0, *map(len, runs)])
+    parts = [Coverage(run) for run in runs]
+    alone = farthest_points(points, 100)
+    for pick in alone.indices:
+        found = [part.farthest() for part in parts]
+        best = int(np.argmax([squared for _, squared in found]))
+        assert found[best][0] + starts[best] == pick
+        for part in parts:
+            part.take(points[pick])

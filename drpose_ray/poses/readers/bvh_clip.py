@@ -15,7 +15,7 @@ from drpose_ray.poses.readers.retarget import rows_from_bvh
 _REFERENCE_RAD: Final = np.radians(1.0)
 
 
-def read_bvh(file: Path, name: str, fps: float, licence: str) -> MotionClip:
+def read_bvh(file: Path, name: str, fps: float, licence: str, source: str) -> MotionClip:
     """Read one file (see ``retarget`` for the rule), thinned to ``fps``.
 
     A first frame whose rotations are all below one degree is the skeleton's reference pose: it is left out.
@@ -29,7 +29,7 @@ def read_bvh(file: Path, name: str, fps: float, licence: str) -> MotionClip:
         raise InputError(
             "no frames", file=file, field="Frames", value=len(bvh.root), remedy="export the BVH file again"
         )
-    return MotionClip(name, rows, fps, finite_frames(rows, file, "MOTION"), f"BVH ({file.parent.name})", licence)
+    return MotionClip(name, rows, fps, finite_frames(rows, file, "MOTION"), source, licence)
 
 
 def _begins_at_rest(bvh: Bvh) -> bool:

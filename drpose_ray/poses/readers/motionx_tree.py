@@ -30,17 +30,23 @@ def read_motionx_tree(folder: Path, fps: float, licence: str, aist_translation: 
     """
     files, root = motionx_files(folder)
     step = whole_stride(NPY_FPS, fps, folder)
-    released = root.name == _ROOT
     clips = []
     for file in files:
         relative = file.relative_to(root)
-        subset = relative.parts[0] if released else root.name
-        source = f"Motion-X {subset}" if released or is_aist(root.name, relative) else subset
-        terms = TERMS if licence == UNSTATED and source != subset else licence
+        subset = _subset(root, relative)
+        source = root.name if subset is None else f"Motion-X {subset}"
+        terms = TERMS if licence == UNSTATED and subset is not None else licence
         motion = check_rows(load_array(file), file, "array")[::step].astype(np.float32)
         name = relative.with_suffix("").as_posix()
         clips.append(MotionClip(name, motion, fps, finite_frames(motion, file, "array"), source, terms))
     return in_metres(clips, aist_translation, folder, marked=is_marked_converted(folder, root))
+
+
+def _subset(root: Path, relative: Path) -> str | None:
+    """The subset of Motion-X that a clip belongs to, None if its folders do not say."""
+    if is_aist(root.name, relative):
+        return "aist"
+    return relative.parts[0] if root.name == _ROOT and len(relative.parts) > 1 else None
 
 
 def motionx_files(folder: Path) -> tuple[list[Path], Path]:

@@ -58,6 +58,13 @@ def test_a_subset_keeps_the_trees_names_so_that_its_splits_are_the_same(tmp_path
     assert read_motions(root / "aist", licence="mine")[0].licence == "mine"
 
 
+def test_the_aist_subset_is_known_in_a_tree_of_another_name(tmp_path: Path) -> None:
+    _tree(tmp_path / "release").rename(tmp_path / "motions")
+    clips = read_motions(tmp_path / "motions")
+    assert [clip.source for clip in clips] == [*["Motion-X aist (translation converted on reading)"] * 3, "motions"]
+    assert [clip.licence == "unstated" for clip in clips] == [False, False, False, True]
+
+
 def test_raw_translations_become_metres_and_converted_ones_stay(tmp_path: Path) -> None:
     for folder, scale, note in (("raw", 94.0, "converted on reading"), ("done", 1.0, "as stored")):
         for clip in read_motions(_tree(tmp_path / folder, scale) / "aist"):
