@@ -1,12 +1,16 @@
 """Select challenging poses (Sec. 3.2): motions -> ``selection.npz``.
 
-python -m jobs.select_poses --config configs/small.yaml --poses.motions '[path/to/motions]'
+Normal:     python -m jobs.select_poses --config configs/small.yaml --poses.motions '["path/to/motions"]'
+More:       the same with another --run.folder, --poses.num_train 5000 and --poses.continues <earlier run>/picks.npz
+At scale:   --poses.actors 16, exactly; --poses.core_set_picks 20000, in two rounds
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +18,15 @@ from pydantic import Field
 
 from drpose_ray.config import Config, load_config
 from drpose_ray.errors import InputError
+from drpose_ray.poses.clip import MotionClip
 from drpose_ray.poses.config import PosesConfig
+from drpose_ray.poses.core_set import CoreSetSampler, FirstRound, MakeSampler, pick_each_part
 from drpose_ray.poses.dance import generate_dances
 from drpose_ray.poses.diversity import ALIGNMENT, diversity_mm, plot_diversity
-from drpose_ray.poses.motionx import MotionClip, read_motions
+from drpose_ray.poses.farthest import LocalSampler
+from drpose_ray.poses.motionx import gather_motions, refuse_duplicates
+from drpose_ray.poses.picks import read_picks, write_picks
+from drpose_ray.poses.pose_rows import read_pose_rows
 from drpose_ray.poses.selection import Selection, select_windows, write_selection
 from drpose_ray.poses.split import split_clips
 from drpose_ray.poses.standing import draw_standing
@@ -26,6 +35,7 @@ from drpose_ray.seeding import stream
 from jobs import run_job
 
 SELECTION_FILE = "selection.npz"
+PICKS_FILE = "picks.npz"
 
 
 class SelectPosesConfig(Config):
@@ -41,6 +51,7 @@ class SplitSummary(Summary):
     num_clips: int
     num_frames: int
     refused_frames: dict[str, int] = Field(description="frames refused by reason; one may count for several")
+    num_short_clips: int = Field(description="clips with fewer frames than a window")
     num_windows: int
     num_overlapping_picks: int = Field(description="picks passed over: earlier windows hold the frames around them")
     radius_mm: float = Field(description="distance of the last pick to the earlier ones, RMS per joint")
@@ -52,6 +63,7 @@ class SelectPosesSummary(Summary):
     """What ``summary.json`` reports."""
 
     selection: str = Field(description="file of the windows, in the run folder")
+    picks: str = Field(description="file of all picks, in the run folder: what poses.continues continues")
     alignment: str = Field(description="how poses are aligned before diversity is measured")
     diversity_mm_by_set: dict[str, float] = Field(description="Fig. 4 measure of each set in diversity.png")
     splits: dict[str, SplitSummary]
@@ -69,28 +81,48 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def select(config: SelectPosesConfig, folder: Path) -> SelectPosesSummary:
-    """Write ``selection.npz`` and ``diversity.png`` into ``folder``."""
+    """Write ``selection.npz``, ``picks.npz`` and ``diversity.png`` into ``folder``."""
     poses, seed = config.poses, config.run.seed
     clips = _gather(poses, seed)
+    earlier = read_picks(poses.continues, _sequence_settings(poses)) if poses.continues else {}
+    compared = {name: read_pose_rows(path, poses) for name, path in poses.compare.items()}
     wanted = {"train": poses.num_train, "val": poses.num_val, "test": poses.num_test}
     shares = {
         "train": 1.0,
         "val": poses.val_share if poses.num_val else 0.0,
         "test": poses.test_share if poses.num_test else 0.0,
     }
-    dealt = split_clips(clips, shares)
-    selections = {
-        split: select_windows(dealt[split], num, poses.window) for split, num in wanted.items() if shares[split] > 0
-    }
+    dealt = split_clips(clips, shares, poses.split_by)
+    with _sampling(poses) as make_sampler:
+        selections = {
+            split: select_windows(
+                dealt[split],
+                num,
+                poses.window,
+                max_per_clip=poses.max_windows_per_clip,
+                earlier=earlier.get(split, ()),
+                make_sampler=make_sampler,
+            )
+            for split, num in wanted.items()
+            if shares[split] > 0
+        }
     chosen = {split: np.concatenate([w.motion for w in selection.windows]) for split, selection in selections.items()}
     sets = {
         "standing": draw_standing(stream(seed, "standing"), 1000),
-        "all frames": np.concatenate([clip.motion for clip in clips]),
+        "all frames": np.concatenate([clip.motion[np.isfinite(clip.motion).all(1)] for clip in clips]),
     } | {f"selected {split}": rows for split, rows in chosen.items()}
+    _refuse_taken_names(compared, sets)
+    sets |= compared
     write_selection(folder / SELECTION_FILE, {split: selection.windows for split, selection in selections.items()})
+    write_picks(
+        folder / PICKS_FILE,
+        {split: selection.picks for split, selection in selections.items()},
+        _sequence_settings(poses),
+    )
     plot_diversity(sets, folder / "diversity.png")
     return SelectPosesSummary(
         selection=SELECTION_FILE,
+        picks=PICKS_FILE,
         alignment=ALIGNMENT,
         diversity_mm_by_set={name: diversity_mm(rows) for name, rows in sets.items()},
         splits={
@@ -100,15 +132,53 @@ def select(config: SelectPosesConfig, folder: Path) -> SelectPosesSummary:
     )
 
 
+def _sequence_settings(poses: PosesConfig) -> dict[str, object]:
+    """What must not change if an earlier sequence of picks is continued. Actors do not matter: they change no pick."""
+    names = ("fps", "window", "max_windows_per_clip", "split_by", "val_share", "test_share", "core_set_picks")
+    settings: dict[str, object] = {name: getattr(poses, name) for name in names}
+    return settings | ({} if poses.core_set_picks is None else {"core_set_parts": poses.core_set_parts})
+
+
+@contextmanager
+def _sampling(poses: PosesConfig) -> Iterator[MakeSampler]:
+    """How farthest points are found, and what has to run for it."""
+    make_sampler: MakeSampler = LocalSampler
+    first_round: FirstRound = pick_each_part
+    with ExitStack() as stack:
+        if poses.actors:
+            # Importing Ray takes seconds, which a small selection should not pay.
+            from drpose_ray.on_ray import local_or_cluster_ray
+            from drpose_ray.poses.on_ray import SamplerOnRay, pick_each_part_on_ray
+
+            stack.enter_context(local_or_cluster_ray(num_cpus=poses.actors))
+            make_sampler, first_round = partial(SamplerOnRay, num_actors=poses.actors), pick_each_part_on_ray
+        if poses.core_set_picks is not None:
+            make_sampler = partial(
+                CoreSetSampler,
+                num_parts=poses.core_set_parts,
+                num_per_part=poses.core_set_picks,
+                first_round=first_round,
+            )
+        yield make_sampler
+
+
+def _refuse_taken_names(compared: Mapping[str, object], sets: Mapping[str, object]) -> None:
+    taken = sorted(compared.keys() & sets.keys())
+    if taken:
+        raise InputError(
+            "sets to compare have names of this job's own",
+            field="poses.compare",
+            value=taken,
+            remedy="give them other names",
+        )
+
+
 def _gather(poses: PosesConfig, seed: int) -> list[MotionClip]:
-    clips = [clip for path in poses.motions for clip in read_motions(path, poses.fps, poses.licence)]
+    clips = gather_motions(poses)
     clips += generate_dances(seed, poses.num_dance_clips, round(poses.dance_seconds * poses.fps), poses.fps)
     if not clips:
         raise InputError("no motions", field="poses.motions", remedy="give motions, or poses.num_dance_clips above 0")
-    names = [clip.name for clip in clips]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
-        raise InputError("two clips have one name", field="poses.motions", value=twice, remedy="give each motion once")
+    refuse_duplicates(clips)
     return clips
 
 
@@ -118,6 +188,7 @@ def _summarise(clips: Sequence[MotionClip], selection: Selection, diversity: flo
         num_clips=len(clips),
         num_frames=selection.num_frames,
         refused_frames=selection.refused,
+        num_short_clips=selection.num_short_clips,
         num_windows=len(selection.windows),
         num_overlapping_picks=selection.num_overlapping_picks,
         radius_mm=selection.radius_mm,

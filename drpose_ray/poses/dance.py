@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
+from drpose_ray.poses.clip import MotionClip
 from drpose_ray.poses.kinematics import joints_from_rotations
 from drpose_ray.poses.limits import EULER_HIGH, EULER_LOW, JOINT, mirrored
-from drpose_ray.poses.motionx import MotionClip
 from drpose_ray.poses.rows import grounded_rows, rotations_from_euler
 from drpose_ray.poses.self_contact import touches_itself
 from drpose_ray.seeding import stream

@@ -22,11 +22,14 @@ from drpose_ray.publish import replace_when_complete
 
 ALIGNMENT: Final = "pelvis-centred, yaw-aligned by the hip axis"
 _NUM_DRAWN: Final = 300
+_CHUNK: Final = 20_000
 
 
 def joint_spread(rows: NDArray[np.floating]) -> NDArray[np.float64]:
     """(N, 322) -> (22,) metres: each joint's standard deviation, averaged over the three axes."""
-    spread: NDArray[np.float64] = yaw_aligned_joints(rows).std(0).mean(-1)
+    # Rotation matrices take many times the memory of the joints that are kept.
+    chunks = [yaw_aligned_joints(rows[start : start + _CHUNK]) for start in range(0, len(rows), _CHUNK)]
+    spread: NDArray[np.float64] = np.concatenate(chunks).std(0).mean(-1)
     return spread
 
 

@@ -1,188 +1,147 @@
-"""Clips of Motion-X rows (Sec. 3.2's pose source) and their readers."""
+"""Motions as clips of Motion-X rows, whatever they are stored as: the one way to read them (Sec. 3.2's pose source)."""
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Final
 
 from drpose_ray.errors import InputError
-from drpose_ray.geometry.motion_row import NUM_COLUMNS
+from drpose_ray.poses.clip import UNSTATED, MotionClip
+from drpose_ray.poses.config import PosesConfig
+from drpose_ray.poses.readers.aist_translation import AistTranslation
+from drpose_ray.poses.readers.aistpp import is_aistpp, read_aistpp
+from drpose_ray.poses.readers.amass import is_amass, is_amass_shape_file, read_amass
+from drpose_ray.poses.readers.arrays import field_names
+from drpose_ray.poses.readers.bvh_clip import read_bvh
+from drpose_ray.poses.readers.clip_archive import is_clip_archive, read_clip_archive
+from drpose_ray.poses.readers.motionx_tree import read_motionx_tree
+from drpose_ray.poses.readers.up_axis import check_up_axis
 
-NPY_FPS: Final = 30.0
-"""Frame rate of Motion-X's own .npy files, which do not store one."""
+__all__ = ["MotionClip", "gather_motions", "read_motions", "refuse_duplicates"]
 
-
-@dataclass(frozen=True)
-class MotionClip:
-    """One clip of Motion-X rows; frames that ``valid`` marks False must not be selected."""
-
-    name: str
-    motion: NDArray[np.float32]  # (T, 322)
-    fps: float
-    valid: NDArray[np.bool_] | None  # (T,), None: every frame
-    source: str
-    licence: str
+_KINDS: Final = (".npy", ".npz", ".bvh")
 
 
-def read_motions(path: Path, fps: float = 30, licence: str = "unstated") -> list[MotionClip]:
-    """Read every clip below ``path``, in the order of their names or of the file, thinned to ``fps``.
+def read_motions(
+    path: Path,
+    fps: float = 30,
+    licence: str = UNSTATED,
+    *,
+    aist_translation: AistTranslation = "auto",
+    trust_up_axis: bool = False,
+) -> list[MotionClip]:
+    """Read every clip at or below ``path``, in the order of their names or of the file, thinned to ``fps``.
+
+    What is read follows from what is there:
+
+    * ``.npy``: Motion-X, rows (T, 322) at 30 fps (`readers.motionx_tree`);
+    * ``.npz`` with ``motion``, ``clip_start``, ``clip_name``, ``fps``: an archive of clips (`readers.clip_archive`);
+    * ``.npz`` with ``smpl_poses``, ``smpl_trans``, ``smpl_scaling``: one AIST++ sequence (`readers.aistpp`);
+    * ``.npz`` with ``poses`` or ``root_orient`` and ``pose_body``, ``trans``, ``mocap_framerate``: AMASS
+      (`readers.amass`); its ``shape.npz`` and ``*_stagei.npz`` hold no motion and are left out;
+    * ``.bvh``: CMU's skeleton or Daz's, retargeted (`readers.retarget`).
+
+    A folder is read with its subfolders and holds one kind. Clips are named by their path below it, without extension.
 
     Args:
-        path: A folder tree of ``.npy`` files (T, 322) at 30 fps, named by their path below the folder; or one ``.npz``
-            with ``motion`` (T, 322), ``clip_start`` (n + 1), ``clip_name`` (n), ``fps`` and, optionally, ``valid``
-            (T,), ``source`` and ``licence``.
+        path: A folder, an ``.npz`` or a ``.bvh``.
         fps: Target rate. Frames are taken at an integer stride, never interpolated.
-        licence: Terms recorded for data that does not state its own.
+        licence: Terms recorded for data that does not state its own; by default those of the data set, where known.
+        aist_translation: How the translations of Motion-X's AIST subset are stored (`readers.aist_translation`).
+        trust_up_axis: Skip the check that people stand along +y.
 
     Raises:
-        InputError: missing, empty, unreadable or malformed input, object arrays, a wrong column count, numbers that
-            are not finite in frames not marked invalid, or a rate that is no whole multiple of ``fps``.
+        InputError: missing, empty, unreadable or malformed input, object arrays, a wrong column count, an archive with
+            numbers that are not finite in frames not marked invalid (elsewhere such frames are masked), a rate that is
+            no whole multiple of ``fps``, a folder of several kinds, people who do not stand along +y.
     """
     if path.is_dir():
-        return _read_folder(path, fps, licence)
-    if path.suffix != ".npz" or not path.is_file():
-        raise InputError("no motions here", file=path, remedy="give a folder of .npy clips or one .npz file")
-    return _read_npz(path, fps, licence)
+        clips = _read_folder(path, fps, licence, aist_translation)
+    elif path.suffix.lower() in (".npz", ".bvh") and path.is_file():
+        clips = _read_file(path, path.stem, fps, licence, path.absolute().parent.name)
+    else:
+        raise InputError(
+            "no motions here", file=path, remedy="give a folder of .npy, .npz or .bvh clips, or one .npz or .bvh file"
+        )
+    if not trust_up_axis:
+        check_up_axis(clips, path)
+    return clips
 
 
-def _read_folder(folder: Path, fps: float, licence: str) -> list[MotionClip]:
-    files = sorted(file for file in folder.rglob("*.npy") if file.is_file())
+def gather_motions(settings: PosesConfig) -> list[MotionClip]:
+    """The clips of every path in ``settings.motions``; InputError as `read_motions`, and if two have one name."""
+    clips = [
+        clip
+        for path in settings.motions
+        for clip in read_motions(
+            path,
+            settings.fps,
+            settings.licence,
+            aist_translation=settings.aist_translation,
+            trust_up_axis=settings.trust_up_axis,
+        )
+    ]
+    refuse_duplicates(clips)
+    return clips
+
+
+def refuse_duplicates(clips: Iterable[MotionClip]) -> None:
+    """InputError if two clips, of one source or of two, have one name."""
+    sources: dict[str, str] = {}
+    for clip in clips:
+        if clip.name in sources:
+            raise InputError(
+                f"two clips have one name, from {sources[clip.name]} and from {clip.source}",
+                field="poses.motions",
+                value=clip.name,
+                remedy="give each motion once, or move one of them into a folder that tells them apart",
+            )
+        sources[clip.name] = clip.source
+
+
+def _read_folder(folder: Path, fps: float, licence: str, aist_translation: AistTranslation) -> list[MotionClip]:
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _KINDS and file.is_file())
+    files = [file for file in files if not is_amass_shape_file(file)]
+    kinds = Counter(file.suffix.lower() for file in files)
     if not files:
-        raise InputError("the folder holds no .npy files", file=folder, remedy="give the folder of the motion clips")
-    step = _stride(NPY_FPS, fps, folder)
-    clips = []
-    for file in files:
-        name = file.relative_to(folder).with_suffix("").as_posix()
-        motion = _check_rows(_load(file), file, "array")[::step].astype(np.float32)
-        _refuse_nonfinite(motion, None, file, name)
-        clips.append(MotionClip(name, motion, fps, None, folder.name, licence))
-    return clips
-
-
-def _read_npz(file: Path, fps: float, licence: str) -> list[MotionClip]:
-    fields = _load(file)
-    for field in ("motion", "clip_start", "clip_name", "fps"):
-        if field not in fields:
-            raise InputError("a field is missing", file=file, field=field, remedy="see read_motions for the layout")
-    motion = _check_rows(fields["motion"], file, "motion")
-    names, starts = _check_index(fields, len(motion), file)
-    valid = fields.get("valid")
-    if valid is not None and (valid.dtype != np.bool_ or valid.shape != (len(motion),)):
         raise InputError(
-            "valid must be one bool per row", file=file, field="valid", value=valid.shape, remedy="correct the field"
+            "the folder holds no .npy files, nor .npz or .bvh",
+            file=folder,
+            remedy="give the folder of the motion clips",
         )
-    step = _stride(_scalar_fps(fields["fps"], file), fps, file)
-    source, licence = str(fields.get("source", file.stem)), str(fields.get("licence", licence))
-    clips = []
-    for name, start, end in zip(names, starts[:-1], starts[1:], strict=True):
-        rows = motion[start:end:step].astype(np.float32)
-        marks = None if valid is None else valid[start:end:step].copy()
-        _refuse_nonfinite(rows, marks, file, name)
-        clips.append(MotionClip(name, rows, fps, marks, source, licence))
-    return clips
-
-
-def _load(file: Path) -> Any:
-    """The array of an .npy, or the arrays of an .npz by name; nothing is ever unpickled."""
-    try:
-        loaded = np.load(file, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            return {field: loaded[field] for field in loaded.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    if len(kinds) > 1:
         raise InputError(
-            f"cannot be read as plain arrays ({error})",
-            file=file,
-            remedy="save numeric arrays; object arrays and pickles are refused, truncated files must be copied again",
-        ) from error
-
-
-def _check_rows(rows: Any, file: Path, field: str) -> NDArray[np.floating]:
-    if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] != NUM_COLUMNS:
-        raise InputError(
-            f"motions have {NUM_COLUMNS} columns",
-            file=file,
-            field=field,
-            value=getattr(rows, "shape", None),
-            remedy=f"save Motion-X rows, shape (frames, {NUM_COLUMNS})",
+            "the folder holds motions of several kinds",
+            file=folder,
+            value=dict(sorted(kinds.items())),
+            remedy="give one folder for each kind",
         )
-    if rows.dtype.kind != "f" or not len(rows):
-        raise InputError(
-            "motions are floating-point rows, at least one",
-            file=file,
-            field=field,
-            value=f"{rows.dtype} {rows.shape}",
-            remedy="save floating-point Motion-X rows",
+    if kinds[".npy"]:
+        return read_motionx_tree(folder, fps, licence, aist_translation)
+    return [
+        clip
+        for file in files
+        for clip in _read_file(
+            file, file.relative_to(folder).with_suffix("").as_posix(), fps, licence, folder.absolute().name
         )
-    return rows
+    ]
 
 
-def _check_index(
-    fields: Mapping[str, NDArray[Any]], num_rows: int, file: Path
-) -> tuple[list[str], NDArray[np.integer]]:
-    names, starts = fields["clip_name"], fields["clip_start"]
-    if names.dtype.kind != "U" or names.ndim != 1 or len(set(names.tolist())) != len(names):
-        raise InputError(
-            "clip names must be distinct strings",
-            file=file,
-            field="clip_name",
-            value=f"{names.dtype} {names.shape}",
-            remedy="give every clip its own name",
-        )
-    shape_fits = starts.dtype.kind in "iu" and starts.shape == (len(names) + 1,)
-    if not shape_fits or starts[0] != 0 or starts[-1] != num_rows or (np.diff(starts.astype(np.int64)) <= 0).any():
-        raise InputError(
-            f"clip_start must rise from 0 to the {num_rows} rows, one more entry than clips",
-            file=file,
-            field="clip_start",
-            value=starts[:8].tolist() if starts.ndim else starts.item(),
-            remedy="store each clip's first row, then the number of rows",
-        )
-    return names.tolist(), starts
-
-
-def _scalar_fps(value: NDArray[Any], file: Path) -> float:
-    if value.dtype.kind not in "iuf" or value.size != 1 or not np.isfinite(value).all() or value.item() <= 0:
-        raise InputError(
-            "fps must be one positive number",
-            file=file,
-            field="fps",
-            value=value.tolist(),
-            remedy="store the recording's frame rate",
-        )
-    return float(value.item())
-
-
-def _stride(recorded_fps: float, fps: float, file: Path) -> int:
-    ratio = recorded_fps / fps
-    if ratio < 1 or abs(ratio - round(ratio)) > 1e-6:
-        raise InputError(
-            f"{recorded_fps:g} fps cannot be thinned to {fps:g} fps by whole steps",
-            file=file,
-            field="fps",
-            value=recorded_fps,
-            remedy="ask for a rate that divides the recorded one, or resample the motions",
-        )
-    return round(ratio)
-
-
-def _refuse_nonfinite(rows: NDArray[np.float32], valid: NDArray[np.bool_] | None, file: Path, name: str) -> None:
-    """Frames that the file itself marks invalid may hold anything; elsewhere NaN means a broken recording."""
-    bad = ~np.isfinite(rows).all(1)
-    if valid is not None:
-        bad &= valid
-    if bad.any():
-        raise InputError(
-            f"{int(bad.sum())} of {len(rows)} frames are not finite, the first is {int(bad.argmax())}",
-            file=file,
-            field="motion",
-            value=name,
-            remedy="repair or remove the clip, or mark those frames in a 'valid' field",
-        )
+def _read_file(file: Path, name: str, fps: float, licence: str, folder_name: str) -> list[MotionClip]:
+    if file.suffix.lower() == ".bvh":
+        return [read_bvh(file, name, fps, licence, f"BVH ({folder_name})")]
+    fields = field_names(file)
+    if is_clip_archive(fields):
+        return read_clip_archive(file, fps, licence)
+    if is_aistpp(fields):
+        return [read_aistpp(file, name, fps, licence)]
+    if is_amass(fields):
+        return [read_amass(file, name, fps, licence, f"AMASS ({folder_name})")]
+    raise InputError(
+        "an .npz that is neither an archive of clips nor AIST++ nor AMASS",
+        file=file,
+        value=sorted(fields)[:10],
+        remedy="see read_motions for the layouts",
+    )

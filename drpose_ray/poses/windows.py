@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from drpose_ray.poses.motionx import MotionClip
+from drpose_ray.poses.clip import MotionClip
 
 
 @dataclass(frozen=True)

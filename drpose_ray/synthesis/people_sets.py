@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from drpose_ray.config import Config
+from drpose_ray.poses.clip import MotionClip
 from drpose_ray.poses.config import PosesConfig
 from drpose_ray.poses.farthest import farthest_points
 from drpose_ray.poses.features import pose_features
-from drpose_ray.poses.motionx import MotionClip, read_motions
+from drpose_ray.poses.motionx import gather_motions
 from drpose_ray.poses.sources import draw_pose
 from drpose_ray.poses.split import split_clips
 from drpose_ray.poses.validity import check_frames
@@ -75,7 +75,7 @@ def people_windows(name: str, settings: PeopleSetConfig, clips: Sequence[MotionC
 
 def training_clips(settings: PosesConfig) -> list[MotionClip]:
     """The mocap clips of the training split, valid frames marked: validation and test clips stay unseen."""
-    clips = [clip for path in settings.motions for clip in read_motions(Path(path), settings.fps, settings.licence)]
+    clips = gather_motions(settings)
     shares = {"val": settings.val_share, "test": settings.test_share}
-    dealt = split_clips(clips, {"train": 1 - sum(shares.values()), **shares})
+    dealt = split_clips(clips, {"train": 1 - sum(shares.values()), **shares}, settings.split_by)
     return [replace(clip, valid=check_frames(clip).mask) for clip in dealt["train"]]

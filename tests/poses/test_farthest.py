@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 import numpy as np
 import pytest
 
 from drpose_ray.errors import InputError
 from drpose_ray.poses.dance import generate_dances
-from drpose_ray.poses.farthest import FarthestPoints, farthest_points, farthest_points_brute
+from drpose_ray.poses.farthest import (
+    Coverage,
+    FarthestPoints,
+    LocalSampler,
+    farthest_points,
+    farthest_points_brute,
+    iterate_farthest,
+)
 from drpose_ray.poses.features import pose_features
 
 Sampling = Callable[[np.ndarray, int], FarthestPoints]
@@ -77,3 +85,49 @@ def test_bad_arguments_are_refused(poses: np.ndarray) -> None:
     for points, num, start in ((broken, 5, 0), (poses, 0, 0), (poses, 5, len(poses)), (poses[0], 1, 0)):
         with pytest.raises(InputError):
             farthest_points(points, num, start)
+
+
+def test_a_sampling_continued_from_its_picks_goes_on_as_if_never_stopped(poses: np.ndarray) -> None:
+    whole = list(islice(iterate_farthest(poses, 5), 120))
+    first = [index for index, _ in whole[:40]]
+    assert list(islice(iterate_farthest(poses, taken=first), 80)) == whole[40:]
+    assert list(islice(iterate_farthest(poses, taken=first[::-1]), 80)) == whole[40:]
+    with pytest.raises(InputError, match="not one of"):
+        next(iterate_farthest(poses, taken=[0, len(poses)]))
+
+
+def test_excluded_points_are_not_picked_and_cover_nothing(poses: np.ndarray) -> None:
+    sampler, rest = LocalSampler(poses), LocalSampler(np.concatenate([poses[:100], poses[900:]]))
+    sampler.exclude(100, 900)
+    for _ in range(60):
+        (index, distance), (other, expected) = sampler.farthest(), rest.farthest()
+        assert (index, distance) == (other if other < 100 else other + 800, expected)
+        sampler.take(index)
+        rest.take(other)
+    sampler.exclude(0, len(poses))
+    assert sampler.farthest()[1] == 0
+
+
+@pytest.mark.parametrize("kind", ["offset", "one tight part", "ties", "sorted"])
+@pytest.mark.parametrize("num_parts", [2, 7, 40])
+def test_parts_that_know_only_their_own_points_agree_on_every_pick(kind: str, num_parts: int) -> None:
+    """What makes sampling over actors exact: a pick far outside a part must not slip through the part's bound."""
+    points = np.random.default_rng(num_parts).normal(size=(400, 20)).astype(np.float32)
+    if kind == "offset":
+        points += 1000
+    elif kind == "one tight part":
+        points[:200] *= 1e-3
+    elif kind == "ties":
+        points = points.round()[:, :3]
+    else:
+        points = np.sort(points, axis=0)
+    runs = np.array_split(points, num_parts)
+    starts = np.cumsum([0, *map(len, runs)])
+    parts = [Coverage(run) for run in runs]
+    alone = farthest_points(points, 100)
+    for pick in alone.indices:
+        found = [part.farthest() for part in parts]
+        best = int(np.argmax([squared for _, squared in found]))
+        assert found[best][0] + starts[best] == pick
+        for part in parts:
+            part.take(points[pick])

@@ -11,7 +11,9 @@ import pytest
 
 from drpose_ray.errors import InputError
 from drpose_ray.geometry import motion_row
-from drpose_ray.poses.motionx import read_motions
+from drpose_ray.poses.config import PosesConfig
+from drpose_ray.poses.motionx import gather_motions, read_motions
+from drpose_ray.poses.windows import name_sequence
 
 SHIPPED = Path(__file__).parents[2] / "data/cmu_subset/cmu_subset.npz"
 
@@ -141,3 +143,21 @@ def test_shipped_mocap_reads_and_states_its_terms() -> None:
     assert sum(len(clip.motion) for clip in clips) > 10_000
     assert SHIPPED.stat().st_size < 1.5e6
     assert all("CMU" in clip.source and "acknowledgement" in clip.licence for clip in clips)
+
+
+def test_two_sources_with_one_clip_name_are_refused_with_both_named(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        np.save(tmp_path / folder / "walk.npy", _rows(12))
+    with pytest.raises(InputError, match="from one and from two") as caught:
+        gather_motions(PosesConfig(motions=(tmp_path / "one", tmp_path / "two")))
+    assert (caught.value.field, caught.value.value) == ("poses.motions", "walk")
+
+
+def test_names_with_dots_give_sequence_ids_without(tmp_path: Path) -> None:
+    for name in ("a.b.c", "a-b-c"):
+        np.save(tmp_path / f"{name}.npy", _rows(12))
+    clips = read_motions(tmp_path)
+    assert [clip.name for clip in clips] == ["a-b-c", "a.b.c"]
+    ids = {name_sequence(clip.name, 3) for clip in clips}
+    assert len(ids) == 2 and not any("." in name for name in ids)

@@ -49,7 +49,7 @@ def test_short_clips_are_passed_over_and_reported(dances: list[MotionClip]) -> N
     short = replace(dances[0], name="short", motion=dances[0].motion[:9], valid=None)
     selection = select_windows([short, dances[1]], 3, 10)
     assert {window.clip for window in selection.windows} == {dances[1].name}
-    assert selection.refused["clip shorter than a window"] == 9
+    assert (selection.refused["clip shorter than a window"], selection.num_short_clips) == (9, 1)
     with pytest.raises(InputError, match="none of 1 clips has 10 valid frames"):
         select_windows([short], 3, 10)
 

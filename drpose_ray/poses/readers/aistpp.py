@@ -1,0 +1,55 @@
+"""AIST++ motions: one ``.npz`` a sequence, SMPL parameters at 60 fps.
+
+AIST++ publishes pickles, which are never opened here. Where you trust them, write each as plain arrays once:
+``np.savez(name, **{k: np.asarray(v, float) for k, v in sequence.items()})``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from numpy.typing import NDArray
+
+from drpose_ray.errors import InputError
+from drpose_ray.poses.clip import UNSTATED, MotionClip, finite_frames, whole_stride
+from drpose_ray.poses.readers.arrays import check_columns, check_length, load_fields, positive_number
+from drpose_ray.poses.readers.smpl_rows import rows_from_smpl
+
+AISTPP_FPS: Final = 60.0
+"""Rate of the published motions, which do not store one; an ``fps`` field in the export wins."""
+TERMS: Final = "AIST++ annotations: CC BY 4.0"
+_SCALED: Final = {"smpl_poses", "smpl_scaling", "scaling"}
+
+
+def is_aistpp(fields: set[str]) -> bool:
+    """Whether an ``.npz`` of these fields means to be one: nothing else divides a translation by a scaling."""
+    return bool(fields & _SCALED)
+
+
+def read_aistpp(file: Path, name: str, fps: float, licence: str) -> MotionClip:
+    """Read ``poses`` (T, 72), ``trans`` (T, 3) and ``scaling``, with or without the published prefix ``smpl_``.
+
+    Metres are ``trans / scaling``. The two hand joints of SMPL are dropped; betas, where given, are SMPL's and too.
+
+    Raises InputError as ``read_motions`` does.
+    """
+    names = ("poses", "trans", "scaling")
+    stored = load_fields(file, (*names, *(f"smpl_{field}" for field in names), "fps"))
+    fields: dict[str, NDArray[Any]] = {field.removeprefix("smpl_"): value for field, value in stored.items()}
+    if "scaling" not in fields:
+        raise InputError(
+            "the scaling that turns the translation into metres is missing",
+            file=file,
+            field="smpl_scaling",
+            remedy="export it with the sequence",
+        )
+    recorded = positive_number(fields["fps"], "fps", file) if "fps" in fields else AISTPP_FPS
+    step = whole_stride(recorded, fps, file)
+    poses = check_columns(fields, "poses", (72,), file)
+    check_columns(fields, "trans", (3,), file)
+    check_length(fields, "trans", len(poses), file)
+    scaling = positive_number(fields["scaling"], "scaling", file)
+    rows = rows_from_smpl(poses[::step, :66], fields["trans"][::step] / scaling)
+    terms = TERMS if licence == UNSTATED else licence
+    return MotionClip(name, rows, fps, finite_frames(rows, file, "poses"), "AIST++", terms)

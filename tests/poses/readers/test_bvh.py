@@ -1,0 +1,66 @@
+"""BVH: what the hierarchy and channels say is what is read, and broken files are refused by part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drpose_ray.errors import InputError
+from drpose_ray.poses.motionx import read_motions
+from drpose_ray.poses.readers.bvh import load_bvh
+from tests.poses.readers.bvh_files import CMU, draw_eulers, positions_by_scipy, write_bvh
+
+
+def test_positions_are_those_of_the_hierarchy_and_each_joints_channel_order(tmp_path: Path) -> None:
+    eulers, root = draw_eulers(20), np.random.default_rng(1).normal(0, 10, (20, 3))
+    bvh = load_bvh(write_bvh(tmp_path / "a.bvh", eulers, root=root))
+    assert bvh.names == list(CMU) and bvh.fps == 120
+    expected = np.stack(list(positions_by_scipy(eulers, root).values()), 1)
+    np.testing.assert_allclose(bvh.positions(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("HIERARCHY", "HIERARCHIE", "HIERARCHY"),
+        ("JOINT LeftUpLeg", "LIMB LeftUpLeg", "HIERARCHY"),
+        ("JOINT LeftUpLeg", "JOINT LeftLeg", "HIERARCHY"),
+        ("OFFSET 0.000000000 0.000000000 0.000000000", "OFFSET 0.0 nan 0.0", "HIERARCHY"),
+        ("CHANNELS 3 Zrotation", "CHANNELS 3 Wrotation", "HIERARCHY"),
+        ("CHANNELS 3 Zrotation", "CHANNELS 4 Zrotation", "HIERARCHY"),
+        ("Frames: 8", "Frames: 9", "MOTION"),
+        ("Frame Time: 0.0083333", "Frame Time: 0", "MOTION"),
+        ("Frame Time: 0.0083333", "Frame Time: soon", "MOTION"),
+        ("MOTION", "", "HIERARCHY"),
+    ],
+)
+def test_malformed_files_are_refused_by_part(tmp_path: Path, old: str, new: str, field: str) -> None:
+    file = write_bvh(tmp_path / "a.bvh", draw_eulers(8))
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError) as caught:
+        read_motions(file)
+    assert (caught.value.file, caught.value.field) == (file, field)
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.2, 0.9])
+def test_files_cut_short_and_binary_files_are_refused(tmp_path: Path, kept: float) -> None:
+    file = write_bvh(tmp_path / "a.bvh", draw_eulers(8))
+    data = file.read_bytes()
+    file.write_bytes(data[: int(kept * len(data))])
+    with pytest.raises(InputError):
+        read_motions(file)
+    file.write_bytes(b"\xff\xfe\x00" * 50)
+    with pytest.raises(InputError, match="as text"):
+        read_motions(file)
+
+
+def test_rate_that_does_not_divide_is_refused(tmp_path: Path) -> None:
+    file = write_bvh(tmp_path / "a.bvh", draw_eulers(8), seconds="0.01")
+    with pytest.raises(InputError, match="100 fps cannot be thinned to 30") as caught:
+        read_motions(file)
+    assert caught.value.field == "fps"
+    assert len(read_motions(file, fps=25)[0].motion) == 2
