@@ -8,12 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from drpose_ray.reward.config import PredictorConfig
-from drpose_ray.reward.predictor import SkeletonPredictor
 from jobs import export, finetune
-from tests.diffusion.published_checkpoint import write_published
 from tests.diffusion.published_configs import PSHUMAN_TINY
-from tests.finetune.tiny_run import write_tiny_dataset
+from tests.finetune.paper_run import write_paper_run
 
 
 @pytest.mark.slow
@@ -23,20 +20,10 @@ def test_a_pshuman_folder_is_post_trained_and_exported(
     """`configs/paper.yaml` on a generated checkpoint: LoRA under ZeRO 2 with an average, then two exports."""
     from drpose_ray.diffusion.layout import load_i2mv
 
-    base = write_published(tmp_path / "pshuman", PSHUMAN_TINY)
-    pairs = write_tiny_dataset(tmp_path / "pairs")
-    torch.manual_seed(0)
-    predictor = SkeletonPredictor(PredictorConfig(latent_size=24, map_size=24, channels=(8, 8)))
-    predictor.save(tmp_path / "predictor.safetensors")
     argv = [
-        "--config", "configs/paper.yaml", "--run.folder", str(tmp_path / "run"), "--finetune.base", str(base),
-        "--finetune.text_embeddings", "null", "--finetune.predictor", str(tmp_path / "predictor.safetensors"),
-        "--finetune.dataset", str(pairs), "--reward.distance.perceptual_weight", "0",
-        "--reward.distance.backbone_weights", "null",
-        "--finetune.num_sampling_steps", "3", "--finetune.max_early_stop", "1", "--finetune.num_iterations", "2",
-        "--finetune.checkpoint_every", "1", "--finetune.trained", "lora", "--finetune.lora_rank", "2",
-        "--finetune.reference", "adapter_off", "--finetune.precision", "float32", "--finetune.ema_decay", "0.9",
-        "--finetune.learning_rate", "0.01", "--finetune.plan_variant", "in_prefix",
+        *write_paper_run(tmp_path, PSHUMAN_TINY), "--finetune.checkpoint_every", "1", "--finetune.trained", "lora",
+        "--finetune.lora_rank", "2", "--finetune.reference", "adapter_off", "--finetune.ema_decay", "0.9",
+        "--finetune.learning_rate", "0.01",
     ]  # fmt: skip
     assert finetune.main(argv) == 0
     run = tmp_path / "run" / "finetune" / "drpose"
@@ -50,7 +37,7 @@ def test_a_pshuman_folder_is_post_trained_and_exported(
 
     first, last = exported("first", "--export.iterations", "1"), exported("last")
     averaged = exported("averaged", "--export.average", "true")
-    start = load_i2mv(base).unet.state_dict()
+    start = load_i2mv(tmp_path / "base").unet.state_dict()
     key = "mid_block.attentions.0.transformer_blocks.0.attn_mv.to_q.weight"
     assert len({float(w[key].double().sum()) for w in (start, first, last, averaged)}) == 4
     untouched = "conv_in.weight"

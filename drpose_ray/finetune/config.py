@@ -74,7 +74,7 @@ class FinetuneConfig(Config):
     num_held_out: int = Field(8, ge=2, description="held-out pairs over all workers, at least two each")
     checkpoint_every: int = Field(500, ge=1, description="iterations between checkpoints, from all workers")
     num_workers: int = Field(1, ge=1, description="data-parallel processes (paper: one GPU)")
-    zero_stage: Literal[1, 2, 3] = Field(2, description="DeepSpeed ZeRO stage")
+    zero_stage: int = Field(2, ge=1, le=3, description="DeepSpeed ZeRO stage")
 
     trained: Trained = Field(
         "full", description="full: all weights of the U-Net; lora: low-rank additions to attention"
@@ -105,8 +105,11 @@ class FinetuneConfig(Config):
         description="processes of their own for the rollouts, a multiple of num_workers; 0 rolls out in the worker",
     )
     gpus_per_rollout_actor: float = Field(0, ge=0, description="GPUs of such a process")
-    rollout_staleness: Literal[0, 1] = Field(
-        0, description="1 rolls the next iteration out while this one trains, with weights one step old (not exact)"
+    rollout_staleness: int = Field(
+        0,
+        ge=0,
+        le=1,
+        description="1 rolls the next iteration out while this one trains, with weights one step old (not exact)",
     )
     remote_reward: bool = Field(
         False, description="the reward in a process of its own for each worker: only x0 and its gradient travel"
