@@ -97,7 +97,7 @@ class Animator:
             seeds: of the initial noise, one per sequence; from something that names the sequence, so that it does not
                 matter what else is drawn with it.
 
-        Raises InputError if the lengths or the size do not agree.
+        Raises InputError if the lengths or the size do not agree, FloatingPointError if the networks overflow.
         """
         size = self.image_size
         if pose_images.shape[2:] != (3, size, size) or not len(photo) == len(seeds) == len(pose_images) > 0:
@@ -113,6 +113,8 @@ class Animator:
         for timestep in schedule.timesteps:
             output = self._predict(latents, int(timestep), pose, reference, which)
             latents = schedule.step(output, timestep, latents).prev_sample
+        if not latents.isfinite().all():
+            raise FloatingPointError("MIMO's output is not finite; try another precision")
         frames = self._in_slices(self.model.vae.decode, latents)
         return (frames.movedim(2, -1) * 255).to(torch.uint8).cpu()
 

@@ -8,7 +8,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from drpose_ray.geometry.cameras import world_to_cam
+from drpose_ray.geometry.cameras import Frame, world_to_cam
 
 FOCAL_PER_SIDE: Final = 5000 / 256
 """Focal length over the image's longer side, of the body estimator that made the training data."""
@@ -55,4 +55,20 @@ class Viewpoint:
     def to_camera(self, points_world: NDArray[np.floating]) -> NDArray[np.float64]:
         """(..., 3) metres in world axes (y up) -> camera axes: x right, y down, z forward from the camera."""
         local = (points_world - self.center_world) @ world_to_cam(self.azimuth_deg).T
-        return local * [1, -1, -1] + [0, 0, self.distance_m]
+        in_camera: NDArray[np.float64] = local * [1, -1, -1] + [0, 0, self.distance_m]
+        return in_camera
+
+    def to_world(self, points_cam: NDArray[np.floating]) -> NDArray[np.float64]:
+        """The inverse of ``to_camera``."""
+        local = (points_cam - np.array([0, 0, self.distance_m])) * [1, -1, -1]
+        return local @ world_to_cam(self.azimuth_deg) + self.center_world
+
+    def frame_at(self, point_world: NDArray[np.floating], camera: Pinhole, size: int) -> Frame:
+        """The orthographic square that shows what ``camera`` shows at the depth of ``point_world`` (3,).
+
+        Elsewhere on a body the two differ by its depth over the distance, of which the distant camera leaves about one
+        percent of the offset from the image's centre.
+        """
+        depth = float(self.to_camera(point_world)[2])
+        x, y = ((size / 2 - c) * depth / f for c, f in ((camera.cx, camera.fx), (camera.cy, camera.fy)))
+        return Frame(self.to_world(np.array([x, y, depth])), size * depth / camera.fx)

@@ -16,8 +16,21 @@ from drpose_ray.torchvision_ops import define_missing_operators
 define_missing_operators()
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD  # noqa: E402 - needs the operators declared
 
+IMAGE_ENDINGS: Final = (".png", ".webp", ".tif", ".tiff")
+"""Formats that carry transparency."""
 MAX_PIXELS: Final = 100_000_000
 """Larger files are refused before they are decoded; a few bytes can ask for gigabytes."""
+
+
+def list_photos(folder: Path) -> tuple[Path, ...]:
+    """The images of a folder by name. Raises InputError if there are none."""
+    found = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_ENDINGS)
+    if not found:
+        raise InputError(
+            "no photos", file=folder, field="photos",
+            remedy=f"give a folder with {', '.join(IMAGE_ENDINGS)} files with transparency",
+        )  # fmt: skip
+    return tuple(found)
 
 
 def read_photo(path: Path) -> Image.Image:
