@@ -60,6 +60,7 @@ def load_mimo(folder: Path, dtype: torch.dtype = torch.float16) -> tuple[MimoMod
     Raises:
         InputError: a missing or unreadable file, or keys and shapes other than exactly those expected; it lists them.
     """
+    files_of(folder)  # nothing is read of an incomplete folder
     config_file = folder / UNET_CONFIG
     published = read_json(config_file)
     read_unet_fields(published, config_file)
@@ -91,27 +92,36 @@ def load_mimo(folder: Path, dtype: torch.dtype = torch.float16) -> tuple[MimoMod
 
 
 def files_of(folder: Path) -> list[Path]:
-    """The files that ``load_mimo`` reads. Raises InputError where a component has no weights."""
+    """The files that ``load_mimo`` reads. Raises InputError, naming the first that is missing."""
     vae, encoder = folder / VAE_FOLDER, folder / IMAGE_ENCODER_FOLDER
-    files = [
+    needed = [
         folder / UNET_CONFIG,
-        *(folder / name for name in (*DENOISER_FILES, REFERENCE_FILE, POSE_GUIDER_FILE)),
+        *(folder / name for name in (DENOISER_FILES[-1], REFERENCE_FILE, POSE_GUIDER_FILE)),
         *(vae / "config.json", *find_weights(vae)),
         *(encoder / "config.json", *find_weights(encoder, TRANSFORMERS_NAMES)),
     ]
-    return [file for file in files if file.is_file()]
+    for file in needed:
+        if not file.is_file():
+            raise InputError(
+                "a file of the published folder is missing", file=file,
+                remedy="download all of MIMO's pretrained_weights",
+            )  # fmt: skip
+    return [*_denoiser_files(folder)[:-1], *needed]
+
+
+def _denoiser_files(folder: Path) -> list[Path]:
+    """Published in two layouts: temporal weights in a file of their own, or all of them in the denoiser's."""
+    motion, everything = (folder / name for name in DENOISER_FILES)
+    return [motion, everything] if motion.is_file() else [everything]
 
 
 def _load_denoiser(denoiser: DenoisingUNet, folder: Path, dtype: torch.dtype) -> list[Origin]:
     merged: dict[str, torch.Tensor] = {}
     source: dict[str, str] = {}
-    for name in DENOISER_FILES:
-        # Published in two layouts: temporal weights in a file of their own, or all of them in the denoiser's.
-        if name == "motion_module.pth" and not (folder / name).is_file():
-            continue
-        tensors = _plain(folder / name)
+    for file in _denoiser_files(folder):
+        tensors = _plain(file)
         merged |= tensors
-        source |= dict.fromkeys(tensors, name)
+        source |= dict.fromkeys(tensors, file.name)
     assign_strictly(denoiser, merged.items(), folder / DENOISER_FILES[-1], dtype)
     groups = {key: "temporal" if ".motion_modules." in key else "spatial" for key in source}
     found = sorted({(groups[key], source[key]) for key in source})
@@ -144,8 +154,4 @@ def _load_component(
 
 def _plain(file: Path) -> dict[str, torch.Tensor]:
     """The tensors of one ``.pth``, without the prefix that data-parallel training leaves."""
-    if not file.is_file():
-        raise InputError(
-            "a file of the published folder is missing", file=file, remedy="download all of MIMO's pretrained_weights"
-        )
     return {key.removeprefix("module."): tensor for key, tensor in read_tensors(file).items()}

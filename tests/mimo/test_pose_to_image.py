@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.config import load_config
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import project
 from drpose_ray.mimo.camera import Pinhole, Viewpoint
@@ -22,6 +24,7 @@ from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.synthesis.config import MimoConfig
 from drpose_ray.synthesis.mimo import MimoAnimation
 from drpose_ray.synthesis.pose_to_image import PoseToImage, generate_record, settings_sha256
+from jobs import synthesize
 from tests.mimo.tiny import make_model, portrait, write_folder
 
 SIZE = 64
@@ -126,6 +129,15 @@ def test_the_colour_table_of_another_body_and_a_folder_without_photos_are_refuse
         with pytest.raises(InputError) as caught:
             MimoAnimation(config.model_copy(update=update), seed=5)
         assert caught.value.field == field
+
+
+def test_the_job_draws_with_mimo_where_a_preset_has_its_section(config: MimoConfig, tmp_path: Path) -> None:
+    section = {"synthesis": {"mimo": config.model_dump(mode="json")}}
+    (tmp_path / "preset.yaml").write_text(yaml.safe_dump(section))
+    flags = ["--config", str(tmp_path / "preset.yaml"), "--synthesis.mimo.guidance_scale", "2"]
+    generator = synthesize.choose_generator(load_config(synthesize.CONFIG, flags))()
+    assert isinstance(generator, MimoAnimation)
+    assert generator.config.guidance_scale == 2 and generator.config.photos == config.photos
 
 
 def test_the_free_colour_table_is_never_taken_for_background(body: Body) -> None:
