@@ -61,7 +61,8 @@ class Viewpoint:
     def to_world(self, points_cam: NDArray[np.floating]) -> NDArray[np.float64]:
         """The inverse of ``to_camera``."""
         local = (points_cam - np.array([0, 0, self.distance_m])) * [1, -1, -1]
-        return local @ world_to_cam(self.azimuth_deg) + self.center_world
+        in_world: NDArray[np.float64] = local @ world_to_cam(self.azimuth_deg) + self.center_world
+        return in_world
 
     def frame_at(self, point_world: NDArray[np.floating], camera: Pinhole, size: int) -> Frame:
         """The orthographic square that shows what ``camera`` shows at the depth of ``point_world`` (3,).
