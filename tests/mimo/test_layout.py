@@ -45,12 +45,8 @@ def rewrite(file: Path, change: Callable[[Tensors], object]) -> None:
 
 
 def same_weights(a: MimoModel, b: MimoModel) -> bool:
-    pairs = zip(a.networks, b.networks, strict=True)
-    return all(
-        x.state_dict().keys() == y.state_dict().keys()
-        and all(torch.equal(v, y.state_dict()[k]) for k, v in x.state_dict().items())
-        for x, y in pairs
-    )
+    pairs = [(x.state_dict(), y.state_dict()) for x, y in zip(a.networks, b.networks, strict=True)]
+    return all(x.keys() == y.keys() and all(torch.equal(x[key], y[key]) for key in x) for x, y in pairs)
 
 
 def test_a_published_folder_loads_whole_and_says_where_tensors_came_from(folder: Path, model: MimoModel) -> None:
