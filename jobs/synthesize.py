@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import Field
@@ -19,8 +19,10 @@ from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.shards.manifest import ShardRow
 from drpose_ray.synthesis.build import plan_build
 from drpose_ray.synthesis.clothed_body import ClothedBody
-from drpose_ray.synthesis.config import SynthesisConfig
+from drpose_ray.synthesis.config import MimoConfig, SynthesisConfig
+from drpose_ray.synthesis.mimo import MimoAnimation
 from drpose_ray.synthesis.on_ray import build_on_ray
+from drpose_ray.synthesis.pose_to_image import PoseToImage
 from jobs import run_job
 
 
@@ -54,14 +56,22 @@ class SynthesizeSummary(Summary):
 CONFIG, SUMMARY = SynthesizeConfig, SynthesizeSummary
 
 
+def choose_generator(config: SynthesizeConfig) -> Callable[[], PoseToImage]:
+    """MIMO where it is configured, the clothed body otherwise; paths are absolute, for workers in other folders."""
+    chosen = config.synthesis.mimo or config.synthesis.clothed_body
+    # The free body is exported once, here, and not by every worker at the same time.
+    paths = {"body": (chosen.body or ensure_body(BODY_CACHE)).absolute()}
+    if isinstance(chosen, MimoConfig):
+        paths |= {name: getattr(chosen, name).absolute() for name in ("weights", "photos", "colour_table")}
+        return functools.partial(MimoAnimation, chosen.model_copy(update=paths), config.run.seed)
+    return functools.partial(ClothedBody, chosen.model_copy(update=paths), config.run.seed)
+
+
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
     windows = read_selection(config.selection, config.synthesis.split)
-    # The free body is exported once, here, and not by every worker at the same time.
-    body = (config.synthesis.clothed_body.body or ensure_body(BODY_CACHE)).absolute()
-    clothed_body = config.synthesis.clothed_body.model_copy(update={"body": body})
-    make_generator = functools.partial(ClothedBody, clothed_body, config.run.seed)
+    make_generator = choose_generator(config)
     plan = plan_build(windows, make_generator(), config.output, config.synthesis.sequences_per_shard)
     built: list[ShardRow] = []
 
@@ -70,7 +80,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         failed = row.frames_failed + row.frames_filtered
         print(f"{row.name}: {row.frames_ok} frames, {failed} failed or filtered ({len(built)} built)", flush=True)
 
-    manifest = build_on_ray(plan, make_generator, config.synthesis.workers, report)
+    gpus = config.synthesis.mimo.gpus_per_worker if config.synthesis.mimo else 0
+    manifest = build_on_ray(plan, make_generator, config.synthesis.workers, report, gpus)
     with open_run(config, config.run.folder / "synthesize" / config.synthesis.split, "synthesize") as run:
         run.finish(
             SynthesizeSummary(

@@ -7,7 +7,7 @@ made from the mapped file directly, so a model needs its own size in memory once
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -43,10 +43,23 @@ def load_strictly(
     Raises:
         InputError: no or unreadable weights, a missing part, or keys and shapes that do not fit; it lists them.
     """
+    assign_strictly(
+        network, _tensors(find_weights(source, names) if source.is_dir() else [source]), source, dtype, rename
+    )
+
+
+def assign_strictly(
+    network: nn.Module,
+    tensors: Iterable[tuple[str, torch.Tensor]],
+    source: Path,
+    dtype: torch.dtype,
+    rename: Callable[[str], str | None] = lambda key: key,
+) -> None:
+    """``load_strictly`` for named tensors that were read already; errors name ``source``."""
     expected = network.state_dict()
     extra, misshapen = [], []
     fitting: dict[str, torch.Tensor] = {}
-    for stored, tensor in _tensors(find_weights(source, names) if source.is_dir() else [source]):
+    for stored, tensor in tensors:
         key = rename(stored)
         if key is None:
             continue
@@ -141,6 +154,8 @@ def _torch_tensors(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
         ) from error
     if isinstance(stored, torch.Tensor):
         stored = {"": stored}
+    if isinstance(stored, dict) and isinstance(stored.get("state_dict"), dict):
+        stored = stored["state_dict"]  # a training checkpoint: the weights, and numbers about the training
     if not isinstance(stored, dict) or not all(isinstance(value, torch.Tensor) for value in stored.values()):
         raise InputError(
             "not a table of tensors", file=path, value=type(stored).__name__, remedy="give the weights of one component"

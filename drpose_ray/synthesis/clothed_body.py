@@ -17,11 +17,12 @@ from drpose_ray.body.smplx_body import Body
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
 from drpose_ray.geometry.motion_row import BETAS, TRANSLATION
 from drpose_ray.geometry.rotations import turn
-from drpose_ray.poses.sources import heading, turn_row
+from drpose_ray.poses.sources import turn_row
 from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.seeding import derive_seed, stream
+from drpose_ray.seeding import derive_seed
 from drpose_ray.shards.record import FrameStatus, SequenceCamera, SequenceRecord
 from drpose_ray.synthesis.config import ClothedBodyConfig
+from drpose_ray.synthesis.input_view import turn_to_input_view
 from drpose_ray.synthesis.pose_to_image import licence_of, provenance_of
 
 
@@ -54,7 +55,7 @@ class ClothedBody:
 
     def generate(self, window: PoseWindow) -> SequenceRecord:
         person = draw_person(self.body, self.person_seed(window))
-        angle = self._turn(window)
+        angle = turn_to_input_view(window, self.config.azimuth_deg, self.config.heading_spread_deg, self.seed)
         azimuths = VIEW_AZIMUTHS_DEG if self.config.multiview else VIEW_AZIMUTHS_DEG[:1]
         # The rig's box and the normals are the input camera's, so the person is turned and the camera stays in front.
         portraits = [
@@ -80,14 +81,6 @@ class ClothedBody:
             licence=licence_of(self, window),
             status=(FrameStatus(),) * len(portraits),
         )
-
-    def _turn(self, window: PoseWindow) -> float:
-        """Angle in radians about the vertical axis that brings the input camera to the front."""
-        if self.config.azimuth_deg is None:
-            return 0.0
-        picked = window.motion[int(np.flatnonzero(window.frames == window.pick)[0])]
-        spread = stream(self.seed, "heading", window.rank).uniform(-1, 1) * self.config.heading_spread_deg
-        return float(np.deg2rad(spread - self.config.azimuth_deg) - heading(picked))
 
     def _images(self, portraits: list[Portrait]) -> dict[str, NDArray[np.uint8]]:
         images = {"input": np.stack([_straight_alpha(p.views.color[0], p.views.mask[0]) for p in portraits])}

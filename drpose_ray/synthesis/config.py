@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from drpose_ray.config import Config
+from drpose_ray.diffusion.config import Precision
 
 
 class ClothedBodyConfig(Config):
@@ -26,6 +27,30 @@ class ClothedBodyConfig(Config):
     heading_spread_deg: float = Field(default=40.0, ge=0, le=180, description="uniform variation of that azimuth")
 
 
+class MimoConfig(Config):
+    """The paper's generator: MIMO animates photos. Defaults are how it is published (MIMO facts, 2.1)."""
+
+    weights: Path = Field(description="MIMO's pretrained_weights folder")
+    photos: Path = Field(description="folder of RGBA photos, each a whole person cut out")
+    photo_licence: str = Field(min_length=1, description="terms of the photos; they go into every record")
+    colour_table: Path = Field(
+        description="colours of the body's vertices in pose images, .npy or .npz; the one that the weights know"
+    )
+    body: Path | None = Field(default=None, description="an SMPLX_*.npz; by default the free body, exported once")
+    image_size: int = Field(default=784, ge=64, multiple_of=8, description="side of the square images in pixels")
+    num_sampling_steps: int = Field(default=25, ge=1, le=1000, description="DDIM steps")
+    guidance_scale: float = Field(default=3.5, ge=0, description="classifier-free guidance; up to 1 turns it off")
+    azimuth_deg: float | None = Field(
+        default=0.0,
+        ge=0,
+        lt=360,
+        description="azimuth of the camera from the picked frame's heading; null: the motion's own axes",
+    )
+    heading_spread_deg: float = Field(default=40.0, ge=0, le=180, description="uniform variation of that azimuth")
+    precision: Precision = Field(default="float16", description="of weights and network calls")
+    gpus_per_worker: float = Field(default=1.0, ge=0, description="GPUs of a generator; 0 for the CPU")
+
+
 class SynthesisConfig(Config):
     """The ``synthesis:`` section."""
 
@@ -35,6 +60,7 @@ class SynthesisConfig(Config):
     split: str = Field(default="train", description="split of the selection to draw")
     output: Path | None = Field(default=None, description="dataset folder; by default shards/<split> in the run folder")
     clothed_body: ClothedBodyConfig = ClothedBodyConfig()
+    mimo: MimoConfig | None = Field(default=None, description="draw with MIMO instead of the clothed body")
     sequences_per_shard: int = Field(
         default=16, ge=1, le=1000, description="windows per shard: the unit of work and of resuming"
     )

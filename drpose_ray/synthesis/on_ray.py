@@ -22,12 +22,17 @@ from drpose_ray.synthesis.pose_to_image import PoseToImage
 
 
 def build_on_ray(
-    plan: BuildPlan, make_generator: Callable[[], PoseToImage], workers: int, progress: Progress
+    plan: BuildPlan,
+    make_generator: Callable[[], PoseToImage],
+    workers: int,
+    progress: Progress,
+    gpus_per_worker: float = 0,
 ) -> Manifest:
     """Like ``synthesis.build.build``, with ``workers`` actors of one CPU; the folder ends with the same bytes.
 
     Args:
         make_generator: called once in each actor; must be picklable. Its generator must be the planned one.
+        gpus_per_worker: GPUs of an actor.
 
     A shard whose actor dies is built again elsewhere. Raises InputError as ``build`` does.
     """
@@ -35,13 +40,17 @@ def build_on_ray(
     todo = unfinished_shards(plan)
     if todo:  # starting Ray Data costs tens of seconds even with nothing to do
         with local_or_cluster_ray(num_cpus=workers):
-            for row in _finished_rows(plan, todo, make_generator, min(workers, len(todo))):
+            for row in _finished_rows(plan, todo, make_generator, min(workers, len(todo)), gpus_per_worker):
                 progress(row)
     return complete_dataset(plan.folder, plan.identity)
 
 
 def _finished_rows(
-    plan: BuildPlan, todo: list[int], make_generator: Callable[[], PoseToImage], workers: int
+    plan: BuildPlan,
+    todo: list[int],
+    make_generator: Callable[[], PoseToImage],
+    workers: int,
+    gpus_per_worker: float,
 ) -> Iterator[ShardRow]:
     ray.data.DataContext.get_current().enable_progress_bars = False
     # While actors start slowly on a busy machine, Ray Data warns that the job may hang for ever; errors are raised.
@@ -52,6 +61,7 @@ def _finished_rows(
         fn_constructor_args=(ray.put(plan), make_generator),
         batch_size=1,
         num_cpus=1,
+        num_gpus=gpus_per_worker or None,
         compute=ray.data.ActorPoolStrategy(size=workers),
     )
     for row in rows.iter_rows():
