@@ -6,18 +6,14 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from drpose_ray.cutout import IMAGE_ENDINGS, read_cutout
 from drpose_ray.errors import InputError
-
-IMAGE_ENDINGS: Final = (".png", ".webp", ".tif", ".tiff")
-"""Formats that carry transparency."""
-MAX_PIXELS: Final = 100_000_000
-"""Larger files are refused before they are decoded; a few bytes can ask for gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -57,25 +53,7 @@ def list_photos(source: Path) -> tuple[PhotoFile, ...]:
 
 def read_photo(file: PhotoFile, size: int, crop_size: int) -> Photo:
     """Decode and prepare one photo. Raises InputError if it cannot be read, is too large or has no cut-out person."""
-    try:
-        with Image.open(file.path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise InputError(
-                    "the photo is too large", file=file.path, field="pixels", value=f"{image.width} x {image.height}",
-                    remedy=f"scale it below {MAX_PIXELS // 10**6} million pixels",
-                )  # fmt: skip
-            transparent = "A" in image.getbands() or "transparency" in image.info
-            rgba = image.convert("RGBA")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"cannot read the photo ({error})", file=file.path, remedy="give a whole PNG, WebP or TIFF file"
-        ) from error
-    if not transparent:
-        raise InputError(
-            "the photo has no transparency, so the person cannot be told from the background", file=file.path,
-            field="mode", value=image.mode, remedy="remove the background and save as RGBA",
-        )  # fmt: skip
-    return prepare(file.name, rgba, size, crop_size, file.path)
+    return prepare(file.name, read_cutout(file.path), size, crop_size, file.path)
 
 
 def prepare(name: str, rgba: Image.Image, size: int, crop_size: int, path: Path | None = None) -> Photo:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from drpose_ray.cutout import IMAGE_ENDINGS, read_cutout
 from drpose_ray.errors import InputError
 from drpose_ray.mimo.square_crop import SquareCrop
 from drpose_ray.torchvision_ops import define_missing_operators
 
 define_missing_operators()
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD  # noqa: E402 - needs the operators declared
-
-IMAGE_ENDINGS: Final = (".png", ".webp", ".tif", ".tiff")
-"""Formats that carry transparency."""
-MAX_PIXELS: Final = 100_000_000
-"""Larger files are refused before they are decoded; a few bytes can ask for gigabytes."""
 
 
 def list_photos(folder: Path) -> tuple[Path, ...]:
@@ -34,28 +29,8 @@ def list_photos(folder: Path) -> tuple[Path, ...]:
 
 
 def read_photo(path: Path) -> Image.Image:
-    """The square of ``cut_out`` of an image file.
-
-    Raises InputError if the file cannot be read, is too large, or has no alpha channel or no cut-out person.
-    """
-    try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise InputError(
-                    "the photo is too large", file=path, field="pixels", value=f"{image.width} x {image.height}",
-                    remedy=f"scale it below {MAX_PIXELS // 10**6} million pixels",
-                )  # fmt: skip
-            if "A" not in image.getbands() and "transparency" not in image.info:
-                raise InputError(
-                    "the photo has no transparency, so the person cannot be told from the background", file=path,
-                    field="mode", value=image.mode, remedy="remove the background and save as RGBA",
-                )  # fmt: skip
-            rgba = image.convert("RGBA")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"cannot read the photo ({error})", file=path, remedy="give a whole PNG, WebP or TIFF file"
-        ) from error
-    return cut_out(rgba, path)
+    """The square of ``cut_out`` of an image file. Raises InputError as ``read_cutout`` and ``cut_out`` do."""
+    return cut_out(read_cutout(path), path)
 
 
 def cut_out(rgba: Image.Image, path: Path | None = None) -> Image.Image:
