@@ -123,6 +123,7 @@ def plan_stages(config: PipelineConfig) -> list[Stage]:
     six_views = _with(
         config.synthesis,
         selection=root / "judged_poses.npz",
+        mimo=None,  # judgement needs ground truth from all sides, which only a rendered body has
         clothed_body=_with(config.synthesis.clothed_body, multiview=True),
     )
     # Standing people keep the heading of the scans that the base knows.

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from drpose_ray.config import Config
 from drpose_ray.evaluate.report import JudgementSummary
+from drpose_ray.synthesis.config import SynthesisConfig
 from jobs import pipeline
-from jobs.pipeline import Stage, run_stage
+from jobs.pipeline import PipelineConfig, Stage, plan_stages, run_stage
 
 
 class StageConfig(Config):
@@ -51,6 +53,18 @@ def test_a_stage_is_skipped_only_with_a_summary_the_same_settings_and_the_same_u
     assert ran(make_stage(folder, calls, value=1), "b")
     (folder / "summary.json").unlink()
     assert ran(make_stage(folder, calls, value=1), "b")
+
+
+def test_with_mimo_only_the_training_images_are_its_own(tmp_path: Path) -> None:
+    mimo = {"weights": "w", "photos": "p", "photo_licence": "CC0-1.0", "colour_table": "c.npy"}
+    config = PipelineConfig.model_validate({"run": {"folder": tmp_path}, "synthesis": {"mimo": mimo}})
+    drawn = {stage.name: stage.config.synthesis for stage in plan_stages(config) if "synthesize" in stage.folder.parts}
+    assert {name: settings.mimo is not None for name, settings in drawn.items()} == {
+        "train": True, "challenging": False, "standing": False
+    }  # fmt: skip
+    assert drawn["challenging"].clothed_body.multiview and drawn["standing"].clothed_body.multiview
+    with pytest.raises(ValidationError, match="MIMO draws no six views"):
+        SynthesisConfig.model_validate({"mimo": mimo, "clothed_body": {"multiview": True}})
 
 
 def test_a_failed_stage_stops_the_chain_and_is_run_again(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from drpose_ray.config import Config
 from drpose_ray.diffusion.config import Precision
@@ -65,3 +65,9 @@ class SynthesisConfig(Config):
         default=16, ge=1, le=1000, description="windows per shard: the unit of work and of resuming"
     )
     workers: int = Field(default=2, ge=1, description="generators that run at once, one CPU each")
+
+    @model_validator(mode="after")
+    def _check_views(self) -> SynthesisConfig:
+        if self.mimo and self.clothed_body.multiview:
+            raise ValueError("MIMO draws no six views: leave out mimo, or set clothed_body.multiview to false")
+        return self
