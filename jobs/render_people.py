@@ -17,7 +17,7 @@ from drpose_ray.shards.manifest import ShardRow
 from drpose_ray.synthesis.build import plan_build
 from drpose_ray.synthesis.clothed_body import ClothedBody
 from drpose_ray.synthesis.config import ClothedBodyConfig
-from drpose_ray.synthesis.on_ray import build_on_ray
+from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
 from drpose_ray.synthesis.people_sets import PeopleConfig, people_windows, training_clips
 from jobs import run_job
 
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         def report(row: ShardRow, name: str = name) -> None:
             print(f"{name}: {row.name}, {row.frames_ok} people", flush=True)
 
-        frames[name] = build_on_ray(plan, make_generator, config.people.workers, report).frames_ok
+        frames[name] = build_on_ray(plan, [GeneratorPool(make_generator, config.people.workers)], report).frames_ok
     with open_run(config, config.run.folder / "render_people", "render_people") as run:
         run.finish(RenderPeopleSummary(frames_by_set=frames))
 

@@ -21,7 +21,7 @@ from drpose_ray.synthesis.build import plan_build
 from drpose_ray.synthesis.clothed_body import ClothedBody
 from drpose_ray.synthesis.config import MimoConfig, SynthesisConfig
 from drpose_ray.synthesis.mimo import MimoAnimation
-from drpose_ray.synthesis.on_ray import build_on_ray
+from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
 from drpose_ray.synthesis.pose_to_image import PoseToImage
 from jobs import run_job
 
@@ -81,11 +81,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{row.name}: {row.frames_ok} frames, {failed} failed or filtered ({len(built)} built)", flush=True)
 
     gpus = config.synthesis.mimo.gpus_per_worker if config.synthesis.mimo else 0
-    manifest = build_on_ray(plan, make_generator, config.synthesis.workers, report, gpus)
+    manifest = build_on_ray(plan, [GeneratorPool(make_generator, config.synthesis.workers, gpus)], report)
     with open_run(config, config.run.folder / "synthesize" / config.synthesis.split, "synthesize") as run:
         run.finish(
             SynthesizeSummary(
-                dataset=str(plan.folder),
+                dataset=str(plan.location),
                 sequences=manifest.identity.sequences,
                 shards=len(manifest.shards),
                 shards_built_now=len(built),
@@ -94,7 +94,9 @@ def main(argv: Sequence[str] | None = None) -> None:
                 frames_filtered=manifest.frames_filtered,
             )
         )
-    print(f"{manifest.frames_ok} of {manifest.identity.frames} frames in {len(manifest.shards)} shards: {plan.folder}")
+    print(
+        f"{manifest.frames_ok} of {manifest.identity.frames} frames in {len(manifest.shards)} shards: {plan.location}"
+    )
 
 
 if __name__ == "__main__":

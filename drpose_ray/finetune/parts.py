@@ -24,9 +24,8 @@ from drpose_ray.finetune.lora import add_lora, merge_lora
 from drpose_ray.finetune.model_card import write_card
 from drpose_ray.finetune.reference import place_reference
 from drpose_ray.finetune.rollout import Roller
-from drpose_ray.publish import file_sha256
 from drpose_ray.reward.config import DistanceConfig
-from drpose_ray.shards.manifest import MANIFEST
+from drpose_ray.shards.manifest import manifest_sha256
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.d
 
     stored = None
     if config.conditions:
-        dataset = file_sha256(config.dataset / MANIFEST) if config.dataset else None
+        dataset = manifest_sha256(config.dataset) if config.dataset else None
         stored = ConditionStore(config.conditions, config.base, dataset)
 
     def encode_condition(batch: PoseBatch) -> Condition:

@@ -1,59 +1,54 @@
-"""A dataset folder: ``plan.json`` first, shards with their sidecars, then ``manifest.json`` and ``_COMPLETE`` last.
+"""A dataset: ``plan.json`` first, shards with their sidecars, then ``manifest.json`` and ``_COMPLETE`` last.
 
-Nothing in these files depends on when, where or in how many attempts the dataset was built.
+Nothing in these files depends on when, where or in how many attempts the dataset was built. While a finished dataset
+grows, its old manifest goes on describing its old shards, which stay as they are.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from drpose_ray.errors import InputError
-from drpose_ray.publish import file_sha256, replace_when_complete, write_json
+from drpose_ray.publish import file_sha256
+from drpose_ray.shards.identity import DatasetIdentity, Stored
+from drpose_ray.shards.store import Store, is_part, open_store
 
 PLAN, MANIFEST, COMPLETE = "plan.json", "manifest.json", "_COMPLETE"
-_OWN_FILE: Final = re.compile(r"(plan\.json|manifest\.json|_COMPLETE|shard-\d{6}\.(tar|json))(\.tmp\..*)?")
+_OWN_FILE: Final = re.compile(r"(plan\.json|manifest\.json|_COMPLETE|shard-\d{6}\.(tar|json))(\.(tmp|part)\..*)?")
+_READS_AT_ONCE: Final = 16
+_STATES: Final = ("ok", "failed", "filtered")
+_REBUILD: Final = "repair it with jobs/verify_dataset.py, then run the build again"
 
 
-class _Stored(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DatasetIdentity(_Stored):
-    """What decides the bytes of a dataset. Two builds with equal identities write equal folders."""
-
-    version: Literal[1] = 1
-    selection_sha256: str
-    generator: str
-    generator_settings_sha256: str
-    body_sha256: str
-    sequences: int
-    frames: int
-    sequences_per_shard: int
-
-    @property
-    def shards(self) -> int:
-        return -(-self.sequences // self.sequences_per_shard)
-
-
-class ShardRow(_Stored):
+class ShardRow(Stored):
     """One finished shard: the content of its sidecar and its line in the manifest."""
 
     name: str
     sha256: str
     bytes: int
     sequences: int
+    sequences_ok: int
+    """With at least one ok frame."""
     frames_ok: int
     frames_failed: int
     frames_filtered: int
     reasons: dict[str, int]
     """Frames per reason for not being ok."""
 
+    @property
+    def frames(self) -> int:
+        return self.frames_ok + self.frames_failed + self.frames_filtered
 
-class Manifest(_Stored):
+
+class Manifest(Stored):
     """A finished dataset; ``frames_ok + frames_failed + frames_filtered == identity.frames``."""
 
     identity: DatasetIdentity
@@ -62,163 +57,249 @@ class Manifest(_Stored):
     frames_failed: int
     frames_filtered: int
 
+    @property
+    def sequences_ok(self) -> int:
+        return sum(row.sequences_ok for row in self.shards)
+
 
 def shard_name(shard_id: int) -> str:
     return f"shard-{shard_id:06d}.tar"
 
 
-def sidecar_of(shard: Path) -> Path:
+def sidecar_name(shard: str) -> str:
     """The marker beside a shard: it exists only once the shard is in place."""
-    return shard.with_suffix(".json")
+    return shard.removesuffix(".tar") + ".json"
 
 
-def open_dataset(folder: Path, identity: DatasetIdentity) -> None:
-    """Start or resume building ``identity`` in ``folder``, and sweep what a killed writer left.
+def open_dataset(location: Path | str, identity: DatasetIdentity) -> None:
+    """Start, resume or grow ``identity`` at ``location``.
 
-    Raises InputError, touching nothing, if the folder holds anything else or a dataset of another identity.
+    Raises InputError, touching nothing, if the place holds anything else or a dataset of another identity.
     """
-    try:
-        present = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-    except OSError as error:
-        raise InputError(
-            f"cannot use the output folder ({error.strerror})", file=folder, remedy="choose a writable folder"
-        ) from error
+    store = open_store(location)
+    present = sorted(store.sizes())
     foreign = [name for name in present if not _OWN_FILE.fullmatch(name)]
-    if foreign or (PLAN not in present and any(".tmp." not in name for name in present)):
+    if foreign or (PLAN not in present and any(not is_part(name) for name in present)):
         raise InputError(
             "the output folder holds something other than this dataset",
-            file=folder / (foreign or present)[0],
+            file=f"{location}/{(foreign or present)[0]}",
             remedy="choose a new or empty output folder",
         )
-    if PLAN in present:
-        _refuse_other_identity(folder, identity)
-    for name in present:
-        if ".tmp." in name:
-            (folder / name).unlink(missing_ok=True)
-    write_json(folder / PLAN, identity.model_dump())
+    stored = read_plan(location)
+    if stored is not None:
+        _refuse_other_identity(location, stored, identity)
+    if stored != identity:
+        store.write(PLAN, _json(identity))
 
 
-def finished_shard(folder: Path, shard_id: int) -> ShardRow | None:
-    """The row of a shard that is already in place, or None if it still has to be built."""
-    shard = folder / shard_name(shard_id)
-    if not (shard.exists() and sidecar_of(shard).exists()):
+def read_plan(location: Path | str) -> DatasetIdentity | None:
+    """What is being built, or was, at ``location``; None if nothing is."""
+    data = open_store(location).read(PLAN)
+    return None if data is None else _parse(data, f"{location}/{PLAN}", DatasetIdentity)
+
+
+def finished_shards(location: Path | str, identity: DatasetIdentity) -> dict[int, ShardRow]:
+    """Rows of the shards that are already in place, by id. One listing, then the sidecars, several at once."""
+    store = open_store(location)
+    sizes = store.sizes()
+
+    def row_of(shard_id: int) -> ShardRow | None:
+        name = shard_name(shard_id)
+        if name not in sizes or sidecar_name(name) not in sizes:
+            return None
+        row = _read(store, sidecar_name(name), ShardRow)
+        return row if row.bytes == sizes[name] else None
+
+    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+        rows = pool.map(row_of, range(identity.shards))
+        return {shard_id: row for shard_id, row in enumerate(rows) if row is not None}
+
+
+def finished_shard(location: Path | str, shard_id: int) -> ShardRow | None:
+    """The row of one shard, or None if it still has to be built."""
+    store, name = open_store(location), shard_name(shard_id)
+    data = store.read(sidecar_name(name))
+    if data is None:
         return None
-    row = _read(sidecar_of(shard), ShardRow)
-    return row if row.bytes == shard.stat().st_size else None
+    row = _parse(data, f"{store.location}/{sidecar_name(name)}", ShardRow)
+    return row if row.bytes == store.size(name) else None
 
 
-def complete_dataset(folder: Path, identity: DatasetIdentity) -> Manifest:
+def create_sidecar(store: Store, row: ShardRow) -> ShardRow:
+    """Mark the shard in place as finished. Returns the row that counts: that of the first to finish it."""
+    name = sidecar_name(row.name)
+    part = store.part(name)
+    part.write_bytes(_json(row))
+    if store.create(name, part):
+        return row
+    store.sweep(name)
+    try:
+        first = _read(store, name, ShardRow)
+    except InputError:
+        first = None
+    if first is not None and (first.sha256, first.bytes) == (row.sha256, row.bytes):
+        return first
+    store.write(name, _json(row))  # left behind by a shard that is no longer there
+    return row
+
+
+def complete_dataset(location: Path | str, identity: DatasetIdentity) -> Manifest:
     """Write the manifest and, last, the completion marker.
 
     Raises InputError if a shard is missing, the counts do not add up, or not one frame is ok.
     """
-    rows = []
+    finished = finished_shards(location, identity)
     for shard_id in range(identity.shards):
-        row = finished_shard(folder, shard_id)
-        if row is None:
+        if shard_id not in finished:
             raise InputError(
-                "the dataset is not finished", file=folder / shard_name(shard_id), remedy="run the build again"
+                "the dataset is not finished", file=f"{location}/{shard_name(shard_id)}", remedy="run the build again"
             )
-        rows.append(row)
+        start, stop = identity.span(shard_id)
+        if finished[shard_id].sequences != stop - start:
+            raise InputError(
+                "the shard does not hold the planned sequences",
+                file=f"{location}/{shard_name(shard_id)}",
+                field="sequences",
+                value=f"{finished[shard_id].sequences}, planned {stop - start}",
+                remedy=_REBUILD,
+            )
+    manifest = _manifest_of(location, identity, finished.values())
+    store = open_store(location)
+    data = _json(manifest)
+    if store.read(MANIFEST) != data:
+        store.write(MANIFEST, data)
+    marker = (hashlib.sha256(data).hexdigest() + "\n").encode()
+    if store.read(COMPLETE) != marker:
+        store.write(COMPLETE, marker)
+    store.sweep()
+    return manifest
+
+
+def read_manifest(location: Path | str) -> Manifest:
+    """The manifest of a finished dataset. Raises InputError naming the file that is missing or altered."""
+    store = open_store(location)
+    content: Mapping[str, bytes | None] = {name: store.read(name) for name in (COMPLETE, MANIFEST)}
+    for name, data in content.items():
+        if data is None:
+            raise InputError(
+                "not a finished dataset",
+                file=f"{location}/{name}",
+                remedy="run jobs/synthesize.py on this folder (again)",
+            )
+    marker, manifest = content[COMPLETE] or b"", content[MANIFEST] or b""
+    if marker.decode(errors="replace").strip() != hashlib.sha256(manifest).hexdigest():
+        raise InputError(
+            "the manifest was altered after completion",
+            file=f"{location}/{MANIFEST}",
+            remedy="run the build again: it writes the manifest anew from the shards",
+        )
+    return _parse(manifest, f"{location}/{MANIFEST}", Manifest)
+
+
+def manifest_sha256(location: Path | str) -> str:
+    """Identifies the content of a finished dataset."""
+    return hashlib.sha256(open_store(location).read(MANIFEST) or b"").hexdigest()
+
+
+def verify(location: Path | str) -> Manifest:
+    """Hash every shard of a finished dataset again. Raises InputError naming the first that differs."""
+    manifest = read_manifest(location)
+    store = open_store(location)
+    check_sizes(location, manifest.shards)
+    for row in manifest.shards:
+        fetch_checked(store, row)
+    return manifest
+
+
+def fetch_checked(store: Store, row: ShardRow) -> Path:
+    """A local file of a shard, whose bytes are those of the manifest; InputError otherwise."""
+    try:
+        path = store.fetch(row.name)
+    except FileNotFoundError as error:
+        raise InputError(
+            "a shard of the manifest is missing", file=f"{store.location}/{row.name}", remedy=_REBUILD
+        ) from error
+    if file_sha256(path) != row.sha256:
+        raise InputError("the shard's sha256 is not the manifest's", file=path, remedy=_REBUILD)
+    return path
+
+
+def check_sizes(location: Path | str, rows: Iterable[ShardRow]) -> None:
+    """Existence and length of shards: cheap enough for all of them before work starts."""
+    sizes = open_store(location).sizes()
+    for row in rows:
+        file = f"{location}/{row.name}"
+        if row.name not in sizes:
+            raise InputError("a shard of the manifest is missing", file=file, remedy=_REBUILD)
+        if sizes[row.name] != row.bytes:
+            raise InputError(
+                f"the shard is truncated or altered (the manifest says {row.bytes} bytes)",
+                file=file,
+                field="bytes",
+                value=sizes[row.name],
+                remedy=_REBUILD,
+            )
+
+
+def _manifest_of(location: Path | str, identity: DatasetIdentity, rows: Iterable[ShardRow]) -> Manifest:
+    rows = tuple(rows)
     ok, failed, filtered = (sum(getattr(row, f"frames_{state}") for row in rows) for state in _STATES)
-    if ok + failed + filtered != identity.frames or sum(row.sequences for row in rows) != identity.sequences:
+    if ok + failed + filtered != identity.frames:
         raise InputError(
             "the shards do not hold the planned frames",
-            file=folder,
+            file=location,
             field="ok + failed + filtered",
             value=f"{ok} + {failed} + {filtered}, planned {identity.frames}",
-            remedy="build into an empty folder",
+            remedy=_REBUILD,
         )
     if ok == 0:
         reason = next((reason for row in rows for reason in row.reasons), "no reason recorded")
         raise InputError(
             "not one frame could be generated",
-            file=folder,
+            file=location,
             field="first reason",
             value=reason,
             remedy="cure the reason and build into an empty folder",
         )
-    manifest = Manifest(
-        identity=identity, shards=tuple(rows), frames_ok=ok, frames_failed=failed, frames_filtered=filtered
-    )
-    write_json(folder / MANIFEST, manifest.model_dump())
-    with replace_when_complete(folder / COMPLETE) as temporary:
-        temporary.write_text(file_sha256(folder / MANIFEST) + "\n")
-    return manifest
+    return Manifest(identity=identity, shards=rows, frames_ok=ok, frames_failed=failed, frames_filtered=filtered)
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a finished dataset. Raises InputError naming the file that is missing or altered."""
-    for name in (COMPLETE, MANIFEST):
-        if not (folder / name).is_file():
-            raise InputError(
-                "not a finished dataset", file=folder / name, remedy="run jobs/synthesize.py on this folder (again)"
-            )
-    if (folder / COMPLETE).read_text().strip() != file_sha256(folder / MANIFEST):
-        raise InputError(
-            "the manifest was altered after completion", file=folder / MANIFEST, remedy="build the dataset again"
-        )
-    return _read(folder / MANIFEST, Manifest)
+_Model = TypeVar("_Model", bound=Stored)
 
 
-def verify(folder: Path) -> Manifest:
-    """Hash every shard of a finished dataset again. Raises InputError naming the first that differs."""
-    manifest = read_manifest(folder)
-    for row in manifest.shards:
-        check_shard(folder, row)
-    return manifest
+def _json(model: Stored) -> bytes:
+    """Sorted keys: equal values have equal bytes."""
+    return (json.dumps(model.model_dump(), indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
-def check_shard(folder: Path, row: ShardRow) -> Path:
-    """The path of a shard whose bytes are those of the manifest; InputError otherwise."""
-    shard = check_size(folder, row)
-    if file_sha256(shard) != row.sha256:
-        raise InputError("the shard's sha256 is not the manifest's", file=shard, remedy=_REBUILD)
-    return shard
+def _read(store: Store, name: str, model: type[_Model]) -> _Model:
+    return _parse(store.read(name) or b"", f"{store.location}/{name}", model)
 
 
-def check_size(folder: Path, row: ShardRow) -> Path:
-    """Like :func:`check_shard`, but only existence and length: cheap enough for every shard before work starts."""
-    shard = folder / row.name
-    if not shard.is_file():
-        raise InputError("a shard of the manifest is missing", file=shard, remedy=_REBUILD)
-    if shard.stat().st_size != row.bytes:
-        raise InputError(
-            f"the shard is truncated or altered (the manifest says {row.bytes} bytes)",
-            file=shard,
-            field="bytes",
-            value=shard.stat().st_size,
-            remedy=_REBUILD,
-        )
-    return shard
-
-
-_STATES: Final = ("ok", "failed", "filtered")
-_REBUILD: Final = "delete the shard and its sidecar, and run the build again"
-_Model = TypeVar("_Model", bound=_Stored)
-
-
-def _read(path: Path, model: type[_Model]) -> _Model:
+def _parse(data: bytes, file: str, model: type[_Model]) -> _Model:
     try:
-        return model.model_validate_json(path.read_bytes())
+        return model.model_validate_json(data)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(
             f"not a {model.__name__} ({first['msg']})",
-            file=path,
+            file=file,
             field=".".join(map(str, first["loc"])) or None,
             remedy="delete the file and run the build again",
         ) from error
 
 
-def _refuse_other_identity(folder: Path, identity: DatasetIdentity) -> None:
-    stored, asked = _read(folder / PLAN, DatasetIdentity).model_dump(), identity.model_dump()
-    differing = [name for name in asked if stored[name] != asked[name]]
+def _refuse_other_identity(location: Path | str, stored: DatasetIdentity, asked: DatasetIdentity) -> None:
+    before, now = stored.model_dump(), asked.model_dump()
+    differing = [name for name in ("generators", "sequences_per_shard") if before[name] != now[name]]
+    if asked.segments[: len(stored.segments)] != stored.segments:
+        differing.append("segments")
     if differing:
         raise InputError(
             "the output folder belongs to a dataset built from other settings",
-            file=folder / PLAN,
+            file=f"{location}/{PLAN}",
             field=", ".join(differing),
-            value=stored[differing[0]],
-            remedy="choose another output folder, or go back to the settings that started this one",
+            value=before[differing[0]],
+            remedy="choose another output folder, or go back to the settings that started this one; growing needs a"
+            " selection that begins with the sequences that are there",
         )

@@ -15,10 +15,10 @@ from pydantic import ValidationError
 
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import Frame
-from drpose_ray.publish import file_sha256
 from drpose_ray.seeding import stream
-from drpose_ray.shards.manifest import MANIFEST, ShardRow, check_shard, check_size, read_manifest
+from drpose_ray.shards.manifest import ShardRow, check_sizes, fetch_checked, manifest_sha256, read_manifest
 from drpose_ray.shards.record import RecordHeader, decode_npy, decode_png, image_member
+from drpose_ray.shards.store import open_store
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,9 @@ class ShardReader:
     fewer frames than ranks; and when a shard is first opened, if its bytes are not those of the manifest.
     """
 
-    def __init__(self, folder: Path, *, seed: int | None = None, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(self, folder: Path | str, *, seed: int | None = None, rank: int = 0, world_size: int = 1) -> None:
         manifest = read_manifest(folder)
-        for row in manifest.shards:
-            check_size(folder, row)
+        check_sizes(folder, manifest.shards)
         if not 0 <= rank < world_size:
             raise ValueError(f"rank {rank} of {world_size}")
         if manifest.frames_ok < world_size:
@@ -63,9 +62,10 @@ class ShardReader:
                 remedy="use fewer workers or synthesize more poses",
             )
         self._folder, self._rows = folder, manifest.shards
+        self._store = open_store(folder)
         self._seed, self._rank, self._world_size = seed, rank, world_size
         self._length = manifest.frames_ok // world_size
-        self._dataset_sha256 = file_sha256(folder / MANIFEST)
+        self._dataset_sha256 = manifest_sha256(folder)
         self._epoch = self._position = 0
         self._checked: set[str] = set()
 
@@ -131,15 +131,14 @@ class ShardReader:
 
     def _open(self, row: ShardRow) -> _OpenShard:
         if row.name not in self._checked:
-            check_shard(self._folder, row)
+            fetch_checked(self._store, row)
             self._checked.add(row.name)
-        return _OpenShard(self._folder / row.name)
+        return _OpenShard(self._store.fetch(row.name))
 
 
-def read_shard(folder: Path, row: ShardRow) -> Iterator[FrameSample]:
+def read_shard(folder: Path | str, row: ShardRow) -> Iterator[FrameSample]:
     """The ok frames of one shard in stored order. Raises InputError if its bytes are not those of the manifest."""
-    check_shard(folder, row)
-    with _OpenShard(folder / row.name) as shard:
+    with _OpenShard(fetch_checked(open_store(folder), row)) as shard:
         for key, frame in shard.ok_frames():
             yield shard.read_frame(key, frame)
 

@@ -1,50 +1,134 @@
-"""Writing one shard: a tar whose name and bytes depend on its records alone, then its sidecar as marker."""
+"""Writing one shard: a tar whose name and bytes depend on its records alone, then its sidecar as marker.
+
+While it is written it is a *part*, and a part is never lost: whoever builds the shard next takes over the records that
+are whole and goes on after them.
+"""
 
 from __future__ import annotations
 
+import errno
 import io
 import tarfile
-from collections import Counter
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
 
-from drpose_ray.publish import file_sha256, replace_when_complete, write_json
-from drpose_ray.shards.manifest import ShardRow, shard_name, sidecar_of
+from drpose_ray.errors import InputError
+from drpose_ray.shards.extents import Tally, describe_shard, whole_records
+from drpose_ray.shards.manifest import ShardRow, create_sidecar, shard_name
 from drpose_ray.shards.record import SequenceRecord, encode_members
+from drpose_ray.shards.store import Store, copy_start, open_store
+
+SAVE_PART_EVERY_S: Final = 60.0
+"""How much work a lost machine may cost where parts do not lie in a shared folder."""
 
 
-def write_shard(folder: Path, shard_id: int, records: Iterable[SequenceRecord]) -> ShardRow:
-    """Write ``records`` (consumed one at a time) as ``shard-<id>.tar`` and publish its sidecar last.
+def write_shard(location: Path | str, shard_id: int, records: Iterable[SequenceRecord]) -> ShardRow:
+    """Write ``records`` (consumed one at a time) as one shard.
 
-    If ``records`` raises, nothing is published. Raises InputError if the folder cannot be written and ValueError if
+    If ``records`` raises, nothing is published. Raises InputError if the place cannot be written and ValueError if
     two records have the same key.
     """
-    shard = folder / shard_name(shard_id)
-    states: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    keys: set[str] = set()
-    with replace_when_complete(shard) as temporary:
-        with tarfile.open(temporary, "w", format=tarfile.GNU_FORMAT) as tar:
-            for record in records:
-                if record.key in keys:
-                    raise ValueError(f"two records have the key {record.key}")
-                keys.add(record.key)
-                for name, data in encode_members(record):
-                    tar.addfile(_plain_member(name, len(data)), io.BytesIO(data))
-                states.update(status.state for status in record.status)
-                reasons.update(status.reason for status in record.status if status.reason)
-        row = ShardRow(
-            name=shard.name,
-            sha256=file_sha256(temporary),
-            bytes=temporary.stat().st_size,
-            sequences=len(keys),
-            frames_ok=states["ok"],
-            frames_failed=states["failed"],
-            frames_filtered=states["filtered"],
-            reasons=dict(reasons),
-        )
-    write_json(sidecar_of(shard), row.model_dump())
-    return row
+    with ShardWriter(open_store(location), shard_id) as writer:
+        for record in records:
+            writer.add(record)
+        return writer.publish()
+
+
+class ShardWriter:
+    """One attempt at a shard. Records are added in their order; with ``keys``, the first may be there already.
+
+    An error within the block leaves the part for the next attempt if ``keys`` are given, and nothing otherwise.
+    """
+
+    def __init__(self, store: Store, shard_id: int, keys: Sequence[str] | None = None) -> None:
+        """``keys`` names all records of the shard, which is what makes an earlier attempt's part usable.
+
+        Raises InputError if the place cannot be written.
+        """
+        self._store, self._name, self._keys = store, shard_name(shard_id), keys
+        self._tally = Tally()
+        self._part = store.part(self._name)
+        start = self._take_over(keys) if keys is not None else 0
+        try:
+            self._file = self._part.open("r+b" if start else "wb")
+        except OSError as error:
+            raise InputError(
+                f"cannot write output ({error.strerror})", file=self._part.parent, remedy="choose a writable folder"
+            ) from error
+        self._file.seek(start)
+        self._file.truncate()
+        self._tar = tarfile.open(fileobj=self._file, mode="w", format=tarfile.GNU_FORMAT)  # noqa: SIM115 - in publish
+        self._saved_at = time.monotonic()
+
+    @property
+    def num_written(self) -> int:
+        """Records that need not be added any more."""
+        return len(self._tally.keys)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._file.close()
+        if error is not None and self._keys is not None:
+            self._save_part()
+        else:
+            self._store.sweep(self._name)
+
+    def add(self, record: SequenceRecord) -> None:
+        """Append ``record`` and hand its bytes to the operating system."""
+        if record.key in self._tally.keys:
+            raise ValueError(f"two records have the key {record.key}")
+        try:
+            for name, data in encode_members(record):
+                self._tar.addfile(_plain_member(name, len(data)), io.BytesIO(data))
+            self._file.flush()
+        except OSError as error:
+            raise _clear(error, self._part) from error
+        self._tally.add(record.key, record.status)
+        if time.monotonic() - self._saved_at > SAVE_PART_EVERY_S:
+            self._save_part()
+
+    def publish(self) -> ShardRow:
+        """Publish the tar, then its sidecar. If another attempt was first, its shard stays and its row is returned."""
+        try:
+            self._tar.close()
+            self._file.flush()
+            row = self._tally.row(self._part, self._name)
+            while not self._store.create(self._name, self._part):
+                existing = describe_shard(self._store.fetch(self._name), self._name)
+                if existing.sequences == row.sequences:  # drawn elsewhere, on another kind of machine
+                    row = existing
+                    break
+                self._store.delete(self._name)  # torn: its writer died before it looked
+        except FileNotFoundError:  # the other attempt was so much faster that it has swept the parts too
+            row = describe_shard(self._store.fetch(self._name), self._name)
+        except OSError as error:
+            raise _clear(error, self._part) from error
+        return create_sidecar(self._store, row)
+
+    def _take_over(self, keys: Sequence[str]) -> int:
+        """Copy the longest start of the shard that anybody wrote, count it, and return its bytes."""
+        best: tuple[int, Path] = (0, self._part)
+        for part in self._store.parts(self._name):
+            ends = [r.end for r, key in zip(whole_records(part), keys, strict=False) if r.header.key == key]
+            best = max(best, (ends[-1] if ends else 0, part))
+        length, source = best
+        if length == 0:
+            return 0
+        for record in whole_records(source):
+            if record.end <= length:
+                self._tally.add(record.header.key, record.header.status)
+        if source != self._part:
+            copy_start(source, self._part, length)
+        return length
+
+    def _save_part(self) -> None:
+        self._store.save_part(self._name)
+        self._saved_at = time.monotonic()
 
 
 def _plain_member(name: str, size: int) -> tarfile.TarInfo:
@@ -52,3 +136,15 @@ def _plain_member(name: str, size: int) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.size = size
     return member
+
+
+def _clear(error: OSError, part: Path) -> Exception:
+    """What to say of a disk that is full; other errors as they are."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return error
+    return InputError(
+        "no space left for the shards; everything written so far is kept",
+        file=part.parent,
+        value=str(error),
+        remedy="free space, then run the same command again: it goes on after the last whole sequence",
+    )

@@ -1,106 +1,184 @@
-"""Building a dataset in one process: windows are dealt to shards in order, and finished shards are kept."""
+"""Building a dataset in one process: windows are dealt to shards in order, and what is finished is kept."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from drpose_ray.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
+from drpose_ray.shards.identity import DatasetIdentity, GeneratorIdentity, Segment
 from drpose_ray.shards.manifest import (
-    DatasetIdentity,
     Manifest,
     ShardRow,
     complete_dataset,
     finished_shard,
+    finished_shards,
     open_dataset,
+    read_plan,
 )
 from drpose_ray.shards.record import KEY_PATTERN
-from drpose_ray.shards.write import write_shard
+from drpose_ray.shards.store import absolute_location, open_store
+from drpose_ray.shards.write import ShardWriter
 from drpose_ray.synthesis.pose_to_image import PoseToImage, generate_record, settings_sha256
 
 Progress = Callable[[ShardRow], None]
 """Called once per shard as it is finished."""
 
+_WINDOWS_AT_ONCE: Final = 1024
+
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """Which windows go into which shard of which folder."""
+    """Which windows go into which shard of which place."""
 
-    folder: Path
-    windows: tuple[PoseWindow, ...]
+    location: str
+    windows: Sequence[PoseWindow]
+    """Slices are all that is asked of it: a file that is read as it is needed will do (``poses.windows_file``)."""
     identity: DatasetIdentity
+    attempts: int = 2
+    """How often a window is drawn until it counts as failed."""
 
-    def shard_windows(self, shard_id: int) -> tuple[PoseWindow, ...]:
-        size = self.identity.sequences_per_shard
-        return self.windows[shard_id * size : (shard_id + 1) * size]
+    def shard_windows(self, shard_id: int) -> Sequence[PoseWindow]:
+        start, stop = self.identity.span(shard_id)
+        return self.windows[start:stop]
 
 
 def plan_build(
-    windows: Sequence[PoseWindow], generator: PoseToImage, folder: Path, sequences_per_shard: int
+    windows: Sequence[PoseWindow],
+    generator: PoseToImage,
+    location: Path | str,
+    sequences_per_shard: int,
+    *,
+    beside: Sequence[tuple[PoseToImage, float]] = (),
+    attempts: int = 2,
 ) -> BuildPlan:
-    """Plan the dataset of ``windows``; nothing is written.
+    """Plan the dataset of ``windows``; nothing is written. What was planned there before is continued.
+
+    Args:
+        generator: draws every shard, but for those of the generators ``beside`` it, each with its share of the shards.
 
     Raises InputError if there are no windows, or one cannot name a record or has the name of another.
     """
-    if not windows:
+    if not len(windows):
         raise InputError("the selection holds no windows", field="synthesis.selection", remedy="select poses first")
-    names: set[str] = set()
-    for window in windows:
-        if window.sequence_id in names or not re.fullmatch(KEY_PATTERN, window.sequence_id):
-            raise InputError(
-                f"a window's name must be unique and match {KEY_PATTERN}",
-                field="sequence_id",
-                value=window.sequence_id,
-                remedy="select the poses again, or rename their clips",
-            )
-        names.add(window.sequence_id)
+    rest = 1 - sum(share for _, share in beside)
+    before = read_plan(location)
     identity = DatasetIdentity(
-        selection_sha256=selection_sha256(windows),
-        generator=generator.name,
-        generator_settings_sha256=settings_sha256(generator),
-        body_sha256=generator.body_sha256,
-        sequences=len(windows),
-        frames=sum(len(window.frames) for window in windows),
+        generators=tuple(identify(*each) for each in (*beside, (generator, rest))),
         sequences_per_shard=sequences_per_shard,
+        segments=_segments(windows, before.segments if before else ()),
     )
-    return BuildPlan(folder.absolute(), tuple(windows), identity)  # a worker's current directory may be another
+    return BuildPlan(absolute_location(location), windows, identity, attempts)
 
 
-def selection_sha256(windows: Sequence[PoseWindow]) -> str:
-    """Hash of what a generator can see of the windows, in order; the file they came from does not matter."""
-    digest = hashlib.sha256()
-    for window in windows:
-        digest.update(
-            repr((window.sequence_id, window.source, window.clip, window.rank, window.fps, window.licence)).encode()
-        )
-        digest.update(np.asarray(window.frames, "<i8").tobytes())
-        digest.update(np.asarray(window.motion, "<f4").tobytes())
-    return digest.hexdigest()
+def identify(generator: PoseToImage, share: float = 1.0) -> GeneratorIdentity:
+    return GeneratorIdentity(
+        name=generator.name,
+        settings_sha256=settings_sha256(generator),
+        body_sha256=generator.body_sha256,
+        share=share,
+    )
 
 
 def unfinished_shards(plan: BuildPlan) -> list[int]:
     """Ids of the shards that still have to be built, in order."""
-    return [i for i in range(plan.identity.shards) if finished_shard(plan.folder, i) is None]
+    finished = finished_shards(plan.location, plan.identity)
+    return [i for i in range(plan.identity.shards) if i not in finished]
 
 
 def build_shard(plan: BuildPlan, shard_id: int, generator: PoseToImage) -> ShardRow:
-    """Generate and publish one shard. Building it twice, even at the same time, gives the same bytes."""
+    """Generate and publish one shard, going on where an earlier attempt stopped.
+
+    Building it twice, even at the same time, gives the same bytes if the generator does, and one whole shard anyhow.
+    """
+    finished = finished_shard(plan.location, shard_id)
+    if finished is not None:  # by another builder, since this one looked
+        return finished
     windows = plan.shard_windows(shard_id)
-    return write_shard(plan.folder, shard_id, (generate_record(generator, window) for window in windows))
+    keys = [window.sequence_id for window in windows]
+    with ShardWriter(open_store(plan.location), shard_id, keys) as writer:
+        for window in windows[writer.num_written :]:
+            writer.add(generate_record(generator, window, plan.attempts))
+        return writer.publish()
 
 
 def build(plan: BuildPlan, generator: PoseToImage, progress: Progress) -> Manifest:
     """Build what is missing of the dataset, one shard after the other, and complete it.
 
-    Raises InputError if the folder cannot be written or belongs to another dataset.
+    Raises InputError if the place cannot be written or belongs to another dataset.
     """
-    open_dataset(plan.folder, plan.identity)
+    open_dataset(plan.location, plan.identity)
     for shard_id in unfinished_shards(plan):
         progress(build_shard(plan, shard_id, generator))
-    return complete_dataset(plan.folder, plan.identity)
+    return complete_dataset(plan.location, plan.identity)
+
+
+def _segments(windows: Sequence[PoseWindow], before: Sequence[Segment]) -> tuple[Segment, ...]:
+    """The segments of ``windows``: those that were planned before, as far as they reach, and one of what is new."""
+    sizes = [segment.sequences for segment in before]
+    if sum(sizes) > len(windows):
+        sizes = [len(windows)]  # fewer than before is another dataset, and refused as such
+    elif sum(sizes) < len(windows):
+        sizes.append(len(windows) - sum(sizes))
+    digest, names, segments, stream = hashlib.sha256(), array("Q"), list[Segment](), _stream(windows)
+    for size in sizes:
+        frames = 0
+        for _ in range(size):
+            window = next(stream)
+            _check_name(window.sequence_id)
+            names.append(_short_hash(window.sequence_id))
+            _hash_window(digest, window)
+            frames += len(window.frames)
+        segments.append(Segment(sequences=size, frames=frames, selection_sha256=digest.hexdigest()))
+    if len(np.unique(np.frombuffer(names, np.uint64))) < len(names):
+        _refuse_equal_names(windows)
+    return tuple(segments)
+
+
+def _stream(windows: Sequence[PoseWindow]) -> Iterator[PoseWindow]:
+    for start in range(0, len(windows), _WINDOWS_AT_ONCE):
+        yield from windows[start : start + _WINDOWS_AT_ONCE]
+
+
+def _hash_window(digest: hashlib._Hash, window: PoseWindow) -> None:
+    """Everything that a generator can see of a window; the file it came from does not matter."""
+    digest.update(
+        repr((window.sequence_id, window.source, window.clip, window.rank, window.fps, window.licence)).encode()
+    )
+    digest.update(np.asarray(window.frames, "<i8").tobytes())
+    digest.update(np.asarray(window.motion, "<f4").tobytes())
+
+
+def _short_hash(name: str) -> int:
+    """Eight bytes stand for a name while names are compared: a million and a half names take 12 MB."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(KEY_PATTERN, name):
+        raise _bad_name(name)
+
+
+def _refuse_equal_names(windows: Sequence[PoseWindow]) -> None:
+    names: set[str] = set()
+    for window in _stream(windows):
+        if window.sequence_id in names:
+            raise _bad_name(window.sequence_id)
+        names.add(window.sequence_id)
+
+
+def _bad_name(name: str) -> InputError:
+    return InputError(
+        f"a window's name must be unique and match {KEY_PATTERN}",
+        field="sequence_id",
+        value=name,
+        remedy="select the poses again, or rename their clips",
+    )

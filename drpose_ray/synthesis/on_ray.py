@@ -1,14 +1,15 @@
 """Building a dataset on a Ray cluster: one Ray Data row is one shard id, built whole inside an actor.
 
-Only shard ids go out and manifest rows come back; images never enter the object store. Every node must see the
-dataset folder under the same path.
+Only shard ids go out and rows of the manifest come back; images never enter the object store. Every node must see the
+dataset under the same path, or it lies in a bucket.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -21,53 +22,64 @@ from drpose_ray.synthesis.build import BuildPlan, Progress, build_shard, unfinis
 from drpose_ray.synthesis.pose_to_image import PoseToImage
 
 
-def build_on_ray(
-    plan: BuildPlan,
-    make_generator: Callable[[], PoseToImage],
-    workers: int,
-    progress: Progress,
-    gpus_per_worker: float = 0,
-) -> Manifest:
-    """Like ``synthesis.build.build``, with ``workers`` actors of one CPU; the folder ends with the same bytes.
+@dataclass(frozen=True)
+class GeneratorPool:
+    """Actors that draw with one of the plan's generators."""
+
+    make: Callable[[], PoseToImage]
+    """Called once in each actor; must be picklable. Its generator must be the planned one."""
+    workers: int
+    gpus_per_worker: float = 0
+
+
+def build_on_ray(plan: BuildPlan, pools: Sequence[GeneratorPool], progress: Progress) -> Manifest:
+    """Like ``synthesis.build.build``, with actors of one CPU; the dataset ends with the same bytes.
 
     Args:
-        make_generator: called once in each actor; must be picklable. Its generator must be the planned one.
-        gpus_per_worker: GPUs of an actor.
+        pools: one per generator of the plan, in its order; they work at the same time.
 
-    A shard whose actor dies is built again elsewhere. Raises InputError as ``build`` does.
+    A shard whose actor or machine dies is built again elsewhere, from the last whole sequence that can still be seen.
+    Raises InputError as ``build`` does.
     """
-    open_dataset(plan.folder, plan.identity)
+    open_dataset(plan.location, plan.identity)
     todo = unfinished_shards(plan)
     if todo:  # starting Ray Data costs tens of seconds even with nothing to do
-        with local_or_cluster_ray(num_cpus=workers):
-            for row in _finished_rows(plan, todo, make_generator, min(workers, len(todo)), gpus_per_worker):
+        with local_or_cluster_ray(num_cpus=sum(pool.workers for pool in pools)):
+            for row in _finished_rows(plan, pools, todo):
                 progress(row)
-    return complete_dataset(plan.folder, plan.identity)
+    return complete_dataset(plan.location, plan.identity)
 
 
-def _finished_rows(
-    plan: BuildPlan,
-    todo: list[int],
-    make_generator: Callable[[], PoseToImage],
-    workers: int,
-    gpus_per_worker: float,
-) -> Iterator[ShardRow]:
-    ray.data.DataContext.get_current().enable_progress_bars = False
+def _finished_rows(plan: BuildPlan, pools: Sequence[GeneratorPool], todo: Sequence[int]) -> Iterator[ShardRow]:
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
     # While actors start slowly on a busy machine, Ray Data warns that the job may hang for ever; errors are raised.
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    # One block per shard: blocks are what Ray Data retries and what it hands back as progress.
-    rows = ray.data.from_items([{"shard": i} for i in todo], override_num_blocks=len(todo)).map_batches(
-        _ShardBuilder,
-        fn_constructor_args=(ray.put(plan), make_generator),
-        batch_size=1,
-        num_cpus=1,
-        num_gpus=gpus_per_worker or None,
-        compute=ray.data.ActorPoolStrategy(size=workers),
-    )
-    for row in rows.iter_rows():
+    # A shard of slow sequences takes hours; what dies is noticed otherwise.
+    context.execution_no_progress_timeout_s = -1
+    shared = ray.put(plan)
+    parts = []
+    for index, pool in enumerate(pools):
+        own = [shard_id for shard_id in todo if plan.identity.generator_of(shard_id) == index]
+        if own:
+            parts.append(_build_in(pool, own, shared))
+    for row in parts[0].union(*parts[1:]).iter_rows():
         if row["refused"]:
             raise InputError(**json.loads(row["refused"]))
         yield ShardRow.model_validate_json(row["finished"])
+
+
+def _build_in(pool: GeneratorPool, shard_ids: Sequence[int], plan: ray.ObjectRef[BuildPlan]) -> ray.data.Dataset:
+    # One block per shard: blocks are what Ray Data retries and what it hands back as progress. One task in flight per
+    # actor, so that at the end no actor holds a second shard while others have none.
+    return ray.data.from_items([{"shard": i} for i in shard_ids], override_num_blocks=len(shard_ids)).map_batches(
+        _ShardBuilder,
+        fn_constructor_args=(plan, pool.make),
+        batch_size=1,
+        num_cpus=1,
+        num_gpus=pool.gpus_per_worker or None,
+        compute=ray.data.ActorPoolStrategy(size=min(pool.workers, len(shard_ids)), max_tasks_in_flight_per_actor=1),
+    )
 
 
 class _ShardBuilder:

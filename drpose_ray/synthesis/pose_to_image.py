@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Mapping
@@ -47,21 +48,28 @@ class PoseToImage(Protocol):
         """The record of ``window``; its key is the window's ``sequence_id``."""
 
 
-def generate_record(generator: PoseToImage, window: PoseWindow) -> SequenceRecord:
-    """``generator.generate(window)``, or a record of failed frames that keeps the reason.
+def generate_record(generator: PoseToImage, window: PoseWindow, attempts: int = 1) -> SequenceRecord:
+    """``generator.generate(window)``, tried up to ``attempts`` times, or a record of failed frames with the reason.
 
-    What is no fault of this window ends the build instead: bad input (InputError) and a failing machine (OSError,
-    MemoryError), which a later attempt may not meet.
+    What is no fault of this window ends the build instead: bad input (InputError), and a machine that goes on failing
+    (OSError, MemoryError), which a later build may not meet.
     """
-    try:
-        record = generator.generate(window)
-    except (InputError, OSError, MemoryError):
-        raise
-    except Exception as error:  # noqa: BLE001 - one window must not cost the others, whatever a generator raises
-        return failed_record(generator, window, f"{type(error).__name__}: {error}")
-    if record.key != window.sequence_id or len(record.status) != len(window.frames):
-        return failed_record(generator, window, f"the generator answered with another record, {record.key!r}")
-    return record
+    reason = ""
+    for attempt in range(1, attempts + 1):
+        try:
+            record = generator.generate(window)
+        except InputError:
+            raise
+        except (OSError, MemoryError) as error:
+            if attempt == attempts or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                raise
+        except Exception as error:  # noqa: BLE001 - one window must not cost the others, whatever a generator raises
+            reason = f"{type(error).__name__}: {error}"
+        else:
+            if record.key == window.sequence_id and len(record.status) == len(window.frames):
+                return record
+            reason = f"the generator answered with another record, {record.key!r}"
+    return failed_record(generator, window, reason)
 
 
 def failed_record(generator: PoseToImage, window: PoseWindow, reason: str) -> SequenceRecord:

@@ -15,8 +15,7 @@ from drpose_ray.finetune.conditions.encode import fit_input
 from drpose_ray.finetune.conditions.on_ray import EncodeTask, encode_on_ray
 from drpose_ray.finetune.conditions.store import MARKER, ConditionStore
 from drpose_ray.finetune.data import PairStream
-from drpose_ray.publish import file_sha256
-from drpose_ray.shards.manifest import MANIFEST
+from drpose_ray.shards.manifest import manifest_sha256
 from drpose_ray.shards.read import ShardReader
 from tests.diffusion.published_checkpoint import write_published
 from tests.diffusion.published_configs import ERA3D_TINY, PSHUMAN_TINY
@@ -39,7 +38,7 @@ def test_looked_up_conditions_are_those_made_on_the_spot(task: EncodeTask) -> No
     from drpose_ray.diffusion.layout import load_i2mv
 
     model = load_i2mv(task.model)
-    store = ConditionStore(task.output, task.model, file_sha256(task.dataset / MANIFEST))
+    store = ConditionStore(task.output, task.model, manifest_sha256(task.dataset))
     batch = next(PairStream(ShardReader(task.dataset, seed=1), 4))
     expected = model.encode_condition(fit_input(model, batch.input_images))
     actual = store.look_up(batch.sample_ids, model.text)

@@ -22,7 +22,8 @@ from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.finetune.parts import Parts
 from drpose_ray.finetune.rollout import Roller
 from drpose_ray.reward.config import DistanceConfig
-from drpose_ray.shards.manifest import DatasetIdentity, complete_dataset, open_dataset
+from drpose_ray.shards.identity import DatasetIdentity, GeneratorIdentity, Segment
+from drpose_ray.shards.manifest import complete_dataset, open_dataset
 from drpose_ray.shards.record import FrameStatus, Licence, Provenance, SequenceCamera, SequenceRecord
 from drpose_ray.shards.write import write_shard
 
@@ -123,13 +124,9 @@ class TinyDenoiser(nn.Module):
 def write_tiny_dataset(folder: Path, shards: int = 3, frames: int = 5, azimuth_deg: float = 0.0) -> Path:
     """``shards`` shards of one sequence; each image is flat and each pose random."""
     identity = DatasetIdentity(
-        selection_sha256="0",
-        generator="flat",
-        generator_settings_sha256="0",
-        body_sha256="0",
-        sequences=shards,
-        frames=shards * frames,
+        generators=(GeneratorIdentity(name="flat", settings_sha256="0", body_sha256="0", share=1),),
         sequences_per_shard=1,
+        segments=(Segment(sequences=shards, frames=shards * frames, selection_sha256="0"),),
     )
     folder.mkdir(parents=True, exist_ok=True)
     open_dataset(folder, identity)

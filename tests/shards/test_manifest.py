@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -23,86 +24,89 @@ def test_counts_add_up_to_what_was_planned(tmp_path: Path) -> None:
     assert manifest.identity.frames == 15
     assert [row.sequences for row in manifest.shards] == [2, 2, 1]
     assert manifest.shards[2].reasons == {"RuntimeError: this clip cannot be drawn": 3}
-    assert read_manifest(plan.folder) == manifest == verify(plan.folder)
+    assert read_manifest(Path(plan.location)) == manifest == verify(Path(plan.location))
 
 
 def test_verify_finds_a_changed_byte(plan: BuildPlan) -> None:
     build(plan, Stripes(), silent)
-    shard = plan.folder / "shard-000001.tar"
+    shard = Path(plan.location) / "shard-000001.tar"
     data = bytearray(shard.read_bytes())
     data[3000] ^= 1
     shard.write_bytes(data)
     with pytest.raises(InputError, match=r"sha256.*shard-000001\.tar"):
-        verify(plan.folder)
+        verify(Path(plan.location))
 
 
 def test_a_manifest_edited_by_hand_is_refused(plan: BuildPlan) -> None:
     build(plan, Stripes(), silent)
-    manifest = plan.folder / "manifest.json"
+    manifest = Path(plan.location) / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"frames_ok": 15', '"frames_ok": 14'))
     with pytest.raises(InputError, match=r"altered.*manifest\.json"):
-        read_manifest(plan.folder)
+        read_manifest(Path(plan.location))
 
 
 def test_the_marker_comes_only_when_every_shard_is_there(plan: BuildPlan) -> None:
-    open_dataset(plan.folder, plan.identity)
+    open_dataset(Path(plan.location), plan.identity)
     build_shard(plan, 0, Stripes())
     build_shard(plan, 2, Stripes())
     with pytest.raises(InputError, match=r"not finished.*shard-000001\.tar"):
-        complete_dataset(plan.folder, plan.identity)
-    assert not (plan.folder / "_COMPLETE").exists() and not (plan.folder / "manifest.json").exists()
+        complete_dataset(Path(plan.location), plan.identity)
+    assert not (Path(plan.location) / "_COMPLETE").exists() and not (Path(plan.location) / "manifest.json").exists()
 
 
 def test_a_dataset_without_one_ok_frame_is_not_completed(tmp_path: Path) -> None:
     plan = plan_build(make_windows(2, clips={0: "refused", 1: "refused"}), Stripes(), tmp_path / "dataset", 2)
     with pytest.raises(InputError, match="this clip cannot be drawn"):
         build(plan, Stripes(), silent)
-    assert not (plan.folder / "_COMPLETE").exists()
+    assert not (Path(plan.location) / "_COMPLETE").exists()
 
 
 def test_a_shard_whose_length_is_not_its_sidecars_counts_as_unfinished(plan: BuildPlan) -> None:
-    open_dataset(plan.folder, plan.identity)
+    open_dataset(Path(plan.location), plan.identity)
     row = build_shard(plan, 0, Stripes())
-    assert finished_shard(plan.folder, 0) == row
-    shard = plan.folder / row.name
+    assert finished_shard(Path(plan.location), 0) == row
+    shard = Path(plan.location) / row.name
     shard.write_bytes(shard.read_bytes()[:-512])
-    assert finished_shard(plan.folder, 0) is None
+    assert finished_shard(Path(plan.location), 0) is None
 
 
 def test_a_folder_with_foreign_files_is_refused_and_left_alone(plan: BuildPlan) -> None:
-    plan.folder.mkdir()
-    (plan.folder / "thesis.tex").write_text("precious")
+    Path(plan.location).mkdir()
+    (Path(plan.location) / "thesis.tex").write_text("precious")
     with pytest.raises(InputError, match=r"something other.*thesis\.tex"):
-        open_dataset(plan.folder, plan.identity)
-    assert [path.name for path in plan.folder.iterdir()] == ["thesis.tex"]
+        open_dataset(Path(plan.location), plan.identity)
+    assert [path.name for path in Path(plan.location).iterdir()] == ["thesis.tex"]
 
 
 def test_shards_without_their_plan_are_refused(plan: BuildPlan) -> None:
     build(plan, Stripes(), silent)
-    (plan.folder / "plan.json").unlink()
+    (Path(plan.location) / "plan.json").unlink()
     with pytest.raises(InputError, match="something other"):
-        open_dataset(plan.folder, plan.identity)
+        open_dataset(Path(plan.location), plan.identity)
 
 
 def test_the_folder_of_another_dataset_is_refused_and_left_alone(plan: BuildPlan) -> None:
     build(plan, Stripes(), silent)
-    before = {path: path.read_bytes() for path in plan.folder.iterdir()}
-    other_settings = plan_build(plan.windows, Stripes(seed=1), plan.folder, 2)
-    other_poses = plan_build(plan.windows[:4], Stripes(), plan.folder, 2)
-    other_shards = plan_build(plan.windows, Stripes(), plan.folder, 3)
+    before = {path: path.read_bytes() for path in Path(plan.location).iterdir()}
+    other_settings = plan_build(plan.windows, Stripes(seed=1), Path(plan.location), 2)
+    other_poses = plan_build(plan.windows[:4], Stripes(), Path(plan.location), 2)
+    other_shards = plan_build(plan.windows, Stripes(), Path(plan.location), 3)
     for other, field in [
-        (other_settings, "generator_settings_sha256"),
-        (other_poses, "selection_sha256"),
+        (other_settings, "generators"),
+        (other_poses, "segments"),
         (other_shards, "sequences_per_shard"),
     ]:
         with pytest.raises(InputError, match=f"other settings.*{field}"):
             build(other, Stripes(), silent)
-    assert {path: path.read_bytes() for path in plan.folder.iterdir()} == before
+    assert {path: path.read_bytes() for path in Path(plan.location).iterdir()} == before
 
 
-def test_what_a_killed_writer_left_is_swept(plan: BuildPlan) -> None:
-    open_dataset(plan.folder, plan.identity)
-    stale = plan.folder / "shard-000001.tar.tmp.4711"
-    stale.write_bytes(b"half a shard")
-    open_dataset(plan.folder, plan.identity)
-    assert [path.name for path in plan.folder.iterdir()] == ["plan.json"]
+def test_what_a_killed_writer_left_is_swept_with_completion_and_no_sooner(plan: BuildPlan) -> None:
+    open_dataset(plan.location, plan.identity)
+    gone, elsewhere = f"{socket.gethostname()}.4194305", "another-host.1"
+    for writer in (gone, elsewhere):
+        (Path(plan.location) / f"shard-000001.tar.part.{writer}").write_bytes(b"half a shard")
+    open_dataset(plan.location, plan.identity)
+    assert len(list(Path(plan.location).glob("*.part.*"))) == 2  # a later attempt may go on with them
+    build(plan, Stripes(), silent)
+    assert [path.name for path in Path(plan.location).glob("*.part.*")] == [f"shard-000001.tar.part.{elsewhere}"]

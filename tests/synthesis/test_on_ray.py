@@ -11,7 +11,7 @@ from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.manifest import ShardRow
 from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.synthesis.build import build, plan_build
-from drpose_ray.synthesis.on_ray import build_on_ray
+from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
 from tests.synthesis.stripes import Stripes, make_windows, silent
 
 pytestmark = pytest.mark.slow
@@ -56,11 +56,11 @@ def test_ray_and_plain_builds_write_the_same_bytes_even_if_an_actor_dies(tmp_pat
     manifest = build(plain, Stripes(), silent)
     rows: list[ShardRow] = []
     marker = tmp_path / "killed"
-    assert build_on_ray(on_ray, KilledOnce(marker), 2, rows.append) == manifest
+    assert build_on_ray(on_ray, [GeneratorPool(KilledOnce(marker), 2)], rows.append) == manifest
     assert marker.exists()
     assert sorted(row.name for row in rows) == [f"shard-{i:06d}.tar" for i in range(5)]
-    left = folder_bytes(on_ray.folder)
-    assert {name: data for name, data in left.items() if ".tmp." not in name} == folder_bytes(plain.folder)
+    left = folder_bytes(Path(on_ray.location))
+    assert {name: data for name, data in left.items() if ".tmp." not in name} == folder_bytes(Path(plain.location))
 
 
 def test_nothing_left_to_do_needs_no_ray(tmp_path: Path) -> None:
@@ -70,12 +70,12 @@ def test_nothing_left_to_do_needs_no_ray(tmp_path: Path) -> None:
     def never() -> Stripes:
         raise AssertionError("a generator was made")
 
-    assert build_on_ray(plan, never, 2, silent) == manifest
+    assert build_on_ray(plan, [GeneratorPool(never, 2)], silent) == manifest
 
 
 @pytest.mark.usefixtures("ray_session")
 def test_bad_input_inside_an_actor_reaches_the_driver_as_it_was_raised(tmp_path: Path) -> None:
     plan = plan_build(make_windows(2), Refusing(), tmp_path / "dataset", 2)
     with pytest.raises(InputError, match="download it again") as caught:
-        build_on_ray(plan, Refusing, 1, silent)
+        build_on_ray(plan, [GeneratorPool(Refusing, 1)], silent)
     assert caught.value.file == "SMPLX_NEUTRAL.npz"

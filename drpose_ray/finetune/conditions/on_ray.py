@@ -20,8 +20,8 @@ from drpose_ray.finetune.conditions.store import (
     encoders_sha256,
 )
 from drpose_ray.on_ray import local_or_cluster_ray
-from drpose_ray.publish import file_sha256, write_json
-from drpose_ray.shards.manifest import MANIFEST, read_manifest
+from drpose_ray.publish import write_json
+from drpose_ray.shards.manifest import manifest_sha256, read_manifest
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def encode_on_ray(task: EncodeTask) -> Iterator[str]:
     manifest = read_manifest(task.dataset)
     record = ConditionsRecord(
         encoders_sha256=encoders_sha256(task.model),
-        dataset_sha256=file_sha256(task.dataset / MANIFEST),
+        dataset_sha256=manifest_sha256(task.dataset),
         samples=manifest.frames_ok,
         files=tuple(condition_file(task.output, row.name).name for row in manifest.shards),
     )

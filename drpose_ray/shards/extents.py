@@ -1,0 +1,94 @@
+"""What a tar of records holds, whole or cut short: where each record ends, and what its header says."""
+
+from __future__ import annotations
+
+import tarfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from drpose_ray.publish import file_sha256
+from drpose_ray.shards.manifest import ShardRow
+from drpose_ray.shards.record import FrameStatus, RecordHeader, decode_npy, decode_png
+
+LAST_MEMBER: Final = ".motion.npy"
+"""Ends a record: members are written in sorted order (``shards.record``)."""
+
+
+@dataclass(frozen=True)
+class RecordExtent:
+    """One whole record of a tar."""
+
+    header: RecordHeader
+    end: int
+    """Bytes of the tar up to and with this record."""
+
+
+def whole_records(path: Path) -> Iterator[RecordExtent]:
+    """The records of a tar in order, up to the first that is torn or cannot be decoded."""
+    size = path.stat().st_size
+    try:
+        with tarfile.open(path, "r:") as tar:
+            header: RecordHeader | None = None
+            for member in tar:
+                end = member.offset_data + -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+                content = tar.extractfile(member)
+                if end > size or content is None:
+                    return
+                data = content.read()
+                if member.name.endswith(".json"):
+                    header = RecordHeader.model_validate_json(data)
+                elif member.name.endswith(".png"):
+                    decode_png(data)
+                else:
+                    decode_npy(data)
+                if member.name.endswith(LAST_MEMBER):
+                    if header is None or member.name != header.key + LAST_MEMBER:
+                        return
+                    yield RecordExtent(header, end)
+                    header = None
+    except (tarfile.TarError, ValidationError, ValueError, EOFError, OSError):
+        return  # what comes after the last whole record is of no use
+
+
+class Tally:
+    """Counts of a shard, record by record; ``row`` of the same records is the same however they came to be there."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, None] = {}  # an ordered set
+        self._num_ok = 0
+        self._states: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
+
+    def add(self, key: str, statuses: Iterable[FrameStatus]) -> None:
+        statuses = tuple(statuses)
+        self.keys[key] = None
+        self._num_ok += any(status.state == "ok" for status in statuses)
+        self._states.update(status.state for status in statuses)
+        self._reasons.update(status.reason for status in statuses if status.reason)
+
+    def row(self, path: Path, name: str) -> ShardRow:
+        """The row of the finished tar at ``path``."""
+        return ShardRow(
+            name=name,
+            sha256=file_sha256(path),
+            bytes=path.stat().st_size,
+            sequences=len(self.keys),
+            sequences_ok=self._num_ok,
+            frames_ok=self._states["ok"],
+            frames_failed=self._states["failed"],
+            frames_filtered=self._states["filtered"],
+            reasons=dict(sorted(self._reasons.items())),
+        )
+
+
+def describe_shard(path: Path, name: str) -> ShardRow:
+    """The row of a tar that is there already, from its bytes alone."""
+    tally = Tally()
+    for record in whole_records(path):
+        tally.add(record.header.key, record.header.status)
+    return tally.row(path, name)

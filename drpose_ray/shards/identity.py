@@ -1,0 +1,75 @@
+"""What decides the bytes of a dataset, and which sequences lie in which shard."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import accumulate
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Stored(BaseModel):
+    """Base of what a dataset's JSON files hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GeneratorIdentity(Stored):
+    """One way in which the images of a dataset are drawn."""
+
+    name: str
+    settings_sha256: str
+    body_sha256: str
+    share: float = Field(gt=0, le=1)
+    """Part of the shards that it draws."""
+
+
+class Segment(Stored):
+    """Sequences that were planned together. A dataset that grows gets another; those before it stay as they are."""
+
+    sequences: int
+    frames: int
+    selection_sha256: str
+    """Of every window up to the end of this segment."""
+
+
+class DatasetIdentity(Stored):
+    """Two builds with equal identities write equal folders."""
+
+    version: Literal[2] = 2
+    generators: tuple[GeneratorIdentity, ...]
+    sequences_per_shard: int
+    segments: tuple[Segment, ...]
+
+    @property
+    def sequences(self) -> int:
+        return sum(segment.sequences for segment in self.segments)
+
+    @property
+    def frames(self) -> int:
+        return sum(segment.frames for segment in self.segments)
+
+    @property
+    def shards(self) -> int:
+        return self._first_shards[-1]
+
+    def span(self, shard_id: int) -> tuple[int, int]:
+        """Sequences ``[start, stop)`` of a shard. A segment begins with a shard of its own."""
+        number = next(i for i, end in enumerate(self._first_shards[1:]) if shard_id < end)
+        first = sum(segment.sequences for segment in self.segments[:number])
+        start = first + (shard_id - self._first_shards[number]) * self.sequences_per_shard
+        return start, min(start + self.sequences_per_shard, first + self.segments[number].sequences)
+
+    def generator_of(self, shard_id: int) -> int:
+        """Index of the generator that draws a shard: shares are dealt evenly, and a shard keeps its own for ever."""
+        ends = list(accumulate(generator.share for generator in self.generators))
+        for index, end in enumerate(ends[:-1]):
+            if int((shard_id + 1) * end + 1e-9) > int(shard_id * end + 1e-9):
+                return index
+        return len(ends) - 1
+
+    @cached_property
+    def _first_shards(self) -> tuple[int, ...]:
+        shards = (-(-segment.sequences // self.sequences_per_shard) for segment in self.segments)
+        return (0, *accumulate(shards))

@@ -1,0 +1,202 @@
+"""Where a dataset lies: a folder that every worker sees, or a prefix in an S3 bucket (``shards/s3_store.py``).
+
+Names are flat. A name is *created* once, and the first creator wins: so two builders of one shard agree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Protocol
+
+from drpose_ray.errors import InputError
+from drpose_ray.publish import replace_when_complete
+
+STALE_AFTER_S: Final = 24 * 3600.0
+"""Work in progress of another host counts as abandoned after this time without a change."""
+
+
+class Store(Protocol):
+    """A flat collection of named, immutable files."""
+
+    location: str
+    """What a user wrote: a path or ``s3://bucket/prefix``."""
+
+    def sizes(self) -> Mapping[str, int]:
+        """Bytes of everything that is stored, by name."""
+
+    def size(self, name: str) -> int | None:
+        """Bytes of one name, or None if there is none."""
+
+    def read(self, name: str) -> bytes | None:
+        """All bytes of a small file, or None if there is none."""
+
+    def fetch(self, name: str) -> Path:
+        """A local file with the bytes of ``name``. Raises FileNotFoundError."""
+
+    def create(self, name: str, file: Path) -> bool:
+        """Store the bytes of ``file`` as ``name``, whole or not at all; False if the name is taken by other bytes.
+
+        ``file`` is used up.
+        """
+
+    def write(self, name: str, data: bytes) -> None:
+        """Store a small file, whole or not at all, in place of what has that name."""
+
+    def delete(self, name: str) -> None:
+        """Forget ``name``, if there is one."""
+
+    def part(self, name: str) -> Path:
+        """Where this process may write ``name`` before it is created: the folder exists, the file may not."""
+
+    def save_part(self, name: str) -> None:
+        """Keep this process's part of ``name`` so that another machine may go on with it."""
+
+    def parts(self, name: str) -> list[Path]:
+        """Local files with what was written of ``name`` by anybody, living or dead."""
+
+    def sweep(self, name: str | None = None) -> None:
+        """Remove parts: this process's of ``name``, and without a name all whose writers are gone."""
+
+
+def open_store(location: Path | str) -> Store:
+    """The store at ``location``; nothing is written or even looked at yet."""
+    if str(location).startswith("s3:/"):
+        from drpose_ray.shards.s3_store import S3Store
+
+        return S3Store(str(location))
+    return FolderStore(Path(location))
+
+
+def absolute_location(location: Path | str) -> str:
+    """The same place for a worker whose current directory is another."""
+    return str(location) if str(location).startswith("s3:/") else str(Path(location).absolute())
+
+
+def is_part(name: str) -> bool:
+    return ".part." in name or ".tmp." in name
+
+
+class FolderStore:
+    """A folder; parts lie in it too, so every node that sees the folder can go on with them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.location = str(folder)
+
+    def sizes(self) -> dict[str, int]:
+        if not self.folder.exists():
+            return {}
+        try:
+            entries = list(os.scandir(self.folder))
+        except OSError as error:
+            raise InputError(
+                f"cannot use the dataset folder ({error.strerror})", file=self.folder, remedy="choose a readable folder"
+            ) from error
+        sizes = {}
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):  # a part that was renamed meanwhile
+                sizes[entry.name] = entry.stat().st_size
+        return sizes
+
+    def size(self, name: str) -> int | None:
+        path = self.folder / name
+        return path.stat().st_size if path.is_file() else None
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            return (self.folder / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def fetch(self, name: str) -> Path:
+        path = self.folder / name
+        if not path.is_file():
+            raise FileNotFoundError(path)
+        return path
+
+    def create(self, name: str, file: Path) -> bool:
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
+        try:
+            os.link(file, self.folder / name)  # unlike a rename, this fails if the name is taken
+        except FileExistsError:
+            return False
+        except PermissionError:  # file systems without hard links; equal bytes then replace each other
+            file.replace(self.folder / name)
+            return True
+        file.unlink()
+        return True
+
+    def write(self, name: str, data: bytes) -> None:
+        with replace_when_complete(self.folder / name) as temporary:
+            temporary.write_bytes(data)
+
+    def delete(self, name: str) -> None:
+        (self.folder / name).unlink(missing_ok=True)
+
+    def part(self, name: str) -> Path:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"cannot write output ({error.strerror})", file=self.folder, remedy="choose a writable output folder"
+            ) from error
+        return self.folder / f"{name}.part.{this_writer()}"
+
+    def save_part(self, name: str) -> None:
+        """It lies in the folder already."""
+
+    def parts(self, name: str) -> list[Path]:
+        return sorted(self.folder.glob(f"{name}.part.*"))
+
+    def sweep(self, name: str | None = None) -> None:
+        if name is not None:
+            self.part(name).unlink(missing_ok=True)
+            return
+        for present in self.sizes():
+            if is_part(present) and writer_is_gone(self.folder / present):
+                self.delete(present)
+
+
+def this_writer() -> str:
+    """Host and process: two containers that share a folder have equal process numbers."""
+    return f"{socket.gethostname()}.{os.getpid()}"
+
+
+def writer_is_gone(part: Path) -> bool:
+    """Whether the process that wrote a part (see :func:`this_writer`) can no longer go on with it."""
+    marker = ".part." if ".part." in part.name else ".tmp."
+    host, _, process = part.name.partition(marker)[2].rpartition(".")
+    if host == socket.gethostname() and process.isdigit():
+        return not _is_alive(int(process))
+    try:
+        return time.time() - part.stat().st_mtime > STALE_AFTER_S
+    except FileNotFoundError:
+        return True
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def copy_start(source: Path, target: Path, length: int) -> None:
+    """Make ``target`` the first ``length`` bytes of ``source``."""
+    with source.open("rb") as reader, target.open("wb") as writer:
+        left = length
+        while left:
+            block = reader.read(min(left, 2**20))
+            if not block:
+                raise EOFError(f"{source} has fewer than {length} bytes")
+            writer.write(block)
+            left -= len(block)
