@@ -52,6 +52,11 @@ def load_config(cls: type[C], argv: Sequence[str] | None = None) -> C:
         raise _explain(cls, error, flags, file) from error
 
 
+def absolute(path: Path) -> Path:
+    """``path`` for a process in another folder. A place in a bucket, ``s3://b/p``, as a Path ``s3:/b/p``, stays."""
+    return path if path.parts[:1] == ("s3:",) else path.absolute()
+
+
 def dump_config(config: Config, path: Path) -> None:
     """Publish ``config`` as YAML; ``--config path`` alone then gives back an equal configuration."""
     with replace_when_complete(path) as temporary:
@@ -63,9 +68,9 @@ def with_absolute_paths(config: C) -> C:
     changes: dict[str, Any] = {}
     for name, value in config:
         if isinstance(value, Path):
-            changes[name] = value.absolute()
+            changes[name] = absolute(value)
         elif isinstance(value, tuple):
-            changes[name] = tuple(item.absolute() if isinstance(item, Path) else item for item in value)
+            changes[name] = tuple(absolute(item) if isinstance(item, Path) else item for item in value)
         elif isinstance(value, Config):
             changes[name] = with_absolute_paths(value)
     return config.model_copy(update=changes)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from drpose_ray.config import Config, load_config, with_absolute_paths
+from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
 from drpose_ray.finetune.conditions.on_ray import EncodeTask, encode_on_ray
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.runs import RunSettings, Summary, open_run
@@ -61,7 +61,7 @@ CONFIG, SUMMARY = EncodeConditionsConfig, EncodeConditionsSummary
 def main(argv: Sequence[str] | None = None) -> None:
     config = with_absolute_paths(load_config(CONFIG, argv))
     task = EncodeTask(
-        dataset=config.dataset.absolute(), model=config.finetune.base, output=config.output.absolute(),
+        dataset=absolute(config.dataset), model=config.finetune.base, output=absolute(config.output),
         text_embeddings=config.finetune.text_embeddings, samples_per_call=config.encode.samples_per_call,
         workers=config.encode.workers, gpus_per_worker=config.encode.gpus_per_worker,
     )  # fmt: skip

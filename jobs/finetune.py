@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import Field
 
-from drpose_ray.config import Config, load_config, with_absolute_paths
+from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.finetune.on_ray import SAMPLES, FinetuneTask, finetune_on_ray
@@ -61,7 +61,7 @@ CONFIG, SUMMARY = FinetuneJobConfig, FinetuneSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = with_absolute_paths(load_config(CONFIG, argv))
-    dataset = config.dataset.absolute()
+    dataset = absolute(config.dataset)
     settings = config.finetune.model_copy(update={"dataset": dataset})
     settings.check_files()
     task = FinetuneTask(

@@ -19,6 +19,7 @@ from drpose_ray.synthesis.clothed_body import ClothedBody
 from drpose_ray.synthesis.config import ClothedBodyConfig
 from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
 from drpose_ray.synthesis.people_sets import PeopleConfig, people_windows, training_clips
+from drpose_ray.synthesis.progress import ProgressLine
 from jobs import run_job
 
 
@@ -53,8 +54,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = config.run.folder / "people" / name
         plan = plan_build(windows, make_generator(), folder, config.people.per_shard)
 
-        def report(row: ShardRow, name: str = name) -> None:
-            print(f"{name}: {row.name}, {row.frames_ok} people", flush=True)
+        lines = ProgressLine()
+
+        def report(row: ShardRow, left: int, name: str = name, lines: ProgressLine = lines) -> None:
+            print(f"{name}: {lines.line(row, left)}", flush=True)
 
         frames[name] = build_on_ray(plan, [GeneratorPool(make_generator, config.people.workers)], report).frames_ok
     with open_run(config, config.run.folder / "render_people", "render_people") as run:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from drpose_ray.config import Config, load_config, with_absolute_paths
+from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
 from drpose_ray.evaluate.config import EvaluateConfig
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.loaders import Loaders
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = with_absolute_paths(load_config(CONFIG, argv))
     config.finetune.check_files()
     shards = config.run.folder / "shards"
-    dataset = (config.finetune.dataset or shards / "train").absolute()
+    dataset = absolute(config.finetune.dataset or shards / "train")
     trials = list_trials(config.sweep, config.finetune.model_copy(update={"dataset": dataset}))
     judge = ValidationJudge(
         poses=config.sweep.validation or shards / "val",

@@ -1,6 +1,8 @@
-"""Poses to images (Sec. 3.2): draw every selected window and store it in shards. A rerun builds what is missing.
+"""Poses to images (Sec. 3.2): draw selected windows and store them in shards. A rerun builds what is missing.
 
-python -m jobs.synthesize --config configs/small.yaml --synthesis.split test
+Normal:   python -m jobs.synthesize --config configs/small.yaml --synthesis.split test
+Growing:  the same with a larger --synthesis.num_poses, and a selection that was continued by jobs/select_poses.py
+To S3:    --synthesis.output s3://bucket/drpose15k/train
 """
 
 from __future__ import annotations
@@ -9,20 +11,23 @@ import functools
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import Field
 
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
-from drpose_ray.config import Config, load_config
+from drpose_ray.config import Config, absolute, load_config
+from drpose_ray.errors import InputError
 from drpose_ray.poses.selection import read_selection
+from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.runs import RunSettings, Summary, open_run
-from drpose_ray.shards.manifest import ShardRow
+from drpose_ray.shards.manifest import Manifest, ShardRow, read_plan
 from drpose_ray.synthesis.build import plan_build
 from drpose_ray.synthesis.clothed_body import ClothedBody
-from drpose_ray.synthesis.config import MimoConfig, SynthesisConfig
+from drpose_ray.synthesis.config import ClothedBodyConfig, MimoConfig, SynthesisConfig
 from drpose_ray.synthesis.mimo import MimoAnimation
 from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
-from drpose_ray.synthesis.pose_to_image import PoseToImage
+from drpose_ray.synthesis.progress import ProgressLine
 from jobs import run_job
 
 
@@ -46,6 +51,7 @@ class SynthesizeSummary(Summary):
 
     dataset: str = Field(description="folder of the shards and their manifest")
     sequences: int = Field(description="windows, each one person")
+    sequences_ok: int = Field(description="of them with at least one good frame")
     shards: int
     shards_built_now: int = Field(description="the others were there from an earlier attempt")
     frames_ok: int
@@ -55,48 +61,105 @@ class SynthesizeSummary(Summary):
 
 CONFIG, SUMMARY = SynthesizeConfig, SynthesizeSummary
 
-
-def choose_generator(config: SynthesizeConfig) -> Callable[[], PoseToImage]:
-    """MIMO where it is configured, the clothed body otherwise; paths are absolute, for workers in other folders."""
-    chosen = config.synthesis.mimo or config.synthesis.clothed_body
-    # The free body is exported once, here, and not by every worker at the same time.
-    paths = {"body": (chosen.body or ensure_body(BODY_CACHE)).absolute()}
-    if isinstance(chosen, MimoConfig):
-        paths |= {name: getattr(chosen, name).absolute() for name in ("weights", "photos", "colour_table")}
-        return functools.partial(MimoAnimation, chosen.model_copy(update=paths), config.run.seed)
-    return functools.partial(ClothedBody, chosen.model_copy(update=paths), config.run.seed)
+C = TypeVar("C", ClothedBodyConfig, MimoConfig)
 
 
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
     windows = read_selection(config.selection, config.synthesis.split)
-    make_generator = choose_generator(config)
-    plan = plan_build(windows, make_generator(), config.output, config.synthesis.sequences_per_shard)
-    built: list[ShardRow] = []
+    wanted = num_wanted(windows, config)
+    lines = ProgressLine()
 
-    def report(row: ShardRow) -> None:
-        built.append(row)
-        failed = row.frames_failed + row.frames_filtered
-        print(f"{row.name}: {row.frames_ok} frames, {failed} failed or filtered ({len(built)} built)", flush=True)
+    def report(row: ShardRow, left: int) -> None:
+        print(lines.line(row, left), flush=True)
 
-    gpus = config.synthesis.mimo.gpus_per_worker if config.synthesis.mimo else 0
-    manifest = build_on_ray(plan, [GeneratorPool(make_generator, config.synthesis.workers, gpus)], report)
+    manifest = synthesize(config, windows, wanted, report)
     with open_run(config, config.run.folder / "synthesize" / config.synthesis.split, "synthesize") as run:
         run.finish(
             SynthesizeSummary(
-                dataset=str(plan.location),
+                dataset=str(config.output),
                 sequences=manifest.identity.sequences,
+                sequences_ok=manifest.sequences_ok,
                 shards=len(manifest.shards),
-                shards_built_now=len(built),
+                shards_built_now=lines.shards,
                 frames_ok=manifest.frames_ok,
                 frames_failed=manifest.frames_failed,
                 frames_filtered=manifest.frames_filtered,
             )
         )
-    print(
-        f"{manifest.frames_ok} of {manifest.identity.frames} frames in {len(manifest.shards)} shards: {plan.location}"
+    frames = f"{manifest.frames_ok} of {manifest.identity.frames} frames"
+    print(f"{frames} in {len(manifest.shards)} shards: {config.output}")
+
+
+def synthesize(
+    config: SynthesizeConfig, windows: Sequence[PoseWindow], wanted: int, report: Callable[[ShardRow, int], None]
+) -> Manifest:
+    """Build the dataset of the first ``wanted`` windows, and of as many more as replace rejected ones."""
+    pools = choose_pools(config)
+    *beside, generator = (pool.make() for pool in pools)
+    shares = [(each, config.synthesis.clothed_share) for each in beside]
+    planned = wanted
+    if config.synthesis.replace_rejected and (before := read_plan(config.output)):
+        planned = max(wanted, before.sequences)  # an earlier run drew replacements already
+    while True:
+        plan = plan_build(
+            windows[:planned],
+            generator,
+            config.output,
+            config.synthesis.sequences_per_shard,
+            beside=shares,
+            attempts=config.synthesis.attempts,
+        )
+        manifest = build_on_ray(plan, pools, report)
+        missing = wanted - manifest.sequences_ok
+        if not config.synthesis.replace_rejected or missing <= 0:
+            return manifest
+        if planned == len(windows):
+            print(f"{missing} rejected sequences are not replaced: the selection holds no more windows")
+            return manifest
+        planned = min(planned + missing, len(windows))
+
+
+def num_wanted(windows: Sequence[PoseWindow], config: SynthesizeConfig) -> int:
+    """Windows that hold ``num_poses`` frames. Raises InputError if the selection has fewer."""
+    num_poses = config.synthesis.num_poses
+    if num_poses is None:
+        return len(windows)
+    length = len(windows[0].frames)
+    wanted = -(-num_poses // length)
+    if wanted > len(windows):
+        raise InputError(
+            f"the selection holds {len(windows)} windows of {length} poses",
+            file=config.selection,
+            field="synthesis.num_poses",
+            value=num_poses,
+            remedy=f"continue it: python -m jobs.select_poses --poses.num_{config.synthesis.split} {wanted}"
+            " --poses.continues <its picks.npz> with another --run.folder",
+        )
+    return wanted
+
+
+def choose_pools(config: SynthesizeConfig) -> list[GeneratorPool]:
+    """MIMO where it is configured, with clothed bodies beside it if they have a share; clothed bodies otherwise."""
+    synthesis, seed = config.synthesis, config.run.seed
+    clothed = GeneratorPool(functools.partial(ClothedBody, _placed(synthesis.clothed_body), seed), synthesis.workers)
+    if synthesis.mimo is None:
+        return [clothed]
+    mimo = GeneratorPool(
+        functools.partial(MimoAnimation, _placed(synthesis.mimo), seed),
+        synthesis.workers,
+        synthesis.mimo.gpus_per_worker,
     )
+    return [clothed, mimo] if synthesis.clothed_share else [mimo]
+
+
+def _placed(chosen: C) -> C:
+    """Paths that hold for workers in other folders; the free body is exported once, here, and not by every worker."""
+    changes = {"body": absolute(chosen.body or ensure_body(BODY_CACHE))}
+    if isinstance(chosen, MimoConfig):
+        changes |= {name: absolute(getattr(chosen, name)) for name in ("weights", "photos", "colour_table")}
+    return chosen.model_copy(update=changes)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
+from drpose_ray.config import absolute
 from drpose_ray.errors import InputError
 from drpose_ray.publish import replace_when_complete
 
@@ -64,7 +65,7 @@ class Store(Protocol):
 
 
 def open_store(location: Path | str) -> Store:
-    """The store at ``location``; nothing is written or even looked at yet."""
+    """The store at ``location``; nothing is written or even looked at yet. As a Path ``s3://`` has become ``s3:/``."""
     if str(location).startswith("s3:/"):
         from drpose_ray.shards.s3_store import S3Store
 
@@ -74,7 +75,7 @@ def open_store(location: Path | str) -> Store:
 
 def absolute_location(location: Path | str) -> str:
     """The same place for a worker whose current directory is another."""
-    return str(location) if str(location).startswith("s3:/") else str(Path(location).absolute())
+    return str(absolute(Path(location)))
 
 
 def is_part(name: str) -> bool:

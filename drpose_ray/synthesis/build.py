@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,8 +29,8 @@ from drpose_ray.shards.store import absolute_location, open_store
 from drpose_ray.shards.write import ShardWriter
 from drpose_ray.synthesis.pose_to_image import PoseToImage, generate_record, settings_sha256
 
-Progress = Callable[[ShardRow], None]
-"""Called once per shard as it is finished."""
+Progress = Callable[[ShardRow, int], None]
+"""Called once per shard as it is finished, with its row and the number of sequences that are left to do."""
 
 _WINDOWS_AT_ONCE: Final = 1024
 
@@ -94,6 +94,12 @@ def unfinished_shards(plan: BuildPlan) -> list[int]:
     return [i for i in range(plan.identity.shards) if i not in finished]
 
 
+def num_sequences(plan: BuildPlan, shard_ids: Iterable[int]) -> int:
+    """Sequences of these shards together."""
+    spans = map(plan.identity.span, shard_ids)
+    return sum(stop - start for start, stop in spans)
+
+
 def build_shard(plan: BuildPlan, shard_id: int, generator: PoseToImage) -> ShardRow:
     """Generate and publish one shard, going on where an earlier attempt stopped.
 
@@ -116,8 +122,12 @@ def build(plan: BuildPlan, generator: PoseToImage, progress: Progress) -> Manife
     Raises InputError if the place cannot be written or belongs to another dataset.
     """
     open_dataset(plan.location, plan.identity)
-    for shard_id in unfinished_shards(plan):
-        progress(build_shard(plan, shard_id, generator))
+    todo = unfinished_shards(plan)
+    left = num_sequences(plan, todo)
+    for shard_id in todo:
+        row = build_shard(plan, shard_id, generator)
+        left -= row.sequences
+        progress(row, left)
     return complete_dataset(plan.location, plan.identity)
 
 

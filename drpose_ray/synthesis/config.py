@@ -61,13 +61,30 @@ class SynthesisConfig(Config):
     output: Path | None = Field(default=None, description="dataset folder; by default shards/<split> in the run folder")
     clothed_body: ClothedBodyConfig = ClothedBodyConfig()
     mimo: MimoConfig | None = Field(default=None, description="draw with MIMO instead of the clothed body")
+    num_poses: int | None = Field(
+        default=None,
+        ge=1,
+        description="frames to draw, null: all; more than are there let the dataset grow",
+    )
+    replace_rejected: bool = Field(
+        default=False, description="draw the next picks in place of sequences without one good frame"
+    )
+    attempts: int = Field(default=2, ge=1, le=10, description="how often a sequence is drawn until it counts as failed")
+    clothed_share: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of the shards that the clothed body draws on CPUs beside MIMO",
+    )
     sequences_per_shard: int = Field(
         default=16, ge=1, le=1000, description="windows per shard: the unit of work and of resuming"
     )
-    workers: int = Field(default=2, ge=1, description="generators that run at once, one CPU each")
+    workers: int = Field(default=2, ge=1, description="generators of each kind that run at once, one CPU each")
 
     @model_validator(mode="after")
-    def _check_views(self) -> SynthesisConfig:
+    def _check_mimo(self) -> SynthesisConfig:
+        if self.clothed_share and not self.mimo:
+            raise ValueError("clothed_share is beside MIMO: give mimo, or leave it out")
         if self.mimo and self.clothed_body.multiview:
             raise ValueError("MIMO draws no six views: leave out mimo, or set clothed_body.multiview to false")
         return self

@@ -18,7 +18,7 @@ import ray.data
 from drpose_ray.errors import InputError
 from drpose_ray.on_ray import local_or_cluster_ray
 from drpose_ray.shards.manifest import Manifest, ShardRow, complete_dataset, open_dataset
-from drpose_ray.synthesis.build import BuildPlan, Progress, build_shard, unfinished_shards
+from drpose_ray.synthesis.build import BuildPlan, Progress, build_shard, num_sequences, unfinished_shards
 from drpose_ray.synthesis.pose_to_image import PoseToImage
 
 
@@ -45,8 +45,10 @@ def build_on_ray(plan: BuildPlan, pools: Sequence[GeneratorPool], progress: Prog
     todo = unfinished_shards(plan)
     if todo:  # starting Ray Data costs tens of seconds even with nothing to do
         with local_or_cluster_ray(num_cpus=sum(pool.workers for pool in pools)):
+            left = num_sequences(plan, todo)
             for row in _finished_rows(plan, pools, todo):
-                progress(row)
+                left -= row.sequences
+                progress(row, left)
     return complete_dataset(plan.location, plan.identity)
 
 

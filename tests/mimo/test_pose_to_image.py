@@ -135,7 +135,8 @@ def test_the_job_draws_with_mimo_where_a_preset_has_its_section(config: MimoConf
     section = {"synthesis": {"mimo": config.model_dump(mode="json")}}
     (tmp_path / "preset.yaml").write_text(yaml.safe_dump(section))
     flags = ["--config", str(tmp_path / "preset.yaml"), "--synthesis.mimo.guidance_scale", "2"]
-    generator = synthesize.choose_generator(load_config(synthesize.CONFIG, flags))()
+    (pool,) = synthesize.choose_pools(load_config(synthesize.CONFIG, flags))
+    generator = pool.make()
     assert isinstance(generator, MimoAnimation)
     assert generator.config.guidance_scale == 2 and generator.config.photos == config.photos
 

@@ -74,5 +74,5 @@ def make_windows(count: int, frames: int = 3, clips: dict[int, str] | None = Non
     ]
 
 
-def silent(row: ShardRow) -> None:
+def silent(row: ShardRow, left: int) -> None:
     """A Progress that tells nobody."""

@@ -42,7 +42,7 @@ def test_finished_shards_are_not_generated_again(tmp_path: Path) -> None:
     (Path(plan.location) / "shard-000001.json").unlink()
     assert unfinished_shards(plan) == [1]
     generator, rows = Stripes(), list[ShardRow]()
-    build(plan, generator, rows.append)
+    build(plan, generator, lambda row, _: rows.append(row))
     assert generator.generated == ["walk_002", "walk_003"]
     assert [row.name for row in rows] == ["shard-000001.tar"]
     assert folder_bytes(Path(plan.location)) == before

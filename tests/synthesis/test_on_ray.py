@@ -56,7 +56,7 @@ def test_ray_and_plain_builds_write_the_same_bytes_even_if_an_actor_dies(tmp_pat
     manifest = build(plain, Stripes(), silent)
     rows: list[ShardRow] = []
     marker = tmp_path / "killed"
-    assert build_on_ray(on_ray, [GeneratorPool(KilledOnce(marker), 2)], rows.append) == manifest
+    assert build_on_ray(on_ray, [GeneratorPool(KilledOnce(marker), 2)], lambda row, _: rows.append(row)) == manifest
     assert marker.exists()
     assert sorted(row.name for row in rows) == [f"shard-{i:06d}.tar" for i in range(5)]
     left = folder_bytes(Path(on_ray.location))
