@@ -14,7 +14,7 @@ from pydantic import Field
 
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.config import Config, load_config
-from drpose_ray.poses.selection import read_selection
+from drpose_ray.poses.windows_file import read_selection
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.shards.manifest import ShardRow
 from drpose_ray.synthesis.build import plan_build
@@ -34,7 +34,7 @@ class SynthesizeConfig(Config):
 
     @property
     def selection(self) -> Path:
-        return self.synthesis.selection or self.run.folder / "select_poses" / "selection.npz"
+        return self.synthesis.selection or self.run.folder / "select_poses" / "selection.parquet"
 
     @property
     def output(self) -> Path:
