@@ -26,7 +26,7 @@ from drpose_ray.evaluate.report import JudgementSummary, format_table
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.on_ray import local_or_cluster_ray
 from drpose_ray.poses.config import PosesConfig
-from drpose_ray.poses.selection import read_selection, write_selection
+from drpose_ray.poses.windows_file import read_selection, write_selection
 from drpose_ray.publish import write_json
 from drpose_ray.reward.config import RewardConfig
 from drpose_ray.runs import SUMMARY_FILE, RunSettings, Summary, open_run
@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         upstream = ""
         for stage in plan_stages(config):
             if stage.name == "challenging":
-                write_judged_poses(config, root / "judged_poses.npz")
+                write_judged_poses(config, root / "judged_poses.parquet")
             status, upstream, summary = run_stage(stage, run.folder, upstream)
             if status:
                 return status
@@ -122,7 +122,7 @@ def plan_stages(config: PipelineConfig) -> list[Stage]:
 
     six_views = _with(
         config.synthesis,
-        selection=root / "judged_poses.npz",
+        selection=root / "judged_poses.parquet",
         mimo=None,  # judgement needs ground truth from all sides, which only a rendered body has
         clothed_body=_with(config.synthesis.clothed_body, multiview=True),
     )
@@ -153,7 +153,7 @@ def plan_stages(config: PipelineConfig) -> list[Stage]:
 
 def write_judged_poses(config: PipelineConfig, path: Path) -> None:
     """Publish the poses to judge on: the picked frames of held-out windows, and standing poses."""
-    held_out = read_selection(config.run.folder / "select_poses" / "selection.npz", config.evaluate.split)
+    held_out = read_selection(config.run.folder / "select_poses" / "selection.parquet", config.evaluate.split)
     standing = standing_windows(config.run.seed, config.evaluate.num_standing)
     write_selection(path, {"challenging": picked_frames(held_out), "standing": standing})
 

@@ -1,4 +1,4 @@
-"""Select challenging poses (Sec. 3.2): motions -> ``selection.npz``.
+"""Select challenging poses (Sec. 3.2): motions -> ``selection.parquet``.
 
 Normal:     python -m jobs.select_poses --config configs/small.yaml --poses.motions '["path/to/motions"]'
 More:       the same with another --run.folder, --poses.num_train 5000 and --poses.continues <earlier run>/picks.npz
@@ -27,14 +27,15 @@ from drpose_ray.poses.farthest import LocalSampler
 from drpose_ray.poses.motionx import gather_motions, refuse_duplicates
 from drpose_ray.poses.picks import read_picks, write_picks
 from drpose_ray.poses.pose_rows import read_pose_rows
-from drpose_ray.poses.selection import Selection, select_windows, write_selection
+from drpose_ray.poses.selection import Selection, select_windows
 from drpose_ray.poses.split import split_clips
 from drpose_ray.poses.standing import draw_standing
+from drpose_ray.poses.windows_file import write_selection
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.seeding import stream
 from jobs import run_job
 
-SELECTION_FILE = "selection.npz"
+SELECTION_FILE = "selection.parquet"
 PICKS_FILE = "picks.npz"
 
 
@@ -81,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def select(config: SelectPosesConfig, folder: Path) -> SelectPosesSummary:
-    """Write ``selection.npz``, ``picks.npz`` and ``diversity.png`` into ``folder``."""
+    """Write ``selection.parquet``, ``picks.npz`` and ``diversity.png`` into ``folder``."""
     poses, seed = config.poses, config.run.seed
     clips = _gather(poses, seed)
     earlier = read_picks(poses.continues, _sequence_settings(poses)) if poses.continues else {}

@@ -18,8 +18,7 @@ from pydantic import Field
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.config import Config, absolute, load_config
 from drpose_ray.errors import InputError
-from drpose_ray.poses.selection import read_selection
-from drpose_ray.poses.windows import PoseWindow
+from drpose_ray.poses.windows_file import WindowsFile, read_selection
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.shards.manifest import Manifest, ShardRow, read_plan
 from drpose_ray.synthesis.build import plan_build
@@ -39,7 +38,7 @@ class SynthesizeConfig(Config):
 
     @property
     def selection(self) -> Path:
-        return self.synthesis.selection or self.run.folder / "select_poses" / "selection.npz"
+        return self.synthesis.selection or self.run.folder / "select_poses" / "selection.parquet"
 
     @property
     def output(self) -> Path:
@@ -67,7 +66,7 @@ C = TypeVar("C", ClothedBodyConfig, MimoConfig)
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
-    windows = read_selection(config.selection, config.synthesis.split)
+    windows = read_selection(absolute(config.selection), config.synthesis.split)
     wanted = num_wanted(windows, config)
     lines = ProgressLine()
 
@@ -93,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def synthesize(
-    config: SynthesizeConfig, windows: Sequence[PoseWindow], wanted: int, report: Callable[[ShardRow, int], None]
+    config: SynthesizeConfig, windows: WindowsFile, wanted: int, report: Callable[[ShardRow, int], None]
 ) -> Manifest:
     """Build the dataset of the first ``wanted`` windows, and of as many more as replace rejected ones."""
     pools = choose_pools(config)
@@ -104,7 +103,7 @@ def synthesize(
         planned = max(wanted, before.sequences)  # an earlier run drew replacements already
     while True:
         plan = plan_build(
-            windows[:planned],
+            windows.first(planned),
             generator,
             config.output,
             config.synthesis.sequences_per_shard,
@@ -121,7 +120,7 @@ def synthesize(
         planned = min(planned + missing, len(windows))
 
 
-def num_wanted(windows: Sequence[PoseWindow], config: SynthesizeConfig) -> int:
+def num_wanted(windows: WindowsFile, config: SynthesizeConfig) -> int:
     """Windows that hold ``num_poses`` frames. Raises InputError if the selection has fewer."""
     num_poses = config.synthesis.num_poses
     if num_poses is None:

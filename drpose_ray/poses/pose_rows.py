@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from drpose_ray.errors import InputError
 from drpose_ray.poses.config import PosesConfig
 from drpose_ray.poses.motionx import read_motions
-from drpose_ray.poses.readers.arrays import field_names
-from drpose_ray.poses.selection import read_selection
 from drpose_ray.poses.validity import check_frames
+from drpose_ray.poses.windows_file import read_selection
 
 
 def read_pose_rows(path: Path, settings: PosesConfig) -> NDArray[np.float32]:
@@ -20,7 +19,7 @@ def read_pose_rows(path: Path, settings: PosesConfig) -> NDArray[np.float32]:
 
     What is read as motions is masked as a selection's candidates are, so that broken frames pass for no diversity.
     """
-    if path.suffix == ".npz" and path.is_file() and {"split", "frames", "motion"} <= field_names(path):
+    if path.suffix == ".parquet":
         return np.concatenate([window.motion for window in read_selection(path)])
     clips = read_motions(
         path,

@@ -1,25 +1,20 @@
-"""From clips to a selection: mask, farthest-point picks, disjoint windows (Sec. 3.2); and the file that holds it."""
+"""From clips to a selection: mask, farthest-point picks, disjoint windows (Sec. 3.2)."""
 
 from __future__ import annotations
 
-import zipfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from drpose_ray.errors import InputError
-from drpose_ray.geometry.motion_row import NUM_COLUMNS
 from drpose_ray.poses.candidates import find_candidates
 from drpose_ray.poses.clip import MotionClip
 from drpose_ray.poses.core_set import MakeSampler
 from drpose_ray.poses.farthest import LocalSampler
 from drpose_ray.poses.picks import Pick
 from drpose_ray.poses.windows import PoseWindow, window_around
-from drpose_ray.publish import replace_when_complete
 
 
 @dataclass(frozen=True)
@@ -109,61 +104,3 @@ def select_windows(
         num_short_clips=candidates.num_short_clips,
         picks=picks,
     )
-
-
-def write_selection(path: Path, windows: Mapping[str, Iterable[PoseWindow]]) -> None:
-    """Publish windows by split as an ``.npz`` of plain arrays, one entry per window; equal windows give equal bytes."""
-    pairs = [(split, window) for split, members in windows.items() for window in members]
-    fields: dict[str, Any] = {
-        "split": np.array([split for split, _ in pairs], np.str_),
-        "frames": np.stack([window.frames for _, window in pairs]),
-        "motion": np.stack([window.motion for _, window in pairs]),
-    }
-    for name, kind in _SCALARS.items():
-        fields[name] = np.array([getattr(window, name) for _, window in pairs], kind)
-    with replace_when_complete(path) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, **fields)
-
-
-def read_selection(path: Path, split: str | None = None) -> list[PoseWindow]:
-    """The windows of a selection, or of one ``split`` of it, in the order of their picks.
-
-    Raises InputError if the file is missing, damaged or not a selection, or has no such split.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            fields = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"cannot read the selection ({error})", file=path, remedy=_REMAKE) from error
-    for name in ("split", "frames", "motion", *_SCALARS):
-        if name not in fields or len(fields[name]) != len(fields["split"]):
-            raise InputError("not a selection", file=path, field=name, remedy=_REMAKE)
-    num, length = fields["frames"].shape
-    if fields["motion"].shape != (num, length, NUM_COLUMNS):
-        raise InputError(
-            "motion and frames disagree", file=path, field="motion", value=fields["motion"].shape, remedy=_REMAKE
-        )
-    chosen = [i for i in range(num) if split in (None, str(fields["split"][i]))]
-    if not chosen:
-        known = ", ".join(sorted(set(fields["split"].tolist())))
-        raise InputError("no windows of this split", file=path, field="split", value=split, remedy=f"it has: {known}")
-    return [
-        PoseWindow(
-            frames=fields["frames"][i],
-            motion=fields["motion"][i],
-            **{name: fields[name][i].item() for name in _SCALARS},
-        )
-        for i in chosen
-    ]
-
-
-_SCALARS = {
-    "sequence_id": np.str_,
-    "clip": np.str_,
-    "pick": np.int64,
-    "rank": np.int64,
-    "fps": np.float64,
-    "source": np.str_,
-    "licence": np.str_,
-}
-_REMAKE = "run jobs/select_poses.py again"

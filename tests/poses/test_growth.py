@@ -14,7 +14,8 @@ from drpose_ray.poses.clip import MotionClip
 from drpose_ray.poses.core_set import CoreSetSampler
 from drpose_ray.poses.dance import generate_dances
 from drpose_ray.poses.picks import Pick, read_picks, write_picks
-from drpose_ray.poses.selection import Selection, read_selection, select_windows, write_selection
+from drpose_ray.poses.selection import Selection, select_windows
+from drpose_ray.poses.windows_file import read_selection, write_selection
 from jobs.select_poses import main
 
 
@@ -38,7 +39,7 @@ def test_twenty_grown_to_fifty_are_the_fifty_selected_at_once(
     assert stored == few.picks
     grown = select_windows(clips, 50, 10, max_per_clip=cap, earlier=stored)
     once = select_windows(clips, 50, 10, max_per_clip=cap)
-    file = tmp_path / "selection.npz"
+    file = tmp_path / "selection.parquet"
     assert _bytes(file, grown, 20) == _bytes(file, few, 20)
     assert _bytes(file, grown, 50) == _bytes(file, once, 50)
     assert grown.picks == once.picks and grown.radius_mm == once.radius_mm
@@ -111,12 +112,12 @@ def test_job_continues_an_earlier_run_and_shows_other_sets_beside_it(tmp_path: P
         np.save(tmp_path / "motions" / f"{clip.name}.npy", rows)
     few = _run(tmp_path / "few", tmp_path / "motions", "--poses.num_train", "8")
     once = _run(tmp_path / "once", tmp_path / "motions", "--poses.num_train", "14")
-    compare = json.dumps({"few": str(few / "selection.npz"), "motions": str(tmp_path / "motions")})
+    compare = json.dumps({"few": str(few / "selection.parquet"), "motions": str(tmp_path / "motions")})
     flags = ("--poses.continues", str(few / "picks.npz"), "--poses.compare", compare, "--poses.num_train", "14")
     grown = _run(tmp_path / "grown", tmp_path / "motions", *flags)
-    for name in ("selection.npz", "picks.npz"):
+    for name in ("selection.parquet", "picks.npz"):
         assert (grown / name).read_bytes() == (once / name).read_bytes()
-    ids = [[w.sequence_id for w in read_selection(folder / "selection.npz", "train")] for folder in (few, grown)]
+    ids = [[w.sequence_id for w in read_selection(folder / "selection.parquet", "train")] for folder in (few, grown)]
     assert ids[1][:8] == ids[0]
     summary = json.loads((grown / "summary.json").read_text())
     assert {"few", "motions", "selected train"} <= summary["diversity_mm_by_set"].keys()
@@ -137,7 +138,7 @@ def test_job_refuses_a_changed_setting_and_a_name_of_its_own(
     flags += ["--run.folder", str(tmp_path / "other")]
     assert main([*flags, "--poses.window", "8", "--poses.continues", str(few / "picks.npz")]) == 2
     assert "made with window 10" in capsys.readouterr().err
-    assert main([*flags, "--poses.compare", json.dumps({"standing": str(few / "selection.npz")})]) == 2
+    assert main([*flags, "--poses.compare", json.dumps({"standing": str(few / "selection.parquet")})]) == 2
     assert "names of this job's own" in capsys.readouterr().err
     assert main([*flags, "--poses.core_set_picks", "3"]) == 2
     assert "fewer than the 4 windows" in capsys.readouterr().err

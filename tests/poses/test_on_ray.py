@@ -85,6 +85,6 @@ def test_job_over_actors_writes_the_same_files(tmp_path: Path, core_set: tuple[s
     flags += ["--poses.num_train", "12", "--poses.num_val", "0", "--poses.num_test", "3"]
     for actors in ("0", "2"):
         assert main([*flags, "--run.folder", str(tmp_path / actors), "--poses.actors", actors]) == 0
-    for name in ("selection.npz", "picks.npz", "diversity.png"):
+    for name in ("selection.parquet", "picks.npz", "diversity.png"):
         one, other = (tmp_path / actors / "select_poses" / name for actors in ("0", "2"))
         assert one.read_bytes() == other.read_bytes()

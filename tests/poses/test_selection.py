@@ -1,4 +1,4 @@
-"""Selections: disjoint valid windows in pick order, the same bytes again, and read back as written."""
+"""Selections: disjoint valid windows in pick order, and the job that writes them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from drpose_ray.poses.dance import generate_dances
 from drpose_ray.poses.farthest import farthest_points
 from drpose_ray.poses.features import pose_features
 from drpose_ray.poses.motionx import MotionClip
-from drpose_ray.poses.selection import read_selection, select_windows, write_selection
+from drpose_ray.poses.selection import select_windows
+from drpose_ray.poses.windows_file import read_selection
 from jobs.select_poses import main
 
 SHIPPED = Path(__file__).parents[2] / "data/cmu_subset/cmu_subset.npz"
@@ -54,34 +55,6 @@ def test_short_clips_are_passed_over_and_reported(dances: list[MotionClip]) -> N
         select_windows([short], 3, 10)
 
 
-def test_selection_reads_back_and_equal_windows_give_equal_bytes(dances: list[MotionClip], tmp_path: Path) -> None:
-    windows = select_windows(dances, 5, 10).windows
-    for name in ("one.npz", "two.npz"):
-        write_selection(tmp_path / name, {"train": windows[:3], "test": windows[3:]})
-    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
-    assert [window.sequence_id for window in read_selection(tmp_path / "one.npz")] == [w.sequence_id for w in windows]
-    for found, written in zip(read_selection(tmp_path / "one.npz", "test"), windows[3:], strict=True):
-        assert (found.clip, found.pick, found.rank, found.fps) == (written.clip, written.pick, written.rank, 30)
-        assert (found.source, found.licence) == (written.source, written.licence)
-        np.testing.assert_array_equal(found.motion, written.motion)
-        np.testing.assert_array_equal(found.frames, written.frames)
-
-
-def test_damaged_selections_and_unknown_splits_are_refused(dances: list[MotionClip], tmp_path: Path) -> None:
-    file = tmp_path / "selection.npz"
-    write_selection(file, {"train": select_windows(dances, 2, 10).windows})
-    with pytest.raises(InputError, match="it has: train"):
-        read_selection(file, "test")
-    with pytest.raises(InputError, match="cannot read the selection"):
-        read_selection(tmp_path / "absent.npz")
-    file.write_bytes(file.read_bytes()[:2000])
-    with pytest.raises(InputError, match="cannot read the selection"):
-        read_selection(file)
-    np.savez(file, split=np.array(["train"]))
-    with pytest.raises(InputError, match="not a selection"):
-        read_selection(file)
-
-
 SMALL = (
     "--poses.num_dance_clips",
     "4",
@@ -105,7 +78,9 @@ def test_job_selects_from_real_mocap_and_dance(tmp_path: Path) -> None:
         "test": 4,
     }
     assert summary["diversity_mm_by_set"]["selected train"] > summary["diversity_mm_by_set"]["all frames"]
-    clips = [{window.clip for window in read_selection(folder / "selection.npz", split)} for split in ("train", "test")]
+    clips = [
+        {window.clip for window in read_selection(folder / "selection.parquet", split)} for split in ("train", "test")
+    ]
     assert not clips[0] & clips[1]
     assert len(summary["splits"]["train"]["num_windows_by_source"]) == 2
     assert (folder / "diversity.png").exists()
@@ -116,4 +91,4 @@ def test_job_refuses_bad_motions_without_a_summary(tmp_path: Path, capsys: pytes
     assert main(["--run.folder", str(tmp_path / "out"), "--poses.motions", f'["{tmp_path / "empty"}"]', *SMALL]) == 2
     assert "no .npy files" in capsys.readouterr().err
     assert not (tmp_path / "out/select_poses/summary.json").exists()
-    assert not (tmp_path / "out/select_poses/selection.npz").exists()
+    assert not (tmp_path / "out/select_poses/selection.parquet").exists()

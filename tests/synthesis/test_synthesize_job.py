@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from drpose_ray.poses.selection import write_selection
+from drpose_ray.poses.windows_file import write_selection
 from drpose_ray.shards.manifest import verify
 from drpose_ray.synthesis.config import ClothedBodyConfig
 from jobs import synthesize
@@ -20,7 +20,9 @@ def _stripes(config: ClothedBodyConfig, seed: int) -> Stripes:
 @pytest.fixture
 def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(synthesize, "ClothedBody", _stripes)
-    write_selection(tmp_path / "run/select_poses/selection.npz", {"train": make_windows(5), "test": make_windows(2)})
+    write_selection(
+        tmp_path / "run/select_poses/selection.parquet", {"train": make_windows(5), "test": make_windows(2)}
+    )
     return [
         "--run.folder",
         str(tmp_path / "run"),
@@ -47,7 +49,7 @@ def test_the_job_fills_the_dataset_of_one_split_and_a_rerun_builds_nothing(
     ("extra", "problem"),
     [
         (["--synthesis.split", "holdout"], "no windows of this split"),
-        (["--synthesis.selection", "/nowhere/selection.npz"], "cannot read the selection"),
+        (["--synthesis.selection", "/nowhere/selection.parquet"], "cannot read the selection"),
         (["--synthesis.output", "/dev/null/shards"], "choose a writable"),
     ],
 )
