@@ -24,13 +24,17 @@ class RecordExtent:
     """One whole record of a tar."""
 
     header: RecordHeader
+    start: int
     end: int
-    """Bytes of the tar up to and with this record."""
+    """Its bytes in the tar are ``[start, end)``."""
 
 
-def whole_records(path: Path) -> Iterator[RecordExtent]:
-    """The records of a tar in order, up to the first that is torn or cannot be decoded."""
-    size = path.stat().st_size
+def whole_records(path: Path, *, decode: bool = True) -> Iterator[RecordExtent]:
+    """The records of a tar in order, up to the first that is torn.
+
+    With ``decode``, a record whose images or arrays cannot be decoded counts as torn too.
+    """
+    size, start = path.stat().st_size, 0
     try:
         with tarfile.open(path, "r:") as tar:
             header: RecordHeader | None = None
@@ -42,15 +46,13 @@ def whole_records(path: Path) -> Iterator[RecordExtent]:
                 data = content.read()
                 if member.name.endswith(".json"):
                     header = RecordHeader.model_validate_json(data)
-                elif member.name.endswith(".png"):
-                    decode_png(data)
-                else:
-                    decode_npy(data)
+                elif decode:
+                    (decode_png if member.name.endswith(".png") else decode_npy)(data)
                 if member.name.endswith(LAST_MEMBER):
                     if header is None or member.name != header.key + LAST_MEMBER:
                         return
-                    yield RecordExtent(header, end)
-                    header = None
+                    yield RecordExtent(header, start, end)
+                    header, start = None, end
     except (tarfile.TarError, ValidationError, ValueError, EOFError, OSError):
         return  # what comes after the last whole record is of no use
 

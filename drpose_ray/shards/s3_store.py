@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -22,8 +22,14 @@ from drpose_ray.shards.store import STALE_AFTER_S, this_writer
 MULTIPART_FROM: Final = 64 * 2**20
 """Bytes from which an object goes up in pieces of this size: a fault then costs one piece."""
 
+READ_TIMEOUT_S: Final = 60.0
+"""A store that says nothing for so long is asked again."""
+
 _UPLOADS: Final = 4
 """How often an upload that reads back wrong is made again."""
+
+_DOWNLOADS: Final = 6
+"""How often an answer that breaks off is asked for again."""
 
 _TAKEN: Final = ("PreconditionFailed", "412")
 _BUSY: Final = ("ConditionalRequestConflict", "409")
@@ -59,13 +65,8 @@ class S3Store:
             return int(head["ContentLength"])
 
     def read(self, name: str) -> bytes | None:
-        with self._clear_errors(name):
-            try:
-                response = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)
-                data: bytes = response["Body"].read()
-            except self._client.exceptions.NoSuchKey:
-                return None
-            return data
+        blocks: list[bytes] = []
+        return b"".join(blocks) if self._consume(name, blocks.append, blocks.clear) else None
 
     def fetch(self, name: str) -> Path:
         path = self._own(f"{name}.fetched.{this_writer()}")
@@ -161,10 +162,13 @@ class S3Store:
         import boto3
         from botocore.config import Config
 
-        retries = {"mode": "standard", "total_max_attempts": 8}
-        return boto3.client(
-            "s3", config=Config(retries=retries, s3={"addressing_style": "path"}, connect_timeout=10, read_timeout=60)
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": 8},
+            s3={"addressing_style": "path"},
+            connect_timeout=10,
+            read_timeout=READ_TIMEOUT_S,
         )
+        return boto3.client("s3", config=config)
 
     def _own(self, name: str) -> Path:
         self._scratch.mkdir(parents=True, exist_ok=True)
@@ -212,20 +216,30 @@ class S3Store:
 
     def _stored_sha256(self, name: str) -> str | None:
         """Of what the store gives back now: neither its checksums nor its answers are taken for it."""
-        with self._clear_errors(name):
-            for attempt in range(_UPLOADS):
-                digest = hashlib.sha256()
+        digests: list[hashlib._Hash] = []  # one per attempt
+
+        def take(block: bytes) -> None:
+            digests[-1].update(block)
+
+        found = self._consume(name, take, lambda: digests.append(hashlib.sha256()))
+        return digests[-1].hexdigest() if found else None
+
+    def _consume(self, name: str, take: Callable[[bytes], object], begin: Callable[[], object]) -> bool:
+        """Hand an object to ``take`` block by block, from the beginning after each break; False if there is none."""
+        for attempt in range(_DOWNLOADS):
+            begin()
+            with self._clear_errors(name):
                 try:
                     body = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)["Body"]
                     for block in body.iter_chunks(2**20):
-                        digest.update(block)
+                        take(block)
                 except self._client.exceptions.NoSuchKey:
-                    return None
-                except _broken_streams():  # boto3 retries requests, not bodies that break off
-                    if attempt == _UPLOADS - 1:
+                    return False
+                except _broken_streams():  # boto3 tries requests again, not bodies that break off
+                    if attempt == _DOWNLOADS - 1:
                         raise
                     continue
-                return digest.hexdigest()
+                return True
         raise AssertionError("unreachable")
 
     @contextlib.contextmanager

@@ -75,7 +75,8 @@ def open_store(location: Path | str) -> Store:
 
 def absolute_location(location: Path | str) -> str:
     """The same place for a worker whose current directory is another."""
-    return str(absolute(Path(location)))
+    place = absolute(Path(location))
+    return f"s3://{'/'.join(place.parts[1:])}" if place.parts[0] == "s3:" else str(place)
 
 
 def is_part(name: str) -> bool:

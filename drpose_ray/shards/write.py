@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from drpose_ray.errors import InputError
-from drpose_ray.shards.extents import Tally, describe_shard, whole_records
+from drpose_ray.shards.extents import RecordExtent, Tally, describe_shard, whole_records
 from drpose_ray.shards.manifest import ShardRow, create_sidecar, shard_name
 from drpose_ray.shards.record import SequenceRecord, encode_members
 from drpose_ray.shards.store import Store, copy_start, open_store
@@ -80,8 +80,7 @@ class ShardWriter:
 
     def add(self, record: SequenceRecord) -> None:
         """Append ``record`` and hand its bytes to the operating system."""
-        if record.key in self._tally.keys:
-            raise ValueError(f"two records have the key {record.key}")
+        self._refuse_twice(record.key)
         try:
             for name, data in encode_members(record):
                 self._tar.addfile(_plain_member(name, len(data)), io.BytesIO(data))
@@ -89,6 +88,27 @@ class ShardWriter:
         except OSError as error:
             raise _clear(error, self._part) from error
         self._tally.add(record.key, record.status)
+        self._save_part_in_time()
+
+    def copy(self, source: Path, record: RecordExtent) -> None:
+        """Append a record of another shard as it is, without decoding it."""
+        self._refuse_twice(record.header.key)
+        try:
+            with source.open("rb") as stream:
+                stream.seek(record.start)
+                self._file.write(stream.read(record.end - record.start))
+            self._file.flush()
+        except OSError as error:
+            raise _clear(error, self._part) from error
+        self._tar.offset += record.end - record.start  # closing pads to a whole block
+        self._tally.add(record.header.key, record.header.status)
+        self._save_part_in_time()
+
+    def _refuse_twice(self, key: str) -> None:
+        if key in self._tally.keys:
+            raise ValueError(f"two records have the key {key}")
+
+    def _save_part_in_time(self) -> None:
         if time.monotonic() - self._saved_at > SAVE_PART_EVERY_S:
             self._save_part()
 

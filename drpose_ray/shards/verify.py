@@ -1,0 +1,95 @@
+"""Is a finished dataset still what its manifest says? And if not: clearing away what a rebuild then makes anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from drpose_ray.errors import InputError
+from drpose_ray.publish import file_sha256
+from drpose_ray.shards.manifest import (
+    COMPLETE,
+    MANIFEST,
+    PLAN,
+    ShardRow,
+    read_manifest,
+    read_plan,
+    shard_name,
+    sidecar_name,
+)
+from drpose_ray.shards.store import Store, is_part, open_store
+
+Kind = Literal["missing", "torn", "altered", "unmarked", "extra", "left over"]
+
+EXPLANATIONS: Final[dict[Kind, str]] = {
+    "missing": "a shard of the manifest is not there",
+    "torn": "the shard has not the length in the manifest",
+    "altered": "the shard's sha256 is not the manifest's",
+    "unmarked": "the shard's sidecar is missing or another's",
+    "extra": "the file is not of this dataset",
+    "left over": "a part of a shard whose writer is gone",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as the manifest says."""
+
+    kind: Kind
+    name: str
+
+
+def inspect(location: Path | str, checked: Callable[[ShardRow], None] = lambda _: None) -> Iterator[Finding]:
+    """Hash every shard again and compare every name. ``checked`` is told of each shard that was hashed.
+
+    Raises InputError if the dataset is not finished.
+    """
+    manifest, store = read_manifest(location), open_store(location)
+    sizes = store.sizes()
+    for row in manifest.shards:
+        sidecar = store.read(sidecar_name(row.name))
+        if row.name not in sizes:
+            yield Finding("missing", row.name)
+        elif sizes[row.name] != row.bytes:
+            yield Finding("torn", row.name)
+        elif not _has_sha256(store, row):
+            yield Finding("altered", row.name)
+        elif sidecar is None or row.sha256.encode() not in sidecar:
+            yield Finding("unmarked", row.name)
+        checked(row)
+    known = {PLAN, MANIFEST, COMPLETE}
+    known |= {name for row in manifest.shards for name in (row.name, sidecar_name(row.name))}
+    # A dataset that is growing has shards that its manifest does not know yet.
+    known |= {n for i in range(_planned(location)) for n in (shard_name(i), sidecar_name(shard_name(i)))}
+    for name in sorted(sizes.keys() - known):
+        yield Finding("left over" if is_part(name) else "extra", name)
+
+
+def repair(location: Path | str, findings: list[Finding]) -> None:
+    """Remove damaged shards, with their sidecars, and left-over parts; the next build makes the shards again.
+
+    Raises InputError, touching nothing, if there are files of somebody else.
+    """
+    foreign = [finding.name for finding in findings if finding.kind == "extra"]
+    if foreign:
+        raise InputError(
+            "the dataset's folder holds other files", file=f"{location}/{foreign[0]}", remedy="move them elsewhere"
+        )
+    store = open_store(location)
+    for finding in findings:
+        if finding.kind != "unmarked":
+            store.delete(finding.name)
+        if finding.kind != "left over":
+            store.delete(COMPLETE)  # before the shard is gone for good: nobody should take the rest for the whole
+            store.delete(sidecar_name(finding.name))
+
+
+def _has_sha256(store: Store, row: ShardRow) -> bool:
+    return file_sha256(store.fetch(row.name)) == row.sha256
+
+
+def _planned(location: Path | str) -> int:
+    plan = read_plan(location)
+    return plan.shards if plan else 0

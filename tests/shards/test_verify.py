@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from drpose_ray.errors import InputError
+from drpose_ray.shards.verify import inspect, repair
+from drpose_ray.synthesis.build import BuildPlan, build, plan_build
+from tests.synthesis.stripes import Stripes, make_windows, silent
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> BuildPlan:
+    plan = plan_build(make_windows(7), Stripes(), tmp_path / "dataset", 2)
+    build(plan, Stripes(), silent)
+    return plan
+
+
+def files(plan: BuildPlan) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Path(plan.location).iterdir()}
+
+
+def _delete(shard: Path) -> None:
+    shard.unlink()
+
+
+def _tear(shard: Path) -> None:
+    shard.write_bytes(shard.read_bytes()[:1000])
+
+
+def _alter(shard: Path) -> None:
+    data = bytearray(shard.read_bytes())
+    data[3000] ^= 1
+    shard.write_bytes(data)
+
+
+def _unmark(shard: Path) -> None:
+    shard.with_suffix(".json").unlink()
+
+
+def _mark_wrongly(shard: Path) -> None:
+    other = shard.with_name("shard-000000.json")
+    shard.with_suffix(".json").write_bytes(other.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("damage", "kind"),
+    [
+        (_delete, "missing"),
+        (_tear, "torn"),
+        (_alter, "altered"),
+        (_unmark, "unmarked"),
+        (_mark_wrongly, "unmarked"),
+    ],
+)
+def test_damage_is_found_and_named_and_a_repaired_dataset_is_rebuilt_to_the_same_bytes(
+    plan: BuildPlan, damage: Callable[[Path], None], kind: str
+) -> None:
+    before = files(plan)
+    damage(Path(plan.location) / "shard-000002.tar")
+    findings = list(inspect(plan.location))
+    assert [(finding.kind, finding.name) for finding in findings] == [(kind, "shard-000002.tar")]
+    repair(plan.location, findings)
+    generator = Stripes()
+    build(plan, generator, silent)
+    assert generator.generated == ["walk_004", "walk_005"]
+    assert files(plan) == before and list(inspect(plan.location)) == []
+
+
+def test_left_over_parts_are_removed_and_foreign_files_are_not(plan: BuildPlan) -> None:
+    before = files(plan)
+    part = Path(plan.location) / "shard-000002.tar.part.another-host.1"
+    part.write_bytes(b"half")
+    findings = list(inspect(plan.location))
+    assert [(finding.kind, finding.name) for finding in findings] == [("left over", part.name)]
+    repair(plan.location, findings)
+    assert files(plan) == before
+
+    (Path(plan.location) / "thesis.tex").write_text("precious")
+    _tear(Path(plan.location) / "shard-000000.tar")
+    findings = list(inspect(plan.location))
+    assert {finding.kind for finding in findings} == {"torn", "extra"}
+    with pytest.raises(InputError, match=r"thesis\.tex"):
+        repair(plan.location, findings)
+    assert (Path(plan.location) / "shard-000000.json").exists()
