@@ -97,9 +97,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     with open_run(config, config.folder, "evaluate") as run:
         latents = {poses.name: _generate(config, models, poses) for poses in sets}
         tables = {poses.name: _judge(judges, models[BASE], latents[poses.name], poses) for poses in sets}
-        verdicts = compare(tables["challenging"], tables["standing"], config.run.seed)
-        floors = {poses.name: fixed_mask_iou(poses.masks[:, list(NOVEL_VIEWS)]) for poses in sets}
-        summary = summarise(tables, verdicts, config.twins(), config.run.seed, floors)
+        floors = {poses.name: fixed_mask_iou(poses.masks[:, list(NOVEL_VIEWS)]).numpy() for poses in sets}
+        verdicts = compare(tables["challenging"], tables["standing"], floors["standing"], config.run.seed)
+        means = {name: float(values.mean()) for name, values in floors.items()}
+        summary = summarise(tables, verdicts, config.twins(), config.run.seed, means)
         challenging = sets[0]
         shown = pick_examples(tables[challenging.name][BASE], tables[challenging.name][DRPOSE])
         write_per_pose(config.folder / PER_POSE_FILE, tables)

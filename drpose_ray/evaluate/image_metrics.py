@@ -52,20 +52,22 @@ def silhouette_iou(mask: torch.Tensor, truth_mask: torch.Tensor) -> torch.Tensor
     return torch.where(union > 0, intersection / union.clamp(min=1), 1.0)
 
 
-def fixed_mask_iou(masks: torch.Tensor) -> float:
-    """Mean silhouette IoU of the best single mask per view, drawn for everybody; masks (N, V, h, w) bool.
+def fixed_mask_iou(masks: torch.Tensor) -> torch.Tensor:
+    """(N,) silhouette IoU, mean over views, of the best single mask per view, drawn for everybody.
 
-    The mask of a view is where more than a share of the people are, with the share that scores best.
+    Args:
+        masks: (N, V, h, w) bool. The mask of a view is where more than a share of the people are, with the share that
+            scores best on average. It knows what people have in common and nothing of any one of them.
     """
     shares = masks.double().mean(0)
     best = []
     for view in range(masks.shape[1]):
         ious = [
-            silhouette_iou((shares[view] > share).expand_as(masks[:, view]), masks[:, view]).mean()
+            silhouette_iou((shares[view] > share).expand_as(masks[:, view]), masks[:, view])
             for share in torch.arange(0.05, 0.95, 0.05)
         ]
-        best.append(torch.stack(ious).max())
-    return float(torch.stack(best).mean())
+        best.append(max(ious, key=lambda iou: float(iou.mean())))
+    return torch.stack(best).mean(0)
 
 
 def normal_angle_deg(normals: torch.Tensor, truth: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

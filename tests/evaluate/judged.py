@@ -8,6 +8,7 @@ from drpose_ray.evaluate.claims import BASE, CEILING, DRPOSE, NO_KL
 from drpose_ray.evaluate.judge import METRICS, PoseTable
 
 NUM_POSES = 40
+FIXED_MASK_IOU = np.full(NUM_POSES, 0.5)
 LEVELS = {
     "pose_score": -0.48, "mpjpe_cm": 20.0, "iou": 0.6, "iou_normal": 0.58, "iou_colour": 0.62, "normal_error_deg": 50.0,
     "normal_angle_deg": 35.0,

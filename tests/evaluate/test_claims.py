@@ -8,14 +8,15 @@ import pytest
 from drpose_ray.errors import InputError
 from drpose_ray.evaluate.claims import BASE, DRPOSE, NO_KL, compare
 from drpose_ray.evaluate.judge import PoseTable
-from tests.evaluate.judged import make_judgement, make_table
+from tests.evaluate.judged import FIXED_MASK_IOU, make_judgement, make_table
 
 COLLAPSED = {"pose_score": 0.2, "psnr_normal_db": -5.0, "normal_angle_deg": 20.0}
 Tables = dict[str, dict[str, PoseTable]]
 
 
 def failing(tables: Tables) -> set[str]:
-    return {v.key for v in compare(tables["challenging"], tables["standing"], seed=0) if not v.holds}
+    verdicts = compare(tables["challenging"], tables["standing"], FIXED_MASK_IOU, seed=0)
+    return {v.key for v in verdicts if not v.holds}
 
 
 def test_a_run_that_shows_everything_passes_every_claim() -> None:
@@ -36,7 +37,8 @@ def test_a_run_that_shows_everything_passes_every_claim() -> None:
         ("challenging", NO_KL, {**COLLAPSED, "pose_score": 0.05}, "hacking"),  # not the best
         ("challenging", NO_KL, {**COLLAPSED, "psnr_normal_db": 0.0}, "hacking"),
         ("challenging", NO_KL, {**COLLAPSED, "normal_angle_deg": 0.0}, "hacking"),
-        ("standing", NO_KL, {"iou": -0.05}, "hacking"),
+        ("standing", NO_KL, {"iou": -0.05}, "hacking"),  # worse than the base, better than one mask for everybody
+        ("standing", BASE, {"iou": -0.2}, "hacking"),  # nothing to lose
     ],
 )
 def test_each_claim_fails_when_its_evidence_is_missing(

@@ -92,7 +92,7 @@ def test_drawing_only_the_easy_half_does_not_make_normals_better() -> None:
 def test_a_fixed_mask_knows_what_people_share_and_nothing_else() -> None:
     same = torch.zeros(5, 2, 8, 8, dtype=torch.bool)
     same[:, :, 2:6, 2:6] = True
-    assert fixed_mask_iou(same) == 1.0
+    assert fixed_mask_iou(same).tolist() == [1.0] * len(same)
     different = torch.zeros(4, 1, 8, 8, dtype=torch.bool)
     for i in range(4):
         different[i, 0, 2 * i : 2 * i + 2] = True  # four quarters of the image

@@ -18,7 +18,7 @@ from drpose_ray.evaluate.report import (
     summarise,
     write_report,
 )
-from tests.evaluate.judged import NUM_POSES, make_judgement, make_table
+from tests.evaluate.judged import FIXED_MASK_IOU, NUM_POSES, make_judgement, make_table
 
 TWINS = ("Anny body for SMPL-X", "weights/small for PSHuman <768 px>")
 PIXEL = bytes.fromhex(  # a valid 1 x 1 PNG
@@ -30,7 +30,7 @@ PIXEL = bytes.fromhex(  # a valid 1 x 1 PNG
 @pytest.fixture(scope="module")
 def summary() -> JudgementSummary:
     tables = make_judgement()
-    return summarise(tables, compare(tables["challenging"], tables["standing"], seed=0), TWINS, seed=0)
+    return summarise(tables, compare(tables["challenging"], tables["standing"], FIXED_MASK_IOU, seed=0), TWINS, seed=0)
 
 
 def make_example(sample_id: str) -> Example:
@@ -88,7 +88,7 @@ def test_report_is_one_file_that_loads_nothing_and_names_its_twins(tmp_path: Pat
 def test_a_failed_claim_is_shown_as_failed() -> None:
     tables = make_judgement()
     tables["challenging"][DRPOSE] = make_table(DRPOSE, "challenging", pose_score=0.1, mpjpe_cm=1.0)
-    verdicts = compare(tables["challenging"], tables["standing"], seed=0)
+    verdicts = compare(tables["challenging"], tables["standing"], FIXED_MASK_IOU, seed=0)
     summary = summarise(tables, verdicts, TWINS, seed=0)
     assert not summary.all_claims_hold
     assert "FAILS  On challenging poses DrPose beats its base" in format_table(summary)
