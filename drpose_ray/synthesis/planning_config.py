@@ -1,0 +1,43 @@
+"""Settings of the ``planning`` section: for which sizes, on what and at which price a dataset is planned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from drpose_ray.config import Config
+
+
+class GpuRate(Config):
+    """What a GPU does in the precision of the run, and what it costs."""
+
+    name: str = Field(description="for the table")
+    tflops: float = Field(gt=0, description="peak of dense matrix products, TFLOP/s, in synthesis.mimo.precision")
+    utilisation: float = Field(gt=0, le=1, description="share of the peak that is sustained")
+    price_per_hour: float | None = Field(default=None, ge=0, description="of one GPU; null: no cost is given")
+
+
+class PlanningConfig(Config):
+    """The ``planning:`` section."""
+
+    sizes: tuple[int, ...] = Field(default=(15_000, 150_000, 1_500_000), min_length=1, description="poses to plan for")
+    gpus: tuple[GpuRate, ...] = Field(
+        default=(GpuRate(name="H100-like", tflops=989, utilisation=0.2),),
+        min_length=1,
+        description="GPUs to plan for, for MIMO only; 0.2 of the peak is the facts' cautious row, not a measurement",
+    )
+    cpu_price_per_hour: float | None = Field(default=None, ge=0, description="of one core; null: no cost is given")
+    failure_rate: float = Field(default=0.01, ge=0, lt=1, description="share of windows expected to fail")
+    failures_like: Path | None = Field(
+        default=None, description="a finished dataset whose shares of failed and filtered frames are expected instead"
+    )
+    num_photos: int | None = Field(
+        default=None,
+        ge=1,
+        description="photos that MIMO animates; null: those in the folder synthesis.mimo.photos",
+    )
+    bytes_per_pixel: float | None = Field(
+        default=None, gt=0, description="of MIMO's images as they are stored; null: as rendered people take here"
+    )
+    measured_windows: int = Field(default=2, ge=1, description="windows drawn here to measure seconds and bytes")

@@ -1,0 +1,66 @@
+"""What a dataset will take: shards, bytes, GPU and CPU hours, cost, failures. Loads no weights and builds nothing.
+
+python -m jobs.plan_synthesis --config configs/small.yaml --synthesis.workers 64
+python -m jobs.plan_synthesis --config configs/paper.yaml --planning.num_photos 526 --planning.cpu_price_per_hour 0.04
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from drpose_ray.config import Config, load_config
+from drpose_ray.poses.dance import generate_dances
+from drpose_ray.poses.selection import select_windows
+from drpose_ray.poses.windows import PoseWindow
+from drpose_ray.poses.windows_file import read_selection
+from drpose_ray.runs import RunSettings, open_run
+from drpose_ray.synthesis.config import SynthesisConfig
+from drpose_ray.synthesis.estimate import SynthesisEstimate, estimate, format_estimate
+from drpose_ray.synthesis.planning_config import PlanningConfig
+from drpose_ray.synthesis.window_needs import measure_window
+from jobs import run_job
+
+
+class PlanSynthesisConfig(Config):
+    """Settings of jobs/plan_synthesis.py."""
+
+    run: RunSettings = Field(default=RunSettings(), description="where the plan is kept, and its seed")
+    synthesis: SynthesisConfig = Field(default=SynthesisConfig(), description="as it would be built")
+    planning: PlanningConfig = Field(default=PlanningConfig(), description="for which sizes, on what, at which price")
+
+    @property
+    def selection(self) -> Path:
+        return self.synthesis.selection or self.run.folder / "select_poses" / "selection.parquet"
+
+
+CONFIG, SUMMARY = PlanSynthesisConfig, SynthesisEstimate
+
+
+@run_job
+def main(argv: Sequence[str] | None = None) -> None:
+    config = load_config(CONFIG, argv)
+    few = choose_windows(config)
+    found = estimate(
+        config.synthesis,
+        config.planning,
+        measure_window(config.synthesis, config.planning, few, config.run.seed),
+    )
+    with open_run(config, config.run.folder / "plan_synthesis", "plan_synthesis") as run:
+        run.finish(found)
+    print(format_estimate(found))
+
+
+def choose_windows(config: PlanSynthesisConfig) -> list[PoseWindow]:
+    """Windows to measure: the first of the selection, or of procedural dances where nothing is selected yet."""
+    num = config.planning.measured_windows
+    if config.synthesis.selection or config.selection.exists():
+        return read_selection(config.selection, config.synthesis.split)[:num]
+    return select_windows(generate_dances(config.run.seed, num, 300), num, 10).windows
+
+
+if __name__ == "__main__":
+    sys.exit(main())
