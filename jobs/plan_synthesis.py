@@ -42,7 +42,11 @@ CONFIG, SUMMARY = PlanSynthesisConfig, SynthesisEstimate
 
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
-    config = load_config(CONFIG, argv)
+    plan_synthesis(load_config(CONFIG, argv))
+
+
+def plan_synthesis(config: PlanSynthesisConfig) -> None:
+    """Print the plan and keep it in the run folder."""
     few = choose_windows(config)
     found = estimate(
         config.synthesis,

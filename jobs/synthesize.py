@@ -2,6 +2,7 @@
 
 Normal:   python -m jobs.synthesize --config configs/small.yaml --synthesis.split test
 Growing:  the same with a larger --synthesis.num_poses, and a selection that was continued by jobs/select_poses.py
+Planning: --synthesis.dry_run true; jobs/plan_synthesis.py has the prices and rates
 To S3:    --synthesis.output s3://bucket/drpose15k/train
 """
 
@@ -28,6 +29,7 @@ from drpose_ray.synthesis.mimo import MimoAnimation
 from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
 from drpose_ray.synthesis.progress import ProgressLine
 from jobs import run_job
+from jobs.plan_synthesis import PlanSynthesisConfig, plan_synthesis
 
 
 class SynthesizeConfig(Config):
@@ -66,6 +68,9 @@ C = TypeVar("C", ClothedBodyConfig, MimoConfig)
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
+    if config.synthesis.dry_run:
+        plan_synthesis(PlanSynthesisConfig(run=config.run, synthesis=config.synthesis))
+        return
     windows = read_selection(absolute(config.selection), config.synthesis.split)
     wanted = num_wanted(windows, config)
     lines = ProgressLine()

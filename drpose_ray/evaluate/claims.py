@@ -4,8 +4,8 @@ The thresholds are constants, not settings: a preset cannot weaken a claim. Silh
 less of a person than one fixed mask per view, drawn for everybody. That is read on standing poses, where the base tells
 more; on challenging ones it hardly does, so there is little to lose (docs/log.md).
 
-Intervals are 95 % bootstrap intervals over poses of paired changes (``statistics``); each check is a test of its own and
-no correction is made for their number.
+Intervals are 95 % bootstrap intervals over poses of paired changes (``statistics``); each check is a test of its own
+and no correction is made for their number.
 """
 
 from __future__ import annotations

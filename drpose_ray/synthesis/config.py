@@ -66,6 +66,7 @@ class SynthesisConfig(Config):
         ge=1,
         description="frames to draw, null: all; more than are there let the dataset grow",
     )
+    dry_run: bool = Field(default=False, description="only say what it would take, for this size and larger ones")
     replace_rejected: bool = Field(
         default=False, description="draw the next picks in place of sequences without one good frame"
     )

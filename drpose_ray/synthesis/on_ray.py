@@ -59,19 +59,19 @@ def _finished_rows(plan: BuildPlan, pools: Sequence[GeneratorPool], todo: Sequen
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     # A shard of slow sequences takes hours; what dies is noticed otherwise.
     context.execution_no_progress_timeout_s = -1
-    shared = ray.put(plan)
     parts = []
     for index, pool in enumerate(pools):
         own = [shard_id for shard_id in todo if plan.identity.generator_of(shard_id) == index]
         if own:
-            parts.append(_build_in(pool, own, shared))
-    for row in parts[0].union(*parts[1:]).iter_rows():
+            parts.append(_build_in(pool, own, plan))
+    rows = parts[0].union(*parts[1:]) if len(parts) > 1 else parts[0]
+    for row in rows.iter_rows():
         if row["refused"]:
             raise InputError(**json.loads(row["refused"]))
         yield ShardRow.model_validate_json(row["finished"])
 
 
-def _build_in(pool: GeneratorPool, shard_ids: Sequence[int], plan: ray.ObjectRef[BuildPlan]) -> ray.data.Dataset:
+def _build_in(pool: GeneratorPool, shard_ids: Sequence[int], plan: BuildPlan) -> ray.data.Dataset:
     # One block per shard: blocks are what Ray Data retries and what it hands back as progress. One task in flight per
     # actor, so that at the end no actor holds a second shard while others have none.
     return ray.data.from_items([{"shard": i} for i in shard_ids], override_num_blocks=len(shard_ids)).map_batches(
@@ -87,9 +87,8 @@ def _build_in(pool: GeneratorPool, shard_ids: Sequence[int], plan: ray.ObjectRef
 class _ShardBuilder:
     """Lives in one actor and keeps its generator from shard to shard."""
 
-    def __init__(self, plan: ray.ObjectRef[BuildPlan], make_generator: Callable[[], PoseToImage]) -> None:
-        self._plan = ray.get(plan)
-        self._generator = make_generator()
+    def __init__(self, plan: BuildPlan, make_generator: Callable[[], PoseToImage]) -> None:
+        self._plan, self._generator = plan, make_generator()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         (shard_id,) = batch["shard"]

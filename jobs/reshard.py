@@ -1,0 +1,70 @@
+"""Several finished datasets into one, or one into shards of another size; records are copied byte for byte.
+
+python -m jobs.reshard --reshard.inputs '["outputs/a/shards/train","s3://bucket/b"]' --reshard.output outputs/both
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from drpose_ray.config import Config, load_config
+from drpose_ray.runs import RunSettings, Summary, open_run
+from drpose_ray.shards.manifest import ShardRow
+from drpose_ray.shards.reshard import reshard
+from jobs import run_job
+
+
+class ReshardSettings(Config):
+    """The ``reshard:`` section."""
+
+    inputs: tuple[Path, ...] = Field(min_length=1, description="finished datasets, folders or s3://..., in order")
+    output: Path = Field(description="the new dataset, a folder or s3://...")
+    sequences_per_shard: int = Field(default=100, ge=1, le=10_000, description="windows per shard")
+
+
+class ReshardConfig(Config):
+    """Settings of jobs/reshard.py."""
+
+    run: RunSettings = Field(default=RunSettings(), description="where the run is kept")
+    reshard: ReshardSettings = Field(description="what to copy, and where to")
+
+
+class ReshardSummary(Summary):
+    """What jobs/reshard.py reports."""
+
+    dataset: str
+    shards: int
+    sequences: int
+    frames_ok: int
+
+
+CONFIG, SUMMARY = ReshardConfig, ReshardSummary
+
+
+@run_job
+def main(argv: Sequence[str] | None = None) -> None:
+    config = load_config(CONFIG, argv)
+
+    def tell(row: ShardRow) -> None:
+        print(f"{row.name}: {row.sequences} sequences", flush=True)
+
+    settings = config.reshard
+    manifest = reshard(settings.inputs, settings.output, settings.sequences_per_shard, tell)
+    with open_run(config, config.run.folder / "reshard", "reshard") as run:
+        run.finish(
+            ReshardSummary(
+                dataset=str(settings.output),
+                shards=len(manifest.shards),
+                sequences=manifest.identity.sequences,
+                frames_ok=manifest.frames_ok,
+            )
+        )
+    print(f"{manifest.identity.sequences} sequences in {len(manifest.shards)} shards: {settings.output}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Hash a finished dataset again and name what is missing, torn, altered or extra; with repair, make way for a rebuild.
+
+python -m jobs.verify_dataset --config configs/small.yaml
+python -m jobs.verify_dataset --verify.dataset s3://bucket/drpose15k/train --verify.repair true
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from drpose_ray.config import Config, load_config
+from drpose_ray.runs import RunSettings, Summary, open_run
+from drpose_ray.shards.manifest import ShardRow, read_manifest
+from drpose_ray.shards.verify import EXPLANATIONS, inspect, repair
+from jobs import run_job
+
+
+class VerifySettings(Config):
+    """The ``verify:`` section."""
+
+    dataset: Path | None = Field(default=None, description="folder or s3://...; by default the run's train shards")
+    repair: bool = Field(
+        default=False,
+        description="remove damaged shards and left-over parts; the next build makes them again",
+    )
+
+
+class VerifyDatasetConfig(Config):
+    """Settings of jobs/verify_dataset.py."""
+
+    run: RunSettings = Field(default=RunSettings(), description="where the run is kept")
+    verify: VerifySettings = Field(default=VerifySettings(), description="which dataset")
+
+    @property
+    def dataset(self) -> Path:
+        return self.verify.dataset or self.run.folder / "shards" / "train"
+
+
+class VerifyDatasetSummary(Summary):
+    """What jobs/verify_dataset.py reports."""
+
+    dataset: str
+    shards: int
+    sequences: int
+    frames_ok: int
+    findings: dict[str, int] = Field(description="files by what is wrong with them; empty if nothing is")
+    repaired: bool
+
+
+CONFIG, SUMMARY = VerifyDatasetConfig, VerifyDatasetSummary
+
+
+@run_job
+def main(argv: Sequence[str] | None = None) -> int:
+    config = load_config(CONFIG, argv)
+    manifest = read_manifest(config.dataset)
+    checked: list[str] = []
+
+    def tell(row: ShardRow) -> None:
+        checked.append(row.name)
+        if len(checked) % 100 == 0:
+            print(f"{len(checked)} of {len(manifest.shards)} shards hashed", flush=True)
+
+    findings = list(inspect(config.dataset, tell))
+    for finding in findings:
+        print(f"{finding.kind}: {finding.name} ({EXPLANATIONS[finding.kind]})")
+    if config.verify.repair and findings:
+        repair(config.dataset, findings)
+    with open_run(config, config.run.folder / "verify_dataset", "verify_dataset") as run:
+        run.finish(
+            VerifyDatasetSummary(
+                dataset=str(config.dataset),
+                shards=len(manifest.shards),
+                sequences=manifest.identity.sequences,
+                frames_ok=manifest.frames_ok,
+                findings=dict(Counter(finding.kind for finding in findings)),
+                repaired=config.verify.repair and bool(findings),
+            )
+        )
+    if not findings:
+        print(f"{len(manifest.shards)} shards, {manifest.frames_ok} ok frames: all as the manifest says")
+        return 0
+    print("run jobs/synthesize.py again" if config.verify.repair else "see --verify.repair", file=sys.stderr)
+    return 0 if config.verify.repair else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
