@@ -143,6 +143,13 @@ def read_shard(folder: Path | str, row: ShardRow) -> Iterator[FrameSample]:
             yield shard.read_frame(key, frame)
 
 
+def read_headers(folder: Path, row: ShardRow) -> Iterator[RecordHeader]:
+    """The headers of one shard's records in stored order; no picture is read and nothing hashed."""
+    check_size(folder, row)
+    with _OpenShard(folder / row.name) as shard:
+        yield from shard.headers()
+
+
 class _OpenShard:
     """Random access to the frames of one tar; each record's arrays are decoded once."""
 
@@ -172,6 +179,10 @@ class _OpenShard:
 
     def error(self, problem: str) -> InputError:
         return InputError(problem, file=self._path, remedy="delete the shard and its sidecar, and run the build again")
+
+    def headers(self) -> list[RecordHeader]:
+        """Of every record, in stored order."""
+        return list(self._headers.values())
 
     def ok_frames(self) -> list[tuple[str, int]]:
         """(key, frame) of every ok frame, in stored order."""

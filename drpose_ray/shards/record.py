@@ -101,7 +101,7 @@ class SequenceRecord:
         key: names the record; matches ``KEY_PATTERN``.
         images: name -> (F, H, W, 3 or 4) uint8; pixels of frames that are not ok are not stored.
         motion: (F, 322) float32 Motion-X rows.
-        joints_world: (F, 23, 3) float32 metres; NaN where a frame is not ok.
+        joints_world: (F, 23, 3) float32 metres; NaN where a frame failed.
 
     Raises ValueError when the parts do not fit together.
     """

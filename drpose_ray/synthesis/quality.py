@@ -1,0 +1,90 @@
+"""Quality control of drawn windows: frames that do not show the person in the pose are rejected, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from drpose_ray.body.smplx_body import Body
+from drpose_ray.shards.record import FrameStatus, SequenceRecord
+from drpose_ray.synthesis.quality_config import QualityConfig
+from drpose_ray.synthesis.quality_measures import (
+    INPUT_IMAGE,
+    Thumbnail,
+    border_share,
+    brightness_and_contrast,
+    find_frozen,
+    movement,
+    silhouette_iou,
+    take_thumbnail,
+)
+
+REASONS: Final = ("empty", "black", "cropped", "frozen", "silhouette")
+"""Why a frame is rejected, in the order of asking: the first that holds is the frame's reason. No measured values,
+so that counts by reason stay few."""
+
+
+class QualityCheck:
+    """The filters on one record: frames that were drawn and fail one become ``filtered``, the others stay as they are.
+
+    The silhouette filter compares with the unclothed body of the record's motion row seen through the record's camera.
+    It cannot tell a pose from one with nearly the same outline, such as the same person from behind.
+    """
+
+    def __init__(self, config: QualityConfig, body: Body) -> None:
+        """``body`` is the one that the generator posed."""
+        self.config, self.body = config, body
+
+    def settings(self) -> Mapping[str, Any]:
+        """Everything JSON-able that decides which frames are kept; part of a dataset's identity."""
+        return self.config.model_dump(mode="json")
+
+    def __call__(self, record: SequenceRecord) -> SequenceRecord:
+        """``record`` with the same frames, some of them rejected; joints and pixels are untouched."""
+        reasons = dict(self._reasons(record))
+        return replace(
+            record,
+            status=tuple(
+                FrameStatus(state="filtered", reason=reasons[frame]) if frame in reasons else status
+                for frame, status in enumerate(record.status)
+            ),
+        )
+
+    def _reasons(self, record: SequenceRecord) -> Iterator[tuple[int, str]]:
+        """(frame, reason) of the frames to reject."""
+        config = self.config
+        whole: list[Thumbnail | None] = [None] * len(record.status)
+        for frame in record.ok_frames:
+            thumbnail = take_thumbnail(record.images[INPUT_IMAGE][frame], config.thumbnail_size, config.white_tolerance)
+            if reason := self._picture_reason(thumbnail):
+                yield frame, reason
+            else:
+                whole[frame] = thumbnail
+        frozen = [False] * len(whole)
+        if config.max_frozen_difference is not None and record.ok_frames:
+            frozen = find_frozen(whole, movement(record), config.min_frozen_movement, config.max_frozen_difference)
+        for frame, shown in enumerate(whole):
+            if frozen[frame]:
+                yield frame, "frozen"
+            elif (
+                shown is not None
+                and config.min_silhouette_iou is not None
+                and silhouette_iou(shown, record, frame, self.body) < config.min_silhouette_iou
+            ):
+                yield frame, "silhouette"
+
+    def _picture_reason(self, thumbnail: Thumbnail) -> str | None:
+        """What is wrong with a picture whatever the pose."""
+        config = self.config
+        if config.min_coverage is not None and thumbnail.person.mean() < config.min_coverage:
+            return "empty"
+        if thumbnail.person.any():
+            brightness, contrast = brightness_and_contrast(thumbnail)
+            if config.min_brightness is not None and brightness < config.min_brightness:
+                return "black"
+            if config.min_contrast is not None and contrast < config.min_contrast:
+                return "black"
+        if config.max_border_share is not None and border_share(thumbnail.person) > config.max_border_share:
+            return "cropped"
+        return None

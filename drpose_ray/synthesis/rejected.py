@@ -1,0 +1,53 @@
+"""The frames of a finished dataset that no training will see, and why."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from drpose_ray.publish import replace_when_complete
+from drpose_ray.shards.manifest import read_manifest
+from drpose_ray.shards.read import read_headers
+
+
+@dataclass(frozen=True)
+class RejectedFrame:
+    """One frame that failed or was filtered; ``frame`` counts in the window, ``clip_frame`` in the clip."""
+
+    key: str
+    rank: int
+    clip: str
+    frame: int
+    clip_frame: int
+    state: str
+    reason: str
+
+
+def rejected_frames(folder: Path) -> Iterator[RejectedFrame]:
+    """All frames that are not ok, in stored order. Pictures are not read, so a large dataset is quickly listed.
+
+    Raises InputError if the dataset is unfinished or a shard is missing or broken.
+    """
+    for row in read_manifest(folder).shards:
+        if not row.reasons:
+            continue
+        for header in read_headers(folder, row):
+            source = header.provenance
+            for frame, status in enumerate(header.status):
+                if status.state != "ok":
+                    yield RejectedFrame(
+                        header.key, source.rank, source.clip, frame, source.frames[frame], status.state, status.reason
+                    )
+
+
+def write_rejected(folder: Path, path: Path) -> int:
+    """Publish ``rejected_frames`` as CSV with a line of column names; gives the number of frames."""
+    number = 0
+    with replace_when_complete(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(RejectedFrame)])
+        writer.writeheader()
+        for number, frame in enumerate(rejected_frames(folder), 1):  # noqa: B007 - counted
+            writer.writerow(asdict(frame))
+    return number

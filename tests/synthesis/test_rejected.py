@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from drpose_ray.errors import InputError
+from drpose_ray.synthesis.build import build, plan_build
+from drpose_ray.synthesis.rejected import RejectedFrame, rejected_frames, write_rejected
+from tests.synthesis.stripes import Stripes, make_windows, silent
+
+LEFT = "the body left the picture"
+REFUSED = "RuntimeError: this clip cannot be drawn"
+EXPECTED = [
+    RejectedFrame("walk_002", 2, "half-drawn", 1, 3, "failed", LEFT),
+    *(RejectedFrame("walk_005", 5, "refused", frame, 5 + frame, "failed", REFUSED) for frame in range(3)),
+]
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """11 windows of 3 frames in 3 shards; the last shard is whole."""
+    folder = tmp_path_factory.mktemp("data") / "dataset"
+    clips = {2: "half-drawn", 5: "refused"}
+    build(plan_build(make_windows(11, clips=clips), Stripes(), folder, 4), Stripes(), silent)
+    return folder
+
+
+def test_every_frame_that_is_not_ok_is_listed_once_with_its_reason(dataset: Path) -> None:
+    assert list(rejected_frames(dataset)) == EXPECTED
+
+
+def test_the_table_holds_the_same_rows(dataset: Path, tmp_path: Path) -> None:
+    assert write_rejected(dataset, tmp_path / "rejected.csv") == len(EXPECTED)
+    with (tmp_path / "rejected.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["key"], int(row["clip_frame"]), row["reason"]) for row in rows] == [
+        (each.key, each.clip_frame, each.reason) for each in EXPECTED
+    ]
+
+
+def test_neither_pictures_nor_whole_shards_are_read(dataset: Path, tmp_path: Path) -> None:
+    for file in dataset.iterdir():
+        # What is not a PNG any more also changes the shard's hash; a shard without rejected frames is not opened.
+        data = file.read_bytes().replace(b"\x89PNG", b"\x89XXX")
+        (tmp_path / file.name).write_bytes(b"x" * len(data) if file.name == "shard-000002.tar" else data)
+    assert list(rejected_frames(tmp_path)) == EXPECTED
+
+
+def test_an_unfinished_dataset_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a finished dataset"):
+        next(rejected_frames(tmp_path))
