@@ -4,7 +4,7 @@
     OMP_NUM_THREADS=1 python benchmarks/build_datasets.py memory --sizes 10000 100000 1500000
 
 ``speed``: a generator that hands out one ready record, 1,000 sequences a shard. The plain loop writes the same tars
-with ``tarfile`` and nothing else: no sidecars, no hashes, no parts, no Ray. Compared are sequences per CPU-second inside
+with ``tarfile`` and nothing else: no sidecars, no hashes, no parts, no Ray. Compared are sequences per CPU-second in
 the workers between their first and last sequence, and per wall second with two workers. Status 1 if a tar differs.
 
 ``memory``: that many one-frame windows in a selection file go through ``plan_build`` and ``build_on_ray`` with the

@@ -28,6 +28,8 @@ from drpose_ray.synthesis.config import ClothedBodyConfig, MimoConfig, Synthesis
 from drpose_ray.synthesis.mimo import MimoAnimation
 from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
 from drpose_ray.synthesis.progress import ProgressLine
+from drpose_ray.synthesis.quality import CheckedGenerator, QualityCheck
+from drpose_ray.synthesis.quality_config import QualityConfig
 from jobs import run_job
 from jobs.plan_synthesis import PlanSynthesisConfig, plan_synthesis
 
@@ -103,7 +105,7 @@ def synthesize(
     pools = choose_pools(config)
     *beside, generator = (pool.make() for pool in pools)
     shares = [(each, config.synthesis.clothed_share) for each in beside]
-    planned = wanted
+    planned, quality = wanted, config.synthesis.quality
     if config.synthesis.replace_rejected and (before := read_plan(config.output)):
         planned = max(wanted, before.sequences)  # an earlier run drew replacements already
     while True:
@@ -114,6 +116,7 @@ def synthesize(
             config.synthesis.sequences_per_shard,
             beside=shares,
             attempts=config.synthesis.attempts,
+            duplicate_bits=quality.max_duplicate_bits if quality else None,
         )
         manifest = build_on_ray(plan, pools, report)
         missing = wanted - manifest.sequences_ok
@@ -147,15 +150,25 @@ def num_wanted(windows: WindowsFile, config: SynthesizeConfig) -> int:
 def choose_pools(config: SynthesizeConfig) -> list[GeneratorPool]:
     """MIMO where it is configured, with clothed bodies beside it if they have a share; clothed bodies otherwise."""
     synthesis, seed = config.synthesis, config.run.seed
-    clothed = GeneratorPool(functools.partial(ClothedBody, _placed(synthesis.clothed_body), seed), synthesis.workers)
+    clothed = GeneratorPool(
+        functools.partial(make_generator, _placed(synthesis.clothed_body), seed, synthesis.quality), synthesis.workers
+    )
     if synthesis.mimo is None:
         return [clothed]
     mimo = GeneratorPool(
-        functools.partial(MimoAnimation, _placed(synthesis.mimo), seed),
+        functools.partial(make_generator, _placed(synthesis.mimo), seed, synthesis.quality),
         synthesis.workers,
         synthesis.mimo.gpus_per_worker,
     )
     return [clothed, mimo] if synthesis.clothed_share else [mimo]
+
+
+def make_generator(
+    chosen: ClothedBodyConfig | MimoConfig, seed: int, quality: QualityConfig | None
+) -> CheckedGenerator | ClothedBody | MimoAnimation:
+    """What an actor draws with."""
+    generator = MimoAnimation(chosen, seed) if isinstance(chosen, MimoConfig) else ClothedBody(chosen, seed)
+    return generator if quality is None else CheckedGenerator(generator, QualityCheck(quality, generator.body))
 
 
 def _placed(chosen: C) -> C:

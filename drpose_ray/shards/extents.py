@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,8 +12,8 @@ from typing import Final
 from pydantic import ValidationError
 
 from drpose_ray.publish import file_sha256
-from drpose_ray.shards.manifest import ShardRow
-from drpose_ray.shards.record import FrameStatus, RecordHeader, decode_npy, decode_png
+from drpose_ray.shards.manifest import SequenceHash, ShardRow
+from drpose_ray.shards.record import RecordHeader, SequenceRecord, decode_npy, decode_png
 
 LAST_MEMBER: Final = ".motion.npy"
 """Ends a record: members are written in sorted order (``shards.record``)."""
@@ -65,13 +65,17 @@ class Tally:
         self._num_ok = 0
         self._states: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
+        self._hashes: dict[str, SequenceHash] = {}
 
-    def add(self, key: str, statuses: Iterable[FrameStatus]) -> None:
-        statuses = tuple(statuses)
-        self.keys[key] = None
-        self._num_ok += any(status.state == "ok" for status in statuses)
-        self._states.update(status.state for status in statuses)
-        self._reasons.update(status.reason for status in statuses if status.reason)
+    def add(self, record: RecordHeader | SequenceRecord) -> None:
+        ok = sum(status.state == "ok" for status in record.status)
+        self.keys[record.key] = None
+        self._num_ok += ok > 0
+        self._states.update(status.state for status in record.status)
+        self._reasons.update(status.reason for status in record.status if status.reason)
+        if record.image_hash is not None:
+            rank = record.provenance.rank
+            self._hashes[record.key] = SequenceHash(image_hash=record.image_hash, rank=rank, frames_ok=ok)
 
     def row(self, path: Path, name: str) -> ShardRow:
         """The row of the finished tar at ``path``."""
@@ -85,6 +89,7 @@ class Tally:
             frames_failed=self._states["failed"],
             frames_filtered=self._states["filtered"],
             reasons=dict(sorted(self._reasons.items())),
+            hashes=self._hashes,
         )
 
 
@@ -92,5 +97,5 @@ def describe_shard(path: Path, name: str) -> ShardRow:
     """The row of a tar that is there already, from its bytes alone."""
     tally = Tally()
     for record in whole_records(path):
-        tally.add(record.header.key, record.header.status)
+        tally.add(record.header)
     return tally.row(path, name)

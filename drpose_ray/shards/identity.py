@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cached_property
 from itertools import accumulate
 from typing import Literal
@@ -60,6 +61,12 @@ class DatasetIdentity(Stored):
         first = sum(segment.sequences for segment in self.segments[:number])
         start = first + (shard_id - self._first_shards[number]) * self.sequences_per_shard
         return start, min(start + self.sequences_per_shard, first + self.segments[number].sequences)
+
+    def origin(self, shard_id: int) -> str:
+        """Names everything that decides the bytes of a shard, so that no part of another dataset is taken for its."""
+        number = next(i for i, end in enumerate(self._first_shards[1:]) if shard_id < end)
+        known = self.model_copy(update={"segments": self.segments[: number + 1]})
+        return hashlib.sha256(known.model_dump_json().encode()).hexdigest()[:12]
 
     def generator_of(self, shard_id: int) -> int:
         """Index of the generator that draws a shard: shares are dealt evenly, and a shard keeps its own for ever."""

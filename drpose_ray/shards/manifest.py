@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from drpose_ray.errors import InputError
 from drpose_ray.publish import file_sha256
@@ -22,10 +22,20 @@ from drpose_ray.shards.identity import DatasetIdentity, Stored
 from drpose_ray.shards.store import Store, is_part, open_store
 
 PLAN, MANIFEST, COMPLETE = "plan.json", "manifest.json", "_COMPLETE"
-_OWN_FILE: Final = re.compile(r"(plan\.json|manifest\.json|_COMPLETE|shard-\d{6}\.(tar|json))(\.(tmp|part)\..*)?")
+_OWN_FILE: Final = re.compile(
+    r"(plan\.json|manifest\.json|_COMPLETE|shard-\d{6}\.(tar|json))(\.[0-9a-f]{12})?(\.(tmp|part)\..*)?"
+)
 _READS_AT_ONCE: Final = 16
 _STATES: Final = ("ok", "failed", "filtered")
 _REBUILD: Final = "repair it with jobs/verify_dataset.py, then run the build again"
+
+
+class SequenceHash(Stored):
+    """What tells a sequence from its duplicates."""
+
+    image_hash: str
+    rank: int
+    frames_ok: int
 
 
 class ShardRow(Stored):
@@ -42,10 +52,22 @@ class ShardRow(Stored):
     frames_filtered: int
     reasons: dict[str, int]
     """Frames per reason for not being ok."""
+    hashes: dict[str, SequenceHash] = Field(default_factory=dict)
+    """By key, if duplicates are looked for; in the sidecar only."""
 
-    @property
-    def frames(self) -> int:
-        return self.frames_ok + self.frames_failed + self.frames_filtered
+    def without(self, duplicates: Iterable[str]) -> ShardRow:
+        """The row of the manifest: ok frames of these keys count as filtered, and hashes are left out."""
+        left_out = [self.hashes[key].frames_ok for key in duplicates if key in self.hashes]
+        reasons = self.reasons | ({"duplicate": sum(left_out)} if left_out else {})
+        return self.model_copy(
+            update={
+                "sequences_ok": self.sequences_ok - len(left_out),
+                "frames_ok": self.frames_ok - sum(left_out),
+                "frames_filtered": self.frames_filtered + sum(left_out),
+                "reasons": reasons,
+                "hashes": {},
+            }
+        )
 
 
 class Manifest(Stored):
@@ -56,6 +78,8 @@ class Manifest(Stored):
     frames_ok: int
     frames_failed: int
     frames_filtered: int
+    duplicates: dict[str, str] = Field(default_factory=dict)
+    """Sequences that are stored but not read, by key, with the key of the one that is."""
 
     @property
     def sequences_ok(self) -> int:
@@ -143,7 +167,13 @@ def create_sidecar(store: Store, row: ShardRow) -> ShardRow:
     return row
 
 
-def complete_dataset(location: Path | str, identity: DatasetIdentity) -> Manifest:
+FindDuplicates = Callable[[Sequence[tuple[str, str, int]]], Mapping[str, str]]
+"""(key, image hash, rank) of sequences -> key -> key of the one that stays (``synthesis.duplicates``)."""
+
+
+def complete_dataset(
+    location: Path | str, identity: DatasetIdentity, find_duplicates: FindDuplicates | None = None
+) -> Manifest:
     """Write the manifest and, last, the completion marker.
 
     Raises InputError if a shard is missing, the counts do not add up, or not one frame is ok.
@@ -163,7 +193,10 @@ def complete_dataset(location: Path | str, identity: DatasetIdentity) -> Manifes
                 value=f"{finished[shard_id].sequences}, planned {stop - start}",
                 remedy=_REBUILD,
             )
-    manifest = _manifest_of(location, identity, finished.values())
+    hashes = [(key, each.image_hash, each.rank) for row in finished.values() for key, each in row.hashes.items()]
+    duplicates = dict(find_duplicates(hashes)) if find_duplicates and hashes else {}
+    rows = [row.without(duplicates.keys() & row.hashes.keys()) for row in finished.values()]
+    manifest = _manifest_of(location, identity, rows, duplicates)
     store = open_store(location)
     data = _json(manifest)
     if store.read(MANIFEST) != data:
@@ -241,8 +274,9 @@ def check_sizes(location: Path | str, rows: Iterable[ShardRow]) -> None:
             )
 
 
-def _manifest_of(location: Path | str, identity: DatasetIdentity, rows: Iterable[ShardRow]) -> Manifest:
-    rows = tuple(rows)
+def _manifest_of(
+    location: Path | str, identity: DatasetIdentity, rows: Sequence[ShardRow], duplicates: dict[str, str]
+) -> Manifest:
     ok, failed, filtered = (sum(getattr(row, f"frames_{state}") for row in rows) for state in _STATES)
     if ok + failed + filtered != identity.frames:
         raise InputError(
@@ -261,7 +295,14 @@ def _manifest_of(location: Path | str, identity: DatasetIdentity, rows: Iterable
             value=reason,
             remedy="cure the reason and build into an empty folder",
         )
-    return Manifest(identity=identity, shards=rows, frames_ok=ok, frames_failed=failed, frames_filtered=filtered)
+    return Manifest(
+        identity=identity,
+        shards=tuple(rows),
+        frames_ok=ok,
+        frames_failed=failed,
+        frames_filtered=filtered,
+        duplicates=duplicates,
+    )
 
 
 _Model = TypeVar("_Model", bound=Stored)

@@ -62,6 +62,7 @@ class ShardReader:
                 remedy="use fewer workers or synthesize more poses",
             )
         self._folder, self._rows = folder, manifest.shards
+        self._duplicates = frozenset(manifest.duplicates)
         self._store = open_store(folder)
         self._seed, self._rank, self._world_size = seed, rank, world_size
         self._length = manifest.frames_ok // world_size
@@ -121,7 +122,7 @@ class ShardReader:
         return [self._rows[i] for i in order]
 
     def _frame_order(self, shard: _OpenShard, row: ShardRow) -> list[tuple[str, int]]:
-        frames = shard.ok_frames()
+        frames = [(key, frame) for key, frame in shard.ok_frames() if key not in self._duplicates]
         if len(frames) != row.frames_ok:
             raise shard.error("the shard does not hold as many ok frames as its manifest says")
         if self._seed is None:
@@ -143,10 +144,10 @@ def read_shard(folder: Path | str, row: ShardRow) -> Iterator[FrameSample]:
             yield shard.read_frame(key, frame)
 
 
-def read_headers(folder: Path, row: ShardRow) -> Iterator[RecordHeader]:
+def read_headers(folder: Path | str, row: ShardRow) -> Iterator[RecordHeader]:
     """The headers of one shard's records in stored order; no picture is read and nothing hashed."""
-    check_size(folder, row)
-    with _OpenShard(folder / row.name) as shard:
+    check_sizes(folder, [row])
+    with _OpenShard(open_store(folder).fetch(row.name)) as shard:
         yield from shard.headers()
 
 

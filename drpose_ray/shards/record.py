@@ -91,6 +91,7 @@ class RecordHeader(_Part):
     provenance: Provenance
     licence: Licence
     status: tuple[FrameStatus, ...]
+    image_hash: str | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ class SequenceRecord:
     provenance: Provenance
     licence: Licence
     status: tuple[FrameStatus, ...]
+    image_hash: str | None = None
+    """Of the drawn person, 16 hex digits, if duplicates are looked for (``synthesis.duplicates``)."""
 
     def __post_init__(self) -> None:
         frames, ok = len(self.status), self.ok_frames
@@ -149,6 +152,7 @@ class SequenceRecord:
             provenance=self.provenance,
             licence=self.licence,
             status=self.status,
+            image_hash=self.image_hash,
         )
 
 

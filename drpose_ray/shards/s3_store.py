@@ -149,8 +149,8 @@ class S3Store:
         for entry in self._entries("shard-"):
             stored = entry["Key"].removeprefix(self._prefix)
             age = (_now(entry) - entry["LastModified"]).total_seconds()
-            finished = stored.partition(".part.")[0]
-            if ".part." in stored and (age > STALE_AFTER_S or self.read(finished.removesuffix(".tar") + ".json")):
+            sidecar = stored.partition(".tar")[0] + ".json"
+            if ".part." in stored and (age > STALE_AFTER_S or self.read(sidecar)):
                 self.delete(stored)
 
     def sizes_of_parts(self, name: str) -> dict[str, int]:
@@ -249,7 +249,7 @@ class S3Store:
 
         try:
             yield
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, *_broken_streams()) as error:
             if _code(error) in (*_TAKEN, *_BUSY, *_MISSING) and not _is_bucket_missing(error):
                 raise
             raise InputError(
@@ -270,8 +270,9 @@ def _is_bucket_missing(error: Exception) -> bool:
 
 def _broken_streams() -> tuple[type[Exception], ...]:
     from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
+    from urllib3.exceptions import HTTPError  # botocore lets some of the transport's own errors through
 
-    return (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, ConnectionError)
+    return (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, ConnectionError, HTTPError)
 
 
 def _now(entry: dict[str, Any]) -> Any:

@@ -43,14 +43,15 @@ class ShardWriter:
     An error within the block leaves the part for the next attempt if ``keys`` are given, and nothing otherwise.
     """
 
-    def __init__(self, store: Store, shard_id: int, keys: Sequence[str] | None = None) -> None:
-        """``keys`` names all records of the shard, which is what makes an earlier attempt's part usable.
+    def __init__(self, store: Store, shard_id: int, keys: Sequence[str] | None = None, origin: str = "") -> None:
+        """``keys`` of all records and their ``origin`` (``DatasetIdentity``) make an earlier attempt's part usable.
 
         Raises InputError if the place cannot be written.
         """
         self._store, self._name, self._keys = store, shard_name(shard_id), keys
+        self._part_name = f"{self._name}.{origin}" if origin else self._name
         self._tally = Tally()
-        self._part = store.part(self._name)
+        self._part = store.part(self._part_name)
         start = self._take_over(keys) if keys is not None else 0
         try:
             self._file = self._part.open("r+b" if start else "wb")
@@ -76,7 +77,7 @@ class ShardWriter:
         if error is not None and self._keys is not None:
             self._save_part()
         else:
-            self._store.sweep(self._name)
+            self._store.sweep(self._part_name)
 
     def add(self, record: SequenceRecord) -> None:
         """Append ``record`` and hand its bytes to the operating system."""
@@ -87,7 +88,7 @@ class ShardWriter:
             self._file.flush()
         except OSError as error:
             raise _clear(error, self._part) from error
-        self._tally.add(record.key, record.status)
+        self._tally.add(record)
         self._save_part_in_time()
 
     def copy(self, source: Path, record: RecordExtent) -> None:
@@ -101,7 +102,7 @@ class ShardWriter:
         except OSError as error:
             raise _clear(error, self._part) from error
         self._tar.offset += record.end - record.start  # closing pads to a whole block
-        self._tally.add(record.header.key, record.header.status)
+        self._tally.add(record.header)
         self._save_part_in_time()
 
     def _refuse_twice(self, key: str) -> None:
@@ -133,7 +134,7 @@ class ShardWriter:
     def _take_over(self, keys: Sequence[str]) -> int:
         """Copy the longest start of the shard that anybody wrote, count it, and return its bytes."""
         best: tuple[int, Path] = (0, self._part)
-        for part in self._store.parts(self._name):
+        for part in self._store.parts(self._part_name):
             ends = [r.end for r, key in zip(whole_records(part), keys, strict=False) if r.header.key == key]
             best = max(best, (ends[-1] if ends else 0, part))
         length, source = best
@@ -141,13 +142,13 @@ class ShardWriter:
             return 0
         for record in whole_records(source):
             if record.end <= length:
-                self._tally.add(record.header.key, record.header.status)
+                self._tally.add(record.header)
         if source != self._part:
             copy_start(source, self._part, length)
         return length
 
     def _save_part(self) -> None:
-        self._store.save_part(self._name)
+        self._store.save_part(self._part_name)
         self._saved_at = time.monotonic()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from array import array
@@ -27,6 +28,7 @@ from drpose_ray.shards.manifest import (
 from drpose_ray.shards.record import KEY_PATTERN
 from drpose_ray.shards.store import absolute_location, open_store
 from drpose_ray.shards.write import ShardWriter
+from drpose_ray.synthesis.duplicates import find_duplicates
 from drpose_ray.synthesis.pose_to_image import PoseToImage, generate_record, settings_sha256
 
 Progress = Callable[[ShardRow, int], None]
@@ -45,6 +47,8 @@ class BuildPlan:
     identity: DatasetIdentity
     attempts: int = 2
     """How often a window is drawn until it counts as failed."""
+    duplicate_bits: int | None = None
+    """Sequences whose image hashes differ in so few bits count as one drawn twice; None: nobody looks."""
 
     def shard_windows(self, shard_id: int) -> Sequence[PoseWindow]:
         start, stop = self.identity.span(shard_id)
@@ -59,6 +63,7 @@ def plan_build(
     *,
     beside: Sequence[tuple[PoseToImage, float]] = (),
     attempts: int = 2,
+    duplicate_bits: int | None = None,
 ) -> BuildPlan:
     """Plan the dataset of ``windows``; nothing is written. What was planned there before is continued.
 
@@ -76,7 +81,7 @@ def plan_build(
         sequences_per_shard=sequences_per_shard,
         segments=_segments(windows, before.segments if before else ()),
     )
-    return BuildPlan(absolute_location(location), windows, identity, attempts)
+    return BuildPlan(absolute_location(location), windows, identity, attempts, duplicate_bits)
 
 
 def identify(generator: PoseToImage, share: float = 1.0) -> GeneratorIdentity:
@@ -110,7 +115,7 @@ def build_shard(plan: BuildPlan, shard_id: int, generator: PoseToImage) -> Shard
         return finished
     windows = plan.shard_windows(shard_id)
     keys = [window.sequence_id for window in windows]
-    with ShardWriter(open_store(plan.location), shard_id, keys) as writer:
+    with ShardWriter(open_store(plan.location), shard_id, keys, plan.identity.origin(shard_id)) as writer:
         for window in windows[writer.num_written :]:
             writer.add(generate_record(generator, window, plan.attempts))
         return writer.publish()
@@ -128,7 +133,14 @@ def build(plan: BuildPlan, generator: PoseToImage, progress: Progress) -> Manife
         row = build_shard(plan, shard_id, generator)
         left -= row.sequences
         progress(row, left)
-    return complete_dataset(plan.location, plan.identity)
+    return complete(plan)
+
+
+def complete(plan: BuildPlan) -> Manifest:
+    """Leave out duplicates, then write the manifest and the marker. Raises InputError if a shard is missing."""
+    bits = plan.duplicate_bits
+    look = None if bits is None else functools.partial(find_duplicates, max_hamming=bits)
+    return complete_dataset(plan.location, plan.identity, look)
 
 
 def _segments(windows: Sequence[PoseWindow], before: Sequence[Segment]) -> tuple[Segment, ...]:

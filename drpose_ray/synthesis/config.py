@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from drpose_ray.config import Config
 from drpose_ray.diffusion.config import Precision
+from drpose_ray.synthesis.quality_config import QualityConfig
 
 
 class ClothedBodyConfig(Config):
@@ -77,6 +78,7 @@ class SynthesisConfig(Config):
         lt=1,
         description="share of the shards that the clothed body draws on CPUs beside MIMO",
     )
+    quality: QualityConfig | None = Field(default=QualityConfig(), description="filters of drawn frames; null: none")
     sequences_per_shard: int = Field(
         default=16, ge=1, le=1000, description="windows per shard: the unit of work and of resuming"
     )

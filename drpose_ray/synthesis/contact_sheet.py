@@ -136,8 +136,9 @@ def _with_skeleton(picture: Image.Image, sample: FrameSample) -> Image.Image:
 
 def _title(manifest: Manifest, shown: int) -> str:
     identity = manifest.identity
+    drawn_by = ", ".join(generator.name for generator in identity.generators)
     return (
-        f"{identity.generator}: {shown} of {identity.sequences} sequences; frames {manifest.frames_ok} ok, "
+        f"{drawn_by}: {shown} of {identity.sequences} sequences; frames {manifest.frames_ok} ok, "
         f"{manifest.frames_failed} failed, {manifest.frames_filtered} filtered"
     )
 

@@ -17,8 +17,8 @@ import ray.data
 
 from drpose_ray.errors import InputError
 from drpose_ray.on_ray import local_or_cluster_ray
-from drpose_ray.shards.manifest import Manifest, ShardRow, complete_dataset, open_dataset
-from drpose_ray.synthesis.build import BuildPlan, Progress, build_shard, num_sequences, unfinished_shards
+from drpose_ray.shards.manifest import Manifest, ShardRow, open_dataset
+from drpose_ray.synthesis.build import BuildPlan, Progress, build_shard, complete, num_sequences, unfinished_shards
 from drpose_ray.synthesis.pose_to_image import PoseToImage
 
 
@@ -49,7 +49,7 @@ def build_on_ray(plan: BuildPlan, pools: Sequence[GeneratorPool], progress: Prog
             for row in _finished_rows(plan, pools, todo):
                 left -= row.sequences
                 progress(row, left)
-    return complete_dataset(plan.location, plan.identity)
+    return complete(plan)
 
 
 def _finished_rows(plan: BuildPlan, pools: Sequence[GeneratorPool], todo: Sequence[int]) -> Iterator[ShardRow]:

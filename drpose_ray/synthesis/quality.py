@@ -7,7 +7,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.record import FrameStatus, SequenceRecord
+from drpose_ray.synthesis.duplicates import image_hash
+from drpose_ray.synthesis.pose_to_image import PoseToImage
 from drpose_ray.synthesis.quality_config import QualityConfig
 from drpose_ray.synthesis.quality_measures import (
     INPUT_IMAGE,
@@ -43,13 +46,12 @@ class QualityCheck:
     def __call__(self, record: SequenceRecord) -> SequenceRecord:
         """``record`` with the same frames, some of them rejected; joints and pixels are untouched."""
         reasons = dict(self._reasons(record))
-        return replace(
-            record,
-            status=tuple(
-                FrameStatus(state="filtered", reason=reasons[frame]) if frame in reasons else status
-                for frame, status in enumerate(record.status)
-            ),
+        status = tuple(
+            FrameStatus(state="filtered", reason=reasons[frame]) if frame in reasons else status
+            for frame, status in enumerate(record.status)
         )
+        checked = replace(record, status=status)
+        return checked if self.config.max_duplicate_bits is None else replace(checked, image_hash=image_hash(checked))
 
     def _reasons(self, record: SequenceRecord) -> Iterator[tuple[int, str]]:
         """(frame, reason) of the frames to reject."""
@@ -88,3 +90,21 @@ class QualityCheck:
         if config.max_border_share is not None and border_share(thumbnail.person) > config.max_border_share:
             return "cropped"
         return None
+
+
+class CheckedGenerator:
+    """A generator whose records have gone through the filters; implements ``PoseToImage``."""
+
+    def __init__(self, generator: PoseToImage, check: QualityCheck) -> None:
+        self.generator, self.check = generator, check
+        self.name, self.body_sha256 = generator.name, generator.body_sha256
+        self.body_licence, self.image_licence = generator.body_licence, generator.image_licence
+
+    def settings(self) -> Mapping[str, Any]:
+        return {**self.generator.settings(), "quality": self.check.settings()}
+
+    def person_seed(self, window: PoseWindow) -> int:
+        return self.generator.person_seed(window)
+
+    def generate(self, window: PoseWindow) -> SequenceRecord:
+        return self.check(self.generator.generate(window))

@@ -40,6 +40,12 @@ class QualityConfig(Config):
         gt=0,
         description="frozen only if some joint moved at least so far between the two frames, in picture widths",
     )
+    max_duplicate_bits: int | None = Field(
+        default=0,
+        ge=0,
+        le=8,
+        description="duplicate: the image hash of an earlier sequence differs in no more of 64 bits",
+    )
     min_silhouette_iou: float | None = Field(
         default=0.6, gt=0, le=1, description="silhouette: the overlap (IoU) with the unclothed posed body is smaller"
     )

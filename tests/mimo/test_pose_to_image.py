@@ -24,6 +24,7 @@ from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.synthesis.config import MimoConfig
 from drpose_ray.synthesis.mimo import MimoAnimation
 from drpose_ray.synthesis.pose_to_image import PoseToImage, generate_record, settings_sha256
+from drpose_ray.synthesis.quality import CheckedGenerator
 from jobs import synthesize
 from tests.mimo.tiny import make_model, portrait, write_folder
 
@@ -136,7 +137,9 @@ def test_the_job_draws_with_mimo_where_a_preset_has_its_section(config: MimoConf
     (tmp_path / "preset.yaml").write_text(yaml.safe_dump(section))
     flags = ["--config", str(tmp_path / "preset.yaml"), "--synthesis.mimo.guidance_scale", "2"]
     (pool,) = synthesize.choose_pools(load_config(synthesize.CONFIG, flags))
-    generator = pool.make()
+    checked = pool.make()
+    assert isinstance(checked, CheckedGenerator)
+    generator = checked.generator
     assert isinstance(generator, MimoAnimation)
     assert generator.config.guidance_scale == 2 and generator.config.photos == config.photos
 

@@ -112,7 +112,7 @@ def test_a_build_killed_mid_shard_and_rerun_has_the_bytes_of_an_undisturbed_one(
     )
     try:
         deadline = time.monotonic() + 120
-        while not any(list(whole_records(part)) for part in folder.glob("shard-000001.tar.part.*")):
+        while not any(list(whole_records(part)) for part in folder.glob("shard-000001.tar.*.part.*")):
             assert child.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)
     finally:

@@ -30,6 +30,8 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         "2",
         "--synthesis.clothed_body.body",
         "b.npz",
+        "--synthesis.quality",
+        "null",
     ]
 
 
