@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config
+from drpose_ray.errors import InputError
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.shards.manifest import ShardRow
 from drpose_ray.shards.reshard import reshard
@@ -21,8 +22,8 @@ from jobs import run_job
 class ReshardSettings(Config):
     """The ``reshard:`` section."""
 
-    inputs: tuple[Path, ...] = Field(min_length=1, description="finished datasets, folders or s3://..., in order")
-    output: Path = Field(description="the new dataset, a folder or s3://...")
+    inputs: tuple[Path, ...] = Field(default=(), description="finished datasets, folders or s3://..., in order")
+    output: Path | None = Field(default=None, description="the new dataset, a folder or s3://...")
     sequences_per_shard: int = Field(default=100, ge=1, le=10_000, description="windows per shard")
 
 
@@ -30,7 +31,7 @@ class ReshardConfig(Config):
     """Settings of jobs/reshard.py."""
 
     run: RunSettings = Field(default=RunSettings(), description="where the run is kept")
-    reshard: ReshardSettings = Field(description="what to copy, and where to")
+    reshard: ReshardSettings = Field(default=ReshardSettings(), description="what to copy, and where to")
 
 
 class ReshardSummary(Summary):
@@ -53,6 +54,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{row.name}: {row.sequences} sequences", flush=True)
 
     settings = config.reshard
+    if not settings.inputs or settings.output is None:
+        raise InputError(
+            "nothing to copy, or no place to copy it to",
+            field="reshard.inputs, reshard.output",
+            value=f"{settings.inputs}, {settings.output}",
+            remedy="give both: see python -m jobs.reshard --help",
+        )
     manifest = reshard(settings.inputs, settings.output, settings.sequences_per_shard, tell)
     with open_run(config, config.run.folder / "reshard", "reshard") as run:
         run.finish(

@@ -11,6 +11,7 @@ from drpose_ray.config import Config
 from drpose_ray.diffusion.config import Precision
 from drpose_ray.errors import InputError
 from drpose_ray.finetune.plan import PlanVariant, check_plan
+from drpose_ray.shards.read import CorruptedPolicy
 
 Trained = Literal["full", "lora"]
 Reference = Literal["resident", "offloaded", "sharded", "adapter_off"]
@@ -30,6 +31,15 @@ class FinetuneConfig(Config):
     )
     predictor: Path = Field(Path("weights/small/predictor.safetensors"), description="skeleton predictor of the reward")
     dataset: Path | None = Field(None, description="shards of (image, pose) pairs; by default the run's train shards")
+    corrupted_shards: CorruptedPolicy = Field(
+        "raise",
+        description="what becomes of training shards that are missing, altered or cannot be decoded. raise: the run "
+        "ends; skip: it says so, and other shards take their place",
+    )
+    shard_cache: Path | None = Field(
+        None, description="folder for shards fetched from S3, shared by a node's workers; by default a temporary one"
+    )
+    shard_cache_gib: float = Field(20.0, gt=0, description="how much that folder may hold")
 
     conditions: Path | None = Field(
         None, description="the dataset's conditions (jobs/encode_conditions.py); training then loads no VAE or encoder"

@@ -14,6 +14,7 @@ import os
 import platform
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +34,9 @@ from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.publish import write_json
 from drpose_ray.runs import METRICS_FILE, Run, read_metrics
 from drpose_ray.seeding import derive_seed
+from drpose_ray.shards.cache import shard_files
 from drpose_ray.shards.read import ShardReader
+from drpose_ray.shards.store import open_store
 
 if TYPE_CHECKING:  # only workers pay for importing DeepSpeed and diffusers: seconds of CPU in each process
     from drpose_ray.finetune.average import WeightAverage
@@ -81,7 +84,7 @@ def finetune_on_ray(task: FinetuneTask, on_metrics: Callable[[int, Mapping[str, 
 
     Raises InputError if the dataset or the models do not fit, or if checkpoints were written under other settings.
     """
-    ShardReader(task.dataset, world_size=task.config.num_workers)  # refuses an unfit dataset before workers start
+    _warn_of_skipped(_pairs_reader(task, 0))  # refuses an unfit dataset before workers start
     _check_same_settings(task)
     use_gpu = ray.cluster_resources().get("GPU", 0) >= task.config.num_workers
     trainer = TorchTrainer(
@@ -130,10 +133,11 @@ def _train(task: FinetuneTask) -> None:
     from drpose_ray.finetune.step import Updater
 
     config, context = task.config, ray.train.get_context()
-    rank, world_size = context.get_world_rank(), context.get_world_size()
+    rank = context.get_world_rank()
     write_json(_worker_file(task.run_folder, rank), {"rank": rank, "pid": os.getpid(), "host": platform.node()})
 
-    reader = ShardReader(task.dataset, seed=derive_seed(task.seed, "pairs"), rank=rank, world_size=world_size)
+    reader = _pairs_reader(task, rank)
+    warned = set(reader.skipped)  # what the listing told, the driver has said
     pairs = PairStream(reader, config.batch_size_per_worker)
     parts = task.loaders.parts(config, get_device())
     if config.remote_reward:
@@ -174,6 +178,9 @@ def _train(task: FinetuneTask) -> None:
         watch = HeldOutWatch(config, task.seed, rank, parts, engine, folders)
     for iteration in range(start, config.num_iterations):
         metrics = updater.update(iteration)
+        for name in sorted(reader.skipped.keys() - warned):
+            warned.add(name)
+            warnings.warn(f"rank {rank} leaves out the corrupted shard {name}: {reader.skipped[name]}", stacklevel=1)
         if config.ema_decay is not None and metrics["active_steps"]:
             weights = engine.trained_weights()
             if average:
@@ -191,6 +198,25 @@ def _train(task: FinetuneTask) -> None:
     weights = engine.state_dict()
     if rank == 0:
         parts.export({**weights, **(average.weights if average else {})}, task.model_folder)
+
+
+def _pairs_reader(task: FinetuneTask, rank: int) -> ShardReader:
+    config = task.config
+    return ShardReader(
+        task.dataset,
+        seed=derive_seed(task.seed, "pairs"),
+        rank=rank,
+        world_size=config.num_workers,
+        corrupted=config.corrupted_shards,
+        files=shard_files(open_store(task.dataset), config.shard_cache, int(config.shard_cache_gib * 2**30)),
+    )
+
+
+def _warn_of_skipped(reader: ShardReader) -> None:
+    """For what the listing tells; workers warn of what they find when they open a shard."""
+    if reader.skipped:
+        found = ", ".join(f"{name} ({why})" for name, why in reader.skipped.items())
+        warnings.warn(f"corrupted shards are left out of training: {found}", stacklevel=3)
 
 
 def _report_checkpoint(
@@ -211,7 +237,7 @@ def _report_checkpoint(
 def _check_same_settings(task: FinetuneTask) -> None:
     """Keep a run folder from mixing two runs: checkpoints continue under the settings that began them."""
     path = task.run_folder / CHECKPOINTS / "settings.json"
-    without_effect = {"checkpoint_every", "max_worker_failures"}
+    without_effect = {"checkpoint_every", "max_worker_failures", "corrupted_shards", "shard_cache", "shard_cache_gib"}
     settings = {
         **task.config.model_dump(mode="json", exclude=without_effect),
         "seed": task.seed,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +19,12 @@ from pydantic import ValidationError
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import Frame
 from drpose_ray.seeding import stream
-from drpose_ray.shards.manifest import ShardRow, check_sizes, fetch_checked, manifest_sha256, read_manifest
-from drpose_ray.shards.record import RecordHeader, decode_npy, decode_png, image_member
-from drpose_ray.shards.store import open_store
+from drpose_ray.shards.cache import CorruptedShardError, ShardFiles, shard_files
+from drpose_ray.shards.manifest import ShardRow, check_sizes, manifest_sha256, read_manifest
+from drpose_ray.shards.record import BROKEN_PNG, RecordHeader, decode_npy, decode_png, image_member
+from drpose_ray.shards.store import Store, open_store
+
+CorruptedPolicy = Literal["raise", "skip"]
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,29 @@ class ShardReader:
     shard); without one, frames come in stored order. The epoch's stream is cut into ``world_size`` equally long runs,
     one per rank, so a rank opens few shards; what remains, fewer than ``world_size`` frames, is dropped in that epoch.
 
-    Raises InputError at once if the dataset is unfinished, a shard is missing or has the wrong length, or there are
-    fewer frames than ranks; and when a shard is first opened, if its bytes are not those of the manifest.
+    ``corrupted`` says what becomes of a shard that is missing, altered, or has a member that cannot be decoded:
+
+    * "raise": InputError; for a missing shard or a wrong length at once, otherwise when the shard is opened.
+    * "skip": nothing of the shard is given, and its place in the epoch is filled with frames of the next sound shard,
+      again from its start if it has fewer. A rank therefore gives as many samples as it would of a sound dataset, and
+      needs to know nothing of the others; what is given depends on the shards' bytes alone. For that, every frame
+      of a shard is decoded when this reader first opens it. InputError if no shard is sound.
+
+    Raises InputError at once if the dataset is unfinished, or there are fewer frames than ranks.
     """
 
-    def __init__(self, folder: Path | str, *, seed: int | None = None, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        seed: int | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        corrupted: CorruptedPolicy = "raise",
+        files: ShardFiles | None = None,
+    ) -> None:
+        """``files`` opens the shards; by default as ``shard_files`` does for the place they lie in."""
         manifest = read_manifest(folder)
-        check_sizes(folder, manifest.shards)
         if not 0 <= rank < world_size:
             raise ValueError(f"rank {rank} of {world_size}")
         if manifest.frames_ok < world_size:
@@ -61,32 +83,37 @@ class ShardReader:
                 value=manifest.frames_ok,
                 remedy="use fewer workers or synthesize more poses",
             )
-        self._folder, self._rows = folder, manifest.shards
+        self._folder, self._rows, self._corrupted = folder, manifest.shards, corrupted
         self._duplicates = frozenset(manifest.duplicates)
-        self._store = open_store(folder)
         self._seed, self._rank, self._world_size = seed, rank, world_size
         self._length = manifest.frames_ok // world_size
         self._dataset_sha256 = manifest_sha256(folder)
         self._epoch = self._position = 0
-        self._checked: set[str] = set()
+        self._sound: set[str] = set()  # shards of which every frame has been decoded
+        self.skipped: dict[str, str] = {}
+        """Why, by name, of the shards that were found corrupted so far and are left out."""
+        if corrupted == "raise":
+            check_sizes(folder, manifest.shards)
+        else:
+            self.skipped.update(_wrong_sizes(open_store(folder), manifest.shards))
+        self._files = files or shard_files(open_store(folder))
 
     def __len__(self) -> int:
         """Frames this rank sees in a whole epoch; the same on every rank."""
         return self._length
 
     def __iter__(self) -> Iterator[FrameSample]:
-        run_start = self._rank * self._length
-        begin, end = run_start + self._position, run_start + self._length
-        shard_start = 0
-        for row in self._shard_order():
-            low, high = max(begin - shard_start, 0), min(end - shard_start, row.frames_ok)
-            if low < high:
-                with self._open(row) as shard:
-                    for key, frame in self._frame_order(shard, row)[low:high]:
-                        sample = shard.read_frame(key, frame)
-                        self._position += 1  # before the yield: state() then counts the sample as delivered
-                        yield sample
-            shard_start += row.frames_ok
+        runs = self._runs()
+        for number, (place, low, high) in enumerate(runs):
+            with self._open_for(place) as (shard, row):
+                following = runs[number + 1][0] if number + 1 < len(runs) else self._shard_order(self._epoch + 1)[0]
+                if following.name not in self.skipped:
+                    self._files.prefetch(following)
+                frames = self._frame_order(shard, place, row)
+                for index in range(low, high):
+                    sample = shard.read_frame(*frames[index % len(frames)])
+                    self._position += 1  # before the yield: state() then counts the sample as delivered
+                    yield sample
         self._epoch, self._position = self._epoch + 1, 0
 
     def state(self) -> dict[str, Any]:
@@ -97,15 +124,20 @@ class ShardReader:
             "world_size": self._world_size,
             "epoch": self._epoch,
             "position": self._position,
+            "skipped": dict(self.skipped),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue at ``state()``: the next iteration gives exactly the samples that were left.
 
+        A reader that skips goes on leaving out what was left out, even if it has been repaired since; one that
+        raises does not.
+
         Raises InputError if the state is of another dataset, seed or number of ranks.
         """
-        for field, value in self.state().items():
-            if field not in ("epoch", "position") and state.get(field) != value:
+        for field in ("dataset_sha256", "seed", "world_size"):
+            value = self.state()[field]
+            if state.get(field) != value:
                 raise InputError(
                     "the reader's state is of another stream of samples",
                     file=self._folder,
@@ -114,32 +146,80 @@ class ShardReader:
                     remedy=f"resume with {field} = {value!r}'s own checkpoint, or start afresh",
                 )
         self._epoch, self._position = int(state["epoch"]), int(state["position"])
+        if self._corrupted == "skip":
+            self.skipped.update(state.get("skipped", {}))
 
-    def _shard_order(self) -> list[ShardRow]:
+    def _runs(self) -> list[tuple[ShardRow, int, int]]:
+        """What is left of this rank's epoch: shards, each with the frames [low, high) of its order."""
+        run_start = self._rank * self._length
+        begin, end = run_start + self._position, run_start + self._length
+        shard_start, runs = 0, []
+        for row in self._shard_order(self._epoch):
+            low, high = max(begin - shard_start, 0), min(end - shard_start, row.frames_ok)
+            if low < high:
+                runs.append((row, low, high))
+            shard_start += row.frames_ok
+        return runs
+
+    def _shard_order(self, epoch: int) -> list[ShardRow]:
         if self._seed is None:
             return list(self._rows)
-        order = stream(self._seed, "shard order", self._epoch).permutation(len(self._rows))
+        order = stream(self._seed, "shard order", epoch).permutation(len(self._rows))
         return [self._rows[i] for i in order]
 
-    def _frame_order(self, shard: _OpenShard, row: ShardRow) -> list[tuple[str, int]]:
-        frames = [(key, frame) for key, frame in shard.ok_frames() if key not in self._duplicates]
-        if len(frames) != row.frames_ok:
-            raise shard.error("the shard does not hold as many ok frames as its manifest says")
+    def _frame_order(self, shard: _OpenShard, place: ShardRow, row: ShardRow) -> list[tuple[str, int]]:
+        """The frames of ``row`` in the place of ``place``, which is itself unless that is corrupted."""
+        frames = shard.ok_frames()
         if self._seed is None:
             return frames
-        order = stream(self._seed, "frame order", self._epoch, row.name).permutation(len(frames))
+        names = (place.name,) if place is row else (place.name, row.name)
+        order = stream(self._seed, "frame order", self._epoch, *names).permutation(len(frames))
         return [frames[i] for i in order]
 
+    @contextmanager
+    def _open_for(self, place: ShardRow) -> Iterator[tuple[_OpenShard, ShardRow]]:
+        """The shard at its place in the epoch, or the next sound one with frames; it and its row."""
+        order = self._shard_order(self._epoch)
+        at = order.index(place)
+        for row in (place, *order[at + 1 :], *order[:at]):
+            if row.name in self.skipped or row.frames_ok == 0:
+                continue
+            try:
+                shard = self._open(row)
+            except CorruptedShardError as error:
+                if self._corrupted == "raise":
+                    raise
+                self.skipped[row.name] = error.problem
+                continue
+            with shard:
+                yield shard, row
+            return
+        raise InputError(
+            "not one shard is sound", file=self._folder, field="first reason", value=next(iter(self.skipped.values())),
+            remedy="build the dataset again",
+        )  # fmt: skip
+
     def _open(self, row: ShardRow) -> _OpenShard:
-        if row.name not in self._checked:
-            fetch_checked(self._store, row)
-            self._checked.add(row.name)
-        return _OpenShard(self._store.fetch(row.name))
+        shard = _OpenShard(self._files.open(row), self._files.where(row), self._duplicates)
+        try:
+            shard.check_count(row)
+            if self._corrupted == "skip" and row.name not in self._sound:
+                for key, frame in shard.ok_frames():
+                    shard.read_frame(key, frame)
+                self._sound.add(row.name)
+        except BaseException:
+            shard.close()
+            raise
+        return shard
 
 
 def read_shard(folder: Path | str, row: ShardRow) -> Iterator[FrameSample]:
-    """The ok frames of one shard in stored order. Raises InputError if its bytes are not those of the manifest."""
-    with _OpenShard(fetch_checked(open_store(folder), row)) as shard:
+    """The ok frames of one shard in stored order, duplicates of other sequences included.
+
+    Raises InputError if its bytes are not those of the manifest.
+    """
+    files = shard_files(open_store(folder))
+    with _OpenShard(files.open(row), files.where(row)) as shard:
         for key, frame in shard.ok_frames():
             yield shard.read_frame(key, frame)
 
@@ -147,28 +227,38 @@ def read_shard(folder: Path | str, row: ShardRow) -> Iterator[FrameSample]:
 def read_headers(folder: Path | str, row: ShardRow) -> Iterator[RecordHeader]:
     """The headers of one shard's records in stored order; no picture is read and nothing hashed."""
     check_sizes(folder, [row])
-    with _OpenShard(open_store(folder).fetch(row.name)) as shard:
+    path = open_store(folder).fetch(row.name)
+    with _OpenShard(path.open("rb"), path) as shard:
         yield from shard.headers()
+
+
+def _wrong_sizes(store: Store, rows: Iterable[ShardRow]) -> dict[str, str]:
+    """What one listing tells of corrupted shards: name -> problem."""
+    sizes = store.sizes()
+    problems = {row.name: "a shard of the manifest is missing" for row in rows if row.name not in sizes}
+    return problems | {
+        row.name: f"the shard is truncated or altered (the manifest says {row.bytes} bytes)"
+        for row in rows
+        if sizes.get(row.name, row.bytes) != row.bytes
+    }
 
 
 class _OpenShard:
     """Random access to the frames of one tar; each record's arrays are decoded once."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, file: BufferedReader, origin: Path | str, duplicates: frozenset[str] = frozenset()) -> None:
+        """Takes over ``file``; ``origin`` is what messages call it. No frame of ``duplicates`` (keys) counts as ok."""
+        self._file, self._origin, self._duplicates = file, origin, duplicates
         try:
-            self._tar = tarfile.open(path, "r:")  # noqa: SIM115 - closed in __exit__
-        except (OSError, tarfile.TarError) as error:
-            raise self.error(f"not a readable tar ({error})") from error
-        try:
-            self._members = {member.name: member for member in self._tar.getmembers()}
+            with tarfile.open(fileobj=file, mode="r:") as tar:
+                self._members = {member.name: (member.offset_data, member.size) for member in tar}
             keys = [name.removesuffix(".json") for name in self._members if name.endswith(".json")]
             self._headers = {key: self._header(key) for key in keys}
         except tarfile.TarError as error:
-            self._tar.close()
-            raise self.error(f"the tar is truncated ({error})") from error
+            file.close()
+            raise self.error(f"not a whole tar ({error})") from error
         except BaseException:
-            self._tar.close()
+            file.close()
             raise
         self._arrays: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
 
@@ -176,10 +266,15 @@ class _OpenShard:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._tar.close()
+        self.close()
 
-    def error(self, problem: str) -> InputError:
-        return InputError(problem, file=self._path, remedy="delete the shard and its sidecar, and run the build again")
+    def close(self) -> None:
+        self._file.close()
+
+    def error(self, problem: str) -> CorruptedShardError:
+        return CorruptedShardError(
+            problem, file=self._origin, remedy="delete the shard and its sidecar, and run the build again"
+        )
 
     def headers(self) -> list[RecordHeader]:
         """Of every record, in stored order."""
@@ -190,9 +285,14 @@ class _OpenShard:
         return [
             (key, frame)
             for key, header in self._headers.items()
+            if key not in self._duplicates
             for frame, status in enumerate(header.status)
             if status.state == "ok"
         ]
+
+    def check_count(self, row: ShardRow) -> None:
+        if len(self.ok_frames()) != row.frames_ok:
+            raise self.error("the shard does not hold as many ok frames as its manifest says")
 
     def read_frame(self, key: str, frame: int) -> FrameSample:
         header = self._headers[key]
@@ -212,11 +312,10 @@ class _OpenShard:
         )
 
     def _bytes(self, name: str) -> bytes:
-        member = self._members.get(name)
-        content = self._tar.extractfile(member) if member else None
-        if content is None:
+        if name not in self._members:
             raise self.error(f"the member {name} is missing")
-        return content.read()
+        offset, size = self._members[name]
+        return os.pread(self._file.fileno(), size, offset)
 
     def _header(self, key: str) -> RecordHeader:
         try:
@@ -227,7 +326,7 @@ class _OpenShard:
     def _image(self, name: str) -> NDArray[np.uint8]:
         try:
             return decode_png(self._bytes(name))
-        except OSError as error:
+        except BROKEN_PNG as error:
             raise self.error(f"{name} is not a PNG ({error})") from error
 
     def _array(self, name: str) -> NDArray[np.float32]:

@@ -3,17 +3,15 @@ from __future__ import annotations
 import io
 import itertools
 import json
-import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from drpose_ray.errors import InputError
-from drpose_ray.publish import file_sha256, write_json
-from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.read import FrameSample, ShardReader
 from drpose_ray.synthesis.build import build, plan_build
+from tests.shards.damage import copy_dataset, rewrite_member
 from tests.synthesis.stripes import Stripes, make_windows, silent
 
 FRAMES = 3
@@ -31,13 +29,6 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _names(samples: list[FrameSample]) -> list[tuple[str, int]]:
     return [(sample.key, sample.frame) for sample in samples]
-
-
-def _copy(dataset: Path, target: Path) -> Path:
-    target.mkdir()
-    for file in dataset.iterdir():
-        (target / file.name).write_bytes(file.read_bytes())
-    return target
 
 
 def test_without_a_seed_frames_come_in_stored_order_and_only_ok_ones(dataset: Path) -> None:
@@ -108,7 +99,7 @@ def test_more_ranks_than_frames_are_refused(dataset: Path) -> None:
 
 
 def test_an_unfinished_dataset_is_refused(dataset: Path, tmp_path: Path) -> None:
-    folder = _copy(dataset, tmp_path / "copy")
+    folder = copy_dataset(dataset, tmp_path / "copy")
     (folder / "_COMPLETE").unlink()
     with pytest.raises(InputError, match="_COMPLETE"):
         ShardReader(folder)
@@ -116,7 +107,7 @@ def test_an_unfinished_dataset_is_refused(dataset: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("keep", [0, 700, -512])
 def test_a_truncated_tar_is_refused_before_reading_starts(dataset: Path, tmp_path: Path, keep: int) -> None:
-    folder = _copy(dataset, tmp_path / "copy")
+    folder = copy_dataset(dataset, tmp_path / "copy")
     shard = folder / "shard-000001.tar"
     shard.write_bytes(shard.read_bytes()[:keep])
     with pytest.raises(InputError, match=r"truncated.*shard-000001\.tar"):
@@ -124,14 +115,14 @@ def test_a_truncated_tar_is_refused_before_reading_starts(dataset: Path, tmp_pat
 
 
 def test_a_missing_shard_is_refused_before_reading_starts(dataset: Path, tmp_path: Path) -> None:
-    folder = _copy(dataset, tmp_path / "copy")
+    folder = copy_dataset(dataset, tmp_path / "copy")
     (folder / "shard-000002.tar").unlink()
     with pytest.raises(InputError, match=r"missing.*shard-000002\.tar"):
         ShardReader(folder)
 
 
 def test_one_changed_byte_is_found_when_the_shard_is_opened(dataset: Path, tmp_path: Path) -> None:
-    folder = _copy(dataset, tmp_path / "copy")
+    folder = copy_dataset(dataset, tmp_path / "copy")
     shard = folder / "shard-000001.tar"
     data = bytearray(shard.read_bytes())
     data[2000] ^= 1
@@ -153,37 +144,17 @@ def test_one_changed_byte_is_found_when_the_shard_is_opened(dataset: Path, tmp_p
 def test_a_shard_with_a_bad_member_is_refused_even_if_its_hash_is_right(
     dataset: Path, tmp_path: Path, member: str, content: bytes | None, problem: str
 ) -> None:
-    folder = _copy(dataset, tmp_path / "copy")
-    _rewrite(folder, 0, member, content)
+    folder = copy_dataset(dataset, tmp_path / "copy")
+    rewrite_member(folder, 0, member, content)
     with pytest.raises(InputError, match=problem) as caught:
         list(ShardReader(folder))
     assert caught.value.file == folder / "shard-000000.tar"
 
 
 def test_object_arrays_are_never_unpickled(dataset: Path, tmp_path: Path) -> None:
-    folder = _copy(dataset, tmp_path / "copy")
+    folder = copy_dataset(dataset, tmp_path / "copy")
     stream = io.BytesIO()
     np.save(stream, np.array([{"a": 1}], object), allow_pickle=True)
-    _rewrite(folder, 0, "walk_001.motion.npy", stream.getvalue())
+    rewrite_member(folder, 0, "walk_001.motion.npy", stream.getvalue())
     with pytest.raises(InputError, match="not a plain array"):
         list(ShardReader(folder))
-
-
-def _rewrite(folder: Path, shard_id: int, member: str, content: bytes | None) -> None:
-    """Replace or drop a member, and make the manifest agree with the shard that results."""
-    manifest = read_manifest(folder)
-    shard = folder / manifest.shards[shard_id].name
-    with tarfile.open(shard) as tar:
-        members = {entry.name: tar.extractfile(entry).read() for entry in tar.getmembers()}  # type: ignore[union-attr]
-    assert member in members
-    with tarfile.open(shard, "w") as tar:
-        for name, data in members.items():
-            new = content if name == member else data
-            if new is not None:
-                entry = tarfile.TarInfo(name)
-                entry.size = len(new)
-                tar.addfile(entry, io.BytesIO(new))
-    altered = manifest.model_dump(mode="json")
-    altered["shards"][shard_id] |= {"sha256": file_sha256(shard), "bytes": shard.stat().st_size}
-    write_json(folder / "manifest.json", altered)
-    (folder / "_COMPLETE").write_text(file_sha256(folder / "manifest.json"))
