@@ -59,8 +59,9 @@ class ShardWriter:
             raise InputError(
                 f"cannot write output ({error.strerror})", file=self._part.parent, remedy="choose a writable folder"
             ) from error
-        self._file.seek(start)
-        self._file.truncate()
+        if start:
+            self._file.seek(start)
+            self._file.truncate()
         self._tar = tarfile.open(fileobj=self._file, mode="w", format=tarfile.GNU_FORMAT)  # noqa: SIM115 - in publish
         self._saved_at = time.monotonic()
 

@@ -17,6 +17,7 @@ from drpose_ray.shards.extents import whole_records
 from drpose_ray.shards.manifest import ShardRow, finished_shard
 from drpose_ray.shards.read import ShardReader
 from drpose_ray.shards.record import SequenceRecord
+from drpose_ray.shards.store import FolderStore
 from drpose_ray.synthesis.build import build, build_shard, plan_build, unfinished_shards
 from tests.synthesis.stripes import Stripes, make_windows, silent
 
@@ -92,6 +93,18 @@ def test_unwritable_output_is_refused(tmp_path: Path) -> None:
     plan = plan_build(make_windows(2), Stripes(), tmp_path / "file" / "dataset", 2)
     with pytest.raises(InputError, match="choose a writable"):
         build(plan, Stripes(), silent)
+
+
+def test_a_full_disk_stops_the_build_with_the_remedy_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    plan = plan_build(make_windows(4), Stripes(), tmp_path, 2)
+    build_shard(plan, 0, Stripes())
+    part = FolderStore(tmp_path).part(f"shard-000001.tar.{plan.identity.origin(1)}")
+    part.symlink_to("/dev/full")  # every write to it fails for want of space
+    with pytest.raises(InputError, match=r"no space left.*free space.*goes on"):
+        build_shard(plan, 1, Stripes())
+    assert finished_shard(plan.location, 1) is None
+    part.unlink()
+    assert build_shard(plan, 1, Stripes()).sequences == 2
 
 
 CHILD = """

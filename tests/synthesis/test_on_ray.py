@@ -4,11 +4,13 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from drpose_ray.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.manifest import ShardRow
+from drpose_ray.shards.read import ShardReader
 from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.synthesis.build import build, plan_build
 from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
@@ -71,6 +73,26 @@ def test_nothing_left_to_do_needs_no_ray(tmp_path: Path) -> None:
         raise AssertionError("a generator was made")
 
     assert build_on_ray(plan, [GeneratorPool(never, 2)], silent) == manifest
+
+
+class Colour:
+    """Makes stripes of one seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def __call__(self) -> Stripes:
+        return Stripes(self.seed)
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_two_kinds_of_generators_draw_their_own_shards_at_the_same_time(tmp_path: Path) -> None:
+    plan = plan_build(make_windows(8), Stripes(1), tmp_path, 2, beside=[(Stripes(2), 0.5)])
+    build_on_ray(plan, [GeneratorPool(Colour(2), 1), GeneratorPool(Colour(1), 1)], silent)
+    for sample in ShardReader(tmp_path):
+        drawn_by = Stripes(2 if plan.identity.generator_of(int(sample.key[-3:]) // 2) == 0 else 1)
+        expected = drawn_by.generate(make_windows(8)[int(sample.key[-3:])])
+        np.testing.assert_array_equal(sample.images["input"], expected.images["input"][sample.frame])
 
 
 @pytest.mark.usefixtures("ray_session")
