@@ -6,6 +6,7 @@ are whole and goes on after them.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import tarfile
@@ -74,7 +75,8 @@ class ShardWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError if error is not None else ()):  # a full disk fails again when it is closed
+            self._file.close()
         if error is not None and self._keys is not None:
             self._save_part()
         else:
