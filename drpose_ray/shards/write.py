@@ -75,7 +75,7 @@ class ShardWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        with contextlib.suppress(OSError if error is not None else ()):  # a full disk fails again when it is closed
+        with contextlib.suppress(OSError):  # a full disk fails again here; publish has flushed what it needs
             self._file.close()
         if error is not None and self._keys is not None:
             self._save_part()
