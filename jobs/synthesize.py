@@ -22,6 +22,7 @@ from drpose_ray.errors import InputError
 from drpose_ray.poses.windows_file import WindowsFile, read_selection
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.shards.manifest import Manifest, ShardRow, read_plan
+from drpose_ray.shards.store import absolute_location
 from drpose_ray.synthesis.build import plan_build
 from drpose_ray.synthesis.clothed_body import ClothedBody
 from drpose_ray.synthesis.config import ClothedBodyConfig, MimoConfig, SynthesisConfig
@@ -45,8 +46,9 @@ class SynthesizeConfig(Config):
         return self.synthesis.selection or self.run.folder / "select_poses" / "selection.parquet"
 
     @property
-    def output(self) -> Path:
-        return self.synthesis.output or self.run.folder / "shards" / self.synthesis.split
+    def output(self) -> str:
+        """A folder, or ``s3://bucket/prefix``."""
+        return absolute_location(self.synthesis.output or self.run.folder / "shards" / self.synthesis.split)
 
 
 class SynthesizeSummary(Summary):
@@ -84,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with open_run(config, config.run.folder / "synthesize" / config.synthesis.split, "synthesize") as run:
         run.finish(
             SynthesizeSummary(
-                dataset=str(config.output),
+                dataset=config.output,
                 sequences=manifest.identity.sequences,
                 sequences_ok=manifest.sequences_ok,
                 shards=len(manifest.shards),

@@ -16,6 +16,7 @@ from pydantic import Field
 from drpose_ray.config import Config, load_config
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.shards.manifest import ShardRow, read_manifest
+from drpose_ray.shards.store import absolute_location
 from drpose_ray.shards.verify import EXPLANATIONS, inspect, repair
 from jobs import run_job
 
@@ -37,8 +38,9 @@ class VerifyDatasetConfig(Config):
     verify: VerifySettings = Field(default=VerifySettings(), description="which dataset")
 
     @property
-    def dataset(self) -> Path:
-        return self.verify.dataset or self.run.folder / "shards" / "train"
+    def dataset(self) -> str:
+        """A folder, or ``s3://bucket/prefix``."""
+        return absolute_location(self.verify.dataset or self.run.folder / "shards" / "train")
 
 
 class VerifyDatasetSummary(Summary):
@@ -74,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with open_run(config, config.run.folder / "verify_dataset", "verify_dataset") as run:
         run.finish(
             VerifyDatasetSummary(
-                dataset=str(config.dataset),
+                dataset=config.dataset,
                 shards=len(manifest.shards),
                 sequences=manifest.identity.sequences,
                 frames_ok=manifest.frames_ok,
