@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from drpose_ray.publish import file_sha256
 from drpose_ray.shards.manifest import SequenceHash, ShardRow
-from drpose_ray.shards.record import RecordHeader, SequenceRecord, decode_npy, decode_png
+from drpose_ray.shards.png import BROKEN_PNG, decode_png
+from drpose_ray.shards.record import RecordHeader, SequenceRecord, decode_npy
 
 LAST_MEMBER: Final = ".motion.npy"
 """Ends a record: members are written in sorted order (``shards.record``)."""
@@ -53,7 +54,7 @@ def whole_records(path: Path, *, decode: bool = True) -> Iterator[RecordExtent]:
                         return
                     yield RecordExtent(header, start, end)
                     header, start = None, end
-    except (tarfile.TarError, ValidationError, ValueError, EOFError, OSError):
+    except (tarfile.TarError, ValidationError, EOFError, *BROKEN_PNG):
         return  # what comes after the last whole record is of no use
 
 

@@ -21,7 +21,8 @@ from drpose_ray.geometry.cameras import Frame
 from drpose_ray.seeding import stream
 from drpose_ray.shards.cache import CorruptedShardError, ShardFiles, shard_files
 from drpose_ray.shards.manifest import ShardRow, check_sizes, manifest_sha256, read_manifest
-from drpose_ray.shards.record import BROKEN_PNG, RecordHeader, decode_npy, decode_png, image_member
+from drpose_ray.shards.png import BROKEN_PNG, decode_png
+from drpose_ray.shards.record import RecordHeader, decode_npy, image_member
 from drpose_ray.shards.store import Store, open_store
 
 CorruptedPolicy = Literal["raise", "skip"]

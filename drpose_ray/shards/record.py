@@ -8,28 +8,20 @@ from __future__ import annotations
 
 import io
 import re
-import struct
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from drpose_ray.geometry.motion_row import NUM_COLUMNS
 from drpose_ray.geometry.skeleton import NUM_JOINTS
-
-PNG_COMPRESS_LEVEL: Final = 1
-"""zlib's fastest; level 6 halves the bytes of a rendered person for about 1.5 times the time."""
+from drpose_ray.shards.png import encode_png
 
 KEY_PATTERN: Final = r"[A-Za-z0-9_-]{1,200}"
 """Of record keys: a dot would end a webdataset key, a slash would make a folder."""
-
-BROKEN_PNG: Final = (OSError, SyntaxError, ValueError, struct.error, zlib.error, Image.DecompressionBombError)
-"""What Pillow raises of bytes that are no PNG, or a broken one."""
 
 _IMAGE_NAME = re.compile(r"[a-z0-9_]{1,15}")
 
@@ -170,28 +162,16 @@ def encode_members(record: SequenceRecord) -> Iterator[tuple[str, bytes]]:
     """Tar members (name, bytes) of a record in sorted order; equal records give equal bytes."""
     for frame in record.ok_frames:
         for name in sorted(record.images):
-            yield image_member(record.key, frame, name), _encode_png(record.images[name][frame])
+            yield image_member(record.key, frame, name), encode_png(record.images[name][frame])
     yield f"{record.key}.joints.npy", _encode_npy(record.joints_world)
     yield f"{record.key}.json", record.header().model_dump_json().encode()
     yield f"{record.key}.motion.npy", _encode_npy(record.motion)
-
-
-def decode_png(data: bytes) -> NDArray[np.uint8]:
-    """(H, W, 3 or 4) uint8 pixels, read-only. Raises one of ``BROKEN_PNG``."""
-    with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-        return np.asarray(image)
 
 
 def decode_npy(data: bytes) -> NDArray[Any]:
     """The array of an npy file; object arrays are refused with a ValueError."""
     array: NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
     return array
-
-
-def _encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG", compress_level=PNG_COMPRESS_LEVEL)
-    return stream.getvalue()
 
 
 def _encode_npy(array: NDArray[np.float32]) -> bytes:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from drpose_ray.shards.record import FrameStatus, RecordHeader, SequenceRecord, decode_png, encode_members
+from drpose_ray.shards.png import decode_png
+from drpose_ray.shards.record import FrameStatus, RecordHeader, SequenceRecord, encode_members
 from tests.synthesis.stripes import Stripes, make_windows
 
 
