@@ -21,10 +21,12 @@ from drpose_ray.publish import write_json
 from drpose_ray.runs import RunRecord
 from drpose_ray.shards.manifest import Manifest, ShardRow
 from drpose_ray.shards.record import RecordHeader
+from drpose_ray.synthesis.dataset_card import DatasetCard
 
 FOLDER = Path(__file__).resolve().parents[1] / "schemas"
 
 STORED_RECORDS: dict[str, type[BaseModel]] = {
+    "card": DatasetCard,
     "run": RunRecord,
     "shards.manifest": Manifest,
     "shards.record": RecordHeader,

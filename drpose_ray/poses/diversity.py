@@ -40,7 +40,7 @@ def diversity_mm(rows: NDArray[np.floating]) -> float:
 
 def plot_diversity(sets: Mapping[str, NDArray[np.floating]], path: Path) -> None:
     """Publish a picture of named pose sets (N, 322): skeletons from the front and the side, and S of each."""
-    figure = Figure(figsize=(3 * len(sets), 8), layout="constrained")
+    figure = Figure(figsize=(3 * max(len(sets), 3), 8), layout="constrained")
     grid = figure.add_gridspec(3, len(sets), height_ratios=(3, 3, 2))
     for column, (name, rows) in enumerate(sets.items()):
         joints = yaw_aligned_joints(rows[:: max(len(rows) // _NUM_DRAWN, 1)][:_NUM_DRAWN])

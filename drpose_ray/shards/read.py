@@ -227,10 +227,23 @@ def read_shard(folder: Path | str, row: ShardRow) -> Iterator[FrameSample]:
 
 def read_headers(folder: Path | str, row: ShardRow) -> Iterator[RecordHeader]:
     """The headers of one shard's records in stored order; no picture is read and nothing hashed."""
-    check_sizes(folder, [row])
-    path = open_store(folder).fetch(row.name)
-    with _OpenShard(path.open("rb"), path) as shard:
+    with _open_unhashed(folder, row) as shard:
         yield from shard.headers()
+
+
+def read_motions(folder: Path | str, row: ShardRow) -> Iterator[tuple[RecordHeader, NDArray[np.float32]]]:
+    """As ``read_headers``, each header with its record's Motion-X rows (F, 322)."""
+    with _open_unhashed(folder, row) as shard:
+        for header in shard.headers():
+            yield header, shard.motion(header.key)
+
+
+def _open_unhashed(folder: Path | str, row: ShardRow) -> _OpenShard:
+    store = open_store(folder)
+    if store.size(row.name) != row.bytes:
+        check_sizes(folder, [row])  # lists the whole dataset, to say what is wrong
+    path = store.fetch(row.name)
+    return _OpenShard(path.open("rb"), path)
 
 
 def _wrong_sizes(store: Store, rows: Iterable[ShardRow]) -> dict[str, str]:
@@ -294,6 +307,10 @@ class _OpenShard:
     def check_count(self, row: ShardRow) -> None:
         if len(self.ok_frames()) != row.frames_ok:
             raise self.error("the shard does not hold as many ok frames as its manifest says")
+
+    def motion(self, key: str) -> NDArray[np.float32]:
+        """(F, 322)."""
+        return self._array(f"{key}.motion.npy")
 
     def read_frame(self, key: str, frame: int) -> FrameSample:
         header = self._headers[key]

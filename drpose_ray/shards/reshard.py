@@ -52,7 +52,8 @@ def reshard(
             progress(writer.publish())
     if next(records, None) is not None:
         raise AssertionError("the manifests have fewer records than their shards")
-    return complete_dataset(output, identity)
+    known = {key: stays for manifest in manifests for key, stays in manifest.duplicates.items()}
+    return complete_dataset(output, identity, lambda _: known)
 
 
 def _identity_of(

@@ -21,7 +21,7 @@ from drpose_ray.shards.manifest import Manifest, read_manifest
 from drpose_ray.shards.read import FrameSample, read_headers, read_shard
 from drpose_ray.shards.record import RecordHeader
 from drpose_ray.synthesis.quality_measures import INPUT_IMAGE, on_white
-from drpose_ray.synthesis.rejected import RejectedFrame, rejected_frames
+from drpose_ray.synthesis.rejected import RejectedFrame, rejected_frames, status_in
 
 _CELL, _GAP, _LINE = 128, 6, 16
 _FRAMES_SHOWN: Final = 5
@@ -82,7 +82,10 @@ def _strips(folder: Path, manifest: Manifest, positions: Sequence[int]) -> Itera
         if not here:
             continue
         headers = list(read_headers(folder, row))
-        chosen = {headers[place].key: headers[place] for place in here}
+        chosen = {
+            header.key: header.model_copy(update={"status": status_in(manifest, header)})
+            for header in (headers[place] for place in here)
+        }
         shown = {key: set(_spread(_ok_frames(header))) for key, header in chosen.items()}
         frames: dict[str, list[FrameSample]] = {key: [] for key in chosen}
         for sample in read_shard(folder, row):

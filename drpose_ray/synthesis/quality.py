@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Final
 
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.record import FrameStatus, SequenceRecord
 from drpose_ray.synthesis.duplicates import image_hash
-from drpose_ray.synthesis.pose_to_image import PoseToImage
+from drpose_ray.synthesis.pose_to_image import PoseToImage, settings_sha256
 from drpose_ray.synthesis.quality_config import QualityConfig
 from drpose_ray.synthesis.quality_measures import (
     INPUT_IMAGE,
@@ -107,4 +108,10 @@ class CheckedGenerator:
         return self.generator.person_seed(window)
 
     def generate(self, window: PoseWindow) -> SequenceRecord:
-        return self.check(self.generator.generate(window))
+        record = self.check(self.generator.generate(window))
+        provenance = record.provenance.model_copy(update={"generator_settings_sha256": self._settings_sha256})
+        return replace(record, provenance=provenance)
+
+    @cached_property
+    def _settings_sha256(self) -> str:
+        return settings_sha256(self)

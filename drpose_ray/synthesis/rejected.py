@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from drpose_ray.publish import replace_when_complete
-from drpose_ray.shards.manifest import read_manifest
+from drpose_ray.shards.manifest import Manifest, read_manifest
 from drpose_ray.shards.read import read_headers
+from drpose_ray.shards.record import FrameStatus, RecordHeader
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,16 @@ class RejectedFrame:
     clip_frame: int
     state: str
     reason: str
+    duplicate_of: str = ""
+    """Key of the sequence that is read instead."""
+
+
+def status_in(manifest: Manifest, header: RecordHeader) -> tuple[FrameStatus, ...]:
+    """What became of each frame of a record in the dataset as it is read: ok frames of duplicates are filtered."""
+    if header.key not in manifest.duplicates:
+        return header.status
+    duplicate = FrameStatus(state="filtered", reason="duplicate")
+    return tuple(duplicate if status.state == "ok" else status for status in header.status)
 
 
 def rejected_frames(folder: Path) -> Iterator[RejectedFrame]:
@@ -30,15 +41,23 @@ def rejected_frames(folder: Path) -> Iterator[RejectedFrame]:
 
     Raises InputError if the dataset is unfinished or a shard is missing or broken.
     """
-    for row in read_manifest(folder).shards:
+    manifest = read_manifest(folder)
+    for row in manifest.shards:
         if not row.reasons:
             continue
         for header in read_headers(folder, row):
             source = header.provenance
-            for frame, status in enumerate(header.status):
+            for frame, status in enumerate(status_in(manifest, header)):
                 if status.state != "ok":
                     yield RejectedFrame(
-                        header.key, source.rank, source.clip, frame, source.frames[frame], status.state, status.reason
+                        key=header.key,
+                        rank=source.rank,
+                        clip=source.clip,
+                        frame=frame,
+                        clip_frame=source.frames[frame],
+                        state=status.state,
+                        reason=status.reason,
+                        duplicate_of=manifest.duplicates.get(header.key, "") if status.reason == "duplicate" else "",
                     )
 
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from drpose_ray.errors import InputError
+from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.manifest import ShardRow, read_manifest
+from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.shards.reshard import reshard
 from drpose_ray.shards.verify import inspect
 from drpose_ray.synthesis.build import build, plan_build
@@ -48,6 +51,17 @@ def test_a_record_that_is_in_both_is_refused(tmp_path: Path) -> None:
         reshard([one, two], tmp_path / "both", 2)
     with pytest.raises(InputError, match="not a finished dataset"):
         read_manifest(tmp_path / "both")
+
+
+def test_duplicates_stay_left_out(tmp_path: Path) -> None:
+    class Alike(Stripes):
+        def generate(self, window: PoseWindow) -> SequenceRecord:
+            return dataclasses.replace(super().generate(window), image_hash="0" * 16)
+
+    build(plan_build(make_windows(3), Alike(), tmp_path / "one", 1, duplicate_bits=0), Alike(), silent)
+    manifest = reshard([tmp_path / "one"], tmp_path / "two", 3)
+    assert manifest.duplicates == read_manifest(tmp_path / "one").duplicates != {}
+    assert (manifest.frames_ok, manifest.frames_filtered) == (3, 6)
 
 
 def test_finished_shards_are_not_written_again(tmp_path: Path) -> None:

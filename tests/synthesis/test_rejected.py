@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from drpose_ray.errors import InputError
+from drpose_ray.poses.windows import PoseWindow
+from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.synthesis.build import build, plan_build
 from drpose_ray.synthesis.rejected import RejectedFrame, rejected_frames, write_rejected
 from tests.synthesis.stripes import Stripes, make_windows, silent
@@ -37,6 +40,22 @@ def test_the_table_holds_the_same_rows(dataset: Path, tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [(row["key"], int(row["clip_frame"]), row["reason"]) for row in rows] == [
         (each.key, each.clip_frame, each.reason) for each in EXPECTED
+    ]
+
+
+def test_ok_frames_of_duplicates_are_listed_with_the_sequence_that_is_read_instead(tmp_path: Path) -> None:
+    class Alike(Stripes):
+        def generate(self, window: PoseWindow) -> SequenceRecord:
+            return replace(super().generate(window), image_hash="0" * 16)
+
+    plan = plan_build(make_windows(2, clips={1: "half-drawn"}), Alike(), tmp_path, 4, duplicate_bits=0)
+    build(plan, Alike(), silent)
+    assert [
+        (each.key, each.frame, each.state, each.reason, each.duplicate_of) for each in rejected_frames(tmp_path)
+    ] == [
+        ("walk_001", 0, "filtered", "duplicate", "walk_000"),
+        ("walk_001", 1, "failed", LEFT, ""),
+        ("walk_001", 2, "filtered", "duplicate", "walk_000"),
     ]
 
 

@@ -1,0 +1,92 @@
+"""The card of a finished dataset: counts, terms, sources, diversity, pictures of it and a list of what was rejected.
+
+python -m jobs.dataset_card --config configs/small.yaml
+python -m jobs.dataset_card --card.dataset s3://bucket/drpose15k/train --card.output cards/drpose15k
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from drpose_ray.config import Config, absolute, load_config
+from drpose_ray.runs import RUN_FILE, SUMMARY_FILE, RunSettings, Summary, open_run
+from drpose_ray.synthesis.dataset_card import write_dataset_card
+from jobs import run_job
+
+
+class CardSettings(Config):
+    """The ``card:`` section."""
+
+    dataset: Path | None = Field(default=None, description="folder or s3://...; by default the run's train shards")
+    output: Path | None = Field(
+        default=None, description="folder of the card, not the dataset's; by default dataset_card in the run folder"
+    )
+    name: str | None = Field(default=None, description="title; by default the end of the dataset's path")
+
+
+class DatasetCardConfig(Config):
+    """Settings of jobs/dataset_card.py."""
+
+    run: RunSettings = Field(default=RunSettings(), description="where the run is kept")
+    card: CardSettings = Field(default=CardSettings(), description="of which dataset, and where to")
+
+    @property
+    def dataset(self) -> Path:
+        return self.card.dataset or self.run.folder / "shards" / "train"
+
+    @property
+    def output(self) -> Path:
+        return self.card.output or self.run.folder / "dataset_card"
+
+
+class DatasetCardSummary(Summary):
+    """What jobs/dataset_card.py reports; ``card.json`` has all numbers."""
+
+    dataset: str
+    card: str = Field(description="folder of the card")
+    frames_ok: int
+    frames_failed: int
+    frames_filtered: int
+    diversity_mm: float = Field(description="Fig. 4 measure of the poses that are read")
+
+
+CONFIG, SUMMARY = DatasetCardConfig, DatasetCardSummary
+
+
+@run_job
+def main(argv: Sequence[str] | None = None) -> None:
+    config = load_config(CONFIG, argv)
+    name = config.card.name or "/".join([part for part in config.dataset.parts if part != "shards"][-2:])
+    card = write_dataset_card(config.dataset, config.output, name, date_of_build(config.run.folder, config.dataset))
+    with open_run(config, config.run.folder / "dataset_card", "dataset_card") as run:
+        run.finish(
+            DatasetCardSummary(
+                dataset=str(config.dataset),
+                card=str(config.output),
+                frames_ok=card.frames_ok,
+                frames_failed=card.frames_failed,
+                frames_filtered=card.frames_filtered,
+                diversity_mm=card.diversity_mm,
+            )
+        )
+    print(f"card of {card.frames_ok} ok frames: {config.output / 'README.md'}")
+
+
+def date_of_build(run_folder: Path, dataset: Path) -> str | None:
+    """The date in the run record of the job that made ``dataset``, if that is in ``run_folder``."""
+    summaries = sorted(run_folder.glob(f"synthesize/*/{SUMMARY_FILE}"))
+    for summary in (*summaries, run_folder / "reshard" / SUMMARY_FILE):
+        if not (summary.is_file() and (record := summary.with_name(RUN_FILE)).is_file()):
+            continue
+        if absolute(Path(json.loads(summary.read_text())["dataset"])) == absolute(dataset):
+            return str(json.loads(record.read_text())["started_utc"])[:10]
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
