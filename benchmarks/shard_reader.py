@@ -56,7 +56,7 @@ def make_people(folder: Path, records: int) -> None:
     """Rendered clothed people, unless they are there."""
     generator = ClothedBody(ClothedBodyConfig(image_size=SIZE), seed=5)
     plan = plan_build(windows(records), generator, folder, records // SHARDS)
-    build(plan, generator, lambda row: print(f"{row.name}: {row.bytes} bytes", flush=True))
+    build(plan, generator, lambda row, _: print(f"{row.name}: {row.bytes} bytes", flush=True))
 
 
 def split(sample: dict[str, Any]) -> list[tuple[str, Any, Any, Any]]:
