@@ -28,6 +28,7 @@ from drpose_ray.synthesis.clothed_body import ClothedBody
 from drpose_ray.synthesis.config import ClothedBodyConfig, MimoConfig, SynthesisConfig
 from drpose_ray.synthesis.mimo import MimoAnimation
 from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
+from drpose_ray.synthesis.pose_to_image import PoseToImage
 from drpose_ray.synthesis.progress import ProgressLine
 from drpose_ray.synthesis.quality import CheckedGenerator, QualityCheck
 from drpose_ray.synthesis.quality_config import QualityConfig
@@ -152,24 +153,25 @@ def num_wanted(windows: WindowsFile, config: SynthesizeConfig) -> int:
 def choose_pools(config: SynthesizeConfig) -> list[GeneratorPool]:
     """MIMO where it is configured, with clothed bodies beside it if they have a share; clothed bodies otherwise."""
     synthesis, seed = config.synthesis, config.run.seed
-    clothed = GeneratorPool(
-        functools.partial(make_generator, _placed(synthesis.clothed_body), seed, synthesis.quality), synthesis.workers
+    clothed, quality = synthesis.clothed_body, synthesis.quality
+    twin = GeneratorPool(
+        functools.partial(make_generator, ClothedBody, _placed(clothed), seed, quality), synthesis.workers
     )
     if synthesis.mimo is None:
-        return [clothed]
+        return [twin]
     mimo = GeneratorPool(
-        functools.partial(make_generator, _placed(synthesis.mimo), seed, synthesis.quality),
+        functools.partial(make_generator, MimoAnimation, _placed(synthesis.mimo), seed, quality),
         synthesis.workers,
         synthesis.mimo.gpus_per_worker,
     )
-    return [clothed, mimo] if synthesis.clothed_share else [mimo]
+    return [twin, mimo] if synthesis.clothed_share else [mimo]
 
 
 def make_generator(
-    chosen: ClothedBodyConfig | MimoConfig, seed: int, quality: QualityConfig | None
-) -> CheckedGenerator | ClothedBody | MimoAnimation:
+    kind: Callable[[C, int], ClothedBody | MimoAnimation], chosen: C, seed: int, quality: QualityConfig | None
+) -> PoseToImage:
     """What an actor draws with."""
-    generator = MimoAnimation(chosen, seed) if isinstance(chosen, MimoConfig) else ClothedBody(chosen, seed)
+    generator = kind(chosen, seed)
     return generator if quality is None else CheckedGenerator(generator, QualityCheck(quality, generator.body))
 
 
