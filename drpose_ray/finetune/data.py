@@ -11,7 +11,8 @@ import torch
 
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import world_to_cam
-from drpose_ray.shards.read import FrameSample, ShardReader
+from drpose_ray.shards.open_shard import FrameSample
+from drpose_ray.shards.read import ShardReader
 
 INPUT_IMAGE = "input"
 """Name of the image in the shards that the model is given."""

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import NUM_VIEWS, world_to_cam
-from drpose_ray.shards.read import FrameSample, ShardReader
+from drpose_ray.shards.open_shard import FrameSample
+from drpose_ray.shards.read import ShardReader
 
 
 @dataclass(frozen=True)

@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
-
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import ValidationError
+from typing import Any, Literal
 
 from drpose_ray.errors import InputError
-from drpose_ray.geometry.cameras import Frame
 from drpose_ray.seeding import stream
 from drpose_ray.shards.cache import CorruptedShardError, ShardFiles, shard_files
 from drpose_ray.shards.manifest import ShardRow, check_sizes, manifest_sha256, read_manifest
-from drpose_ray.shards.png import BROKEN_PNG, decode_png
-from drpose_ray.shards.record import RecordHeader, decode_npy, image_member
+from drpose_ray.shards.open_shard import FrameSample, OpenShard
 from drpose_ray.shards.store import Store, open_store
 
 CorruptedPolicy = Literal["raise", "skip"]
-
-
-@dataclass(frozen=True)
-class FrameSample:
-    """One ok frame of a record."""
-
-    key: str
-    frame: int
-    images: Mapping[str, NDArray[np.uint8]]
-    """name -> (H, W, 3 or 4)."""
-    motion: NDArray[np.float32]
-    """(322,) Motion-X row."""
-    joints_world: NDArray[np.float32]
-    """(23, 3) metres."""
-    view: Frame
-    azimuth_deg: float
 
 
 class ShardReader:
@@ -168,7 +141,7 @@ class ShardReader:
         order = stream(self._seed, "shard order", epoch).permutation(len(self._rows))
         return [self._rows[i] for i in order]
 
-    def _frame_order(self, shard: _OpenShard, place: ShardRow, row: ShardRow) -> list[tuple[str, int]]:
+    def _frame_order(self, shard: OpenShard, place: ShardRow, row: ShardRow) -> list[tuple[str, int]]:
         """The frames of ``row`` in the place of ``place``, which is itself unless that is corrupted."""
         frames = shard.ok_frames()
         if self._seed is None:
@@ -178,7 +151,7 @@ class ShardReader:
         return [frames[i] for i in order]
 
     @contextmanager
-    def _open_for(self, place: ShardRow) -> Iterator[tuple[_OpenShard, ShardRow]]:
+    def _open_for(self, place: ShardRow) -> Iterator[tuple[OpenShard, ShardRow]]:
         """The shard at its place in the epoch, or the next sound one with frames; it and its row."""
         order = self._shard_order(self._epoch)
         at = order.index(place)
@@ -200,8 +173,8 @@ class ShardReader:
             remedy="build the dataset again",
         )  # fmt: skip
 
-    def _open(self, row: ShardRow) -> _OpenShard:
-        shard = _OpenShard(self._files.open(row), self._files.where(row), self._duplicates)
+    def _open(self, row: ShardRow) -> OpenShard:
+        shard = OpenShard(self._files.open(row), self._files.where(row), self._duplicates)
         try:
             shard.check_count(row)
             if self._corrupted == "skip" and row.name not in self._sound:
@@ -214,38 +187,6 @@ class ShardReader:
         return shard
 
 
-def read_shard(folder: Path | str, row: ShardRow) -> Iterator[FrameSample]:
-    """The ok frames of one shard in stored order, duplicates of other sequences included.
-
-    Raises InputError if its bytes are not those of the manifest.
-    """
-    files = shard_files(open_store(folder))
-    with _OpenShard(files.open(row), files.where(row)) as shard:
-        for key, frame in shard.ok_frames():
-            yield shard.read_frame(key, frame)
-
-
-def read_headers(folder: Path | str, row: ShardRow) -> Iterator[RecordHeader]:
-    """The headers of one shard's records in stored order; no picture is read and nothing hashed."""
-    with _open_unhashed(folder, row) as shard:
-        yield from shard.headers()
-
-
-def read_motions(folder: Path | str, row: ShardRow) -> Iterator[tuple[RecordHeader, NDArray[np.float32]]]:
-    """As ``read_headers``, each header with its record's Motion-X rows (F, 322)."""
-    with _open_unhashed(folder, row) as shard:
-        for header in shard.headers():
-            yield header, shard.motion(header.key)
-
-
-def _open_unhashed(folder: Path | str, row: ShardRow) -> _OpenShard:
-    store = open_store(folder)
-    if store.size(row.name) != row.bytes:
-        check_sizes(folder, [row])  # lists the whole dataset, to say what is wrong
-    path = store.fetch(row.name)
-    return _OpenShard(path.open("rb"), path)
-
-
 def _wrong_sizes(store: Store, rows: Iterable[ShardRow]) -> dict[str, str]:
     """What one listing tells of corrupted shards: name -> problem."""
     sizes = store.sizes()
@@ -255,100 +196,3 @@ def _wrong_sizes(store: Store, rows: Iterable[ShardRow]) -> dict[str, str]:
         for row in rows
         if sizes.get(row.name, row.bytes) != row.bytes
     }
-
-
-class _OpenShard:
-    """Random access to the frames of one tar; each record's arrays are decoded once."""
-
-    def __init__(self, file: BufferedReader, origin: Path | str, duplicates: frozenset[str] = frozenset()) -> None:
-        """Takes over ``file``; ``origin`` is what messages call it. No frame of ``duplicates`` (keys) counts as ok."""
-        self._file, self._origin, self._duplicates = file, origin, duplicates
-        try:
-            with tarfile.open(fileobj=file, mode="r:") as tar:
-                self._members = {member.name: (member.offset_data, member.size) for member in tar}
-            keys = [name.removesuffix(".json") for name in self._members if name.endswith(".json")]
-            self._headers = {key: self._header(key) for key in keys}
-        except tarfile.TarError as error:
-            file.close()
-            raise self.error(f"not a whole tar ({error})") from error
-        except BaseException:
-            file.close()
-            raise
-        self._arrays: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._file.close()
-
-    def error(self, problem: str) -> CorruptedShardError:
-        return CorruptedShardError(
-            problem, file=self._origin, remedy="delete the shard and its sidecar, and run the build again"
-        )
-
-    def headers(self) -> list[RecordHeader]:
-        """Of every record, in stored order."""
-        return list(self._headers.values())
-
-    def ok_frames(self) -> list[tuple[str, int]]:
-        """(key, frame) of every ok frame, in stored order."""
-        return [
-            (key, frame)
-            for key, header in self._headers.items()
-            if key not in self._duplicates
-            for frame, status in enumerate(header.status)
-            if status.state == "ok"
-        ]
-
-    def check_count(self, row: ShardRow) -> None:
-        if len(self.ok_frames()) != row.frames_ok:
-            raise self.error("the shard does not hold as many ok frames as its manifest says")
-
-    def motion(self, key: str) -> NDArray[np.float32]:
-        """(F, 322)."""
-        return self._array(f"{key}.motion.npy")
-
-    def read_frame(self, key: str, frame: int) -> FrameSample:
-        header = self._headers[key]
-        if header.camera is None:
-            raise self.error(f"record {key} has ok frames and no camera")
-        if key not in self._arrays:
-            self._arrays[key] = (self._array(f"{key}.motion.npy"), self._array(f"{key}.joints.npy"))
-        motion, joints = self._arrays[key]
-        return FrameSample(
-            key=key,
-            frame=frame,
-            images={name: self._image(image_member(key, frame, name)) for name in header.image_names},
-            motion=motion[frame],
-            joints_world=joints[frame],
-            view=Frame(np.array(header.camera.center_world[frame]), header.camera.width_m[frame]),
-            azimuth_deg=header.camera.azimuth_deg,
-        )
-
-    def _bytes(self, name: str) -> bytes:
-        if name not in self._members:
-            raise self.error(f"the member {name} is missing")
-        offset, size = self._members[name]
-        return os.pread(self._file.fileno(), size, offset)
-
-    def _header(self, key: str) -> RecordHeader:
-        try:
-            return RecordHeader.model_validate_json(self._bytes(f"{key}.json"))
-        except ValidationError as error:
-            raise self.error(f"{key}.json is not a RecordHeader ({error.errors()[0]['msg']})") from error
-
-    def _image(self, name: str) -> NDArray[np.uint8]:
-        try:
-            return decode_png(self._bytes(name))
-        except BROKEN_PNG as error:
-            raise self.error(f"{name} is not a PNG ({error})") from error
-
-    def _array(self, name: str) -> NDArray[np.float32]:
-        try:
-            return decode_npy(self._bytes(name))
-        except (ValueError, EOFError) as error:
-            raise self.error(f"{name} is not a plain array ({error})") from error

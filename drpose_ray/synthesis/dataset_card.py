@@ -24,7 +24,7 @@ from drpose_ray.publish import replace_when_complete, write_json
 from drpose_ray.seeding import stream
 from drpose_ray.shards.identity import Stored
 from drpose_ray.shards.manifest import Manifest, ShardRow, check_sizes, manifest_sha256, read_manifest
-from drpose_ray.shards.read import read_motions, read_shard
+from drpose_ray.shards.open_shard import read_motions, read_shard
 from drpose_ray.shards.record import RecordHeader
 from drpose_ray.synthesis.clothed_body import ClothedBody
 from drpose_ray.synthesis.contact_sheet import contact_sheet

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from drpose_ray.publish import replace_when_complete
 from drpose_ray.shards.manifest import Manifest, read_manifest
-from drpose_ray.shards.read import read_headers
+from drpose_ray.shards.open_shard import read_headers
 from drpose_ray.shards.record import FrameStatus, RecordHeader
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from drpose_ray.errors import InputError
-from drpose_ray.shards.read import FrameSample, ShardReader
+from drpose_ray.shards.open_shard import FrameSample
+from drpose_ray.shards.read import ShardReader
 from drpose_ray.synthesis.build import build, plan_build
 from tests.shards.damage import copy_dataset, rewrite_member
 from tests.synthesis.stripes import Stripes, make_windows, silent

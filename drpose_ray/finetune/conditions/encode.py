@@ -12,7 +12,7 @@ from drpose_ray.diffusion.layout import load_encoders, load_schedule, load_text_
 from drpose_ray.finetune.conditions.store import condition_file, write_conditions
 from drpose_ray.finetune.data import PoseBatch
 from drpose_ray.shards.manifest import read_manifest
-from drpose_ray.shards.read import read_shard
+from drpose_ray.shards.open_shard import read_shard
 
 
 class ShardEncoder:
