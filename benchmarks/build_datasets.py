@@ -35,8 +35,9 @@ import numpy as np
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.poses.windows_file import read_selection, write_selection
 from drpose_ray.publish import file_sha256
-from drpose_ray.shards.manifest import Manifest, shard_name
+from drpose_ray.shards.manifest import shard_name
 from drpose_ray.shards.record import FrameStatus, SequenceCamera, SequenceRecord, encode_members
+from drpose_ray.shards.rows import Manifest
 from drpose_ray.synthesis.build import plan_build
 from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
 from drpose_ray.synthesis.pose_to_image import licence_of, provenance_of

@@ -13,7 +13,7 @@ from drpose_ray.config import Config, load_config
 from drpose_ray.errors import InputError
 from drpose_ray.poses.config import PosesConfig
 from drpose_ray.runs import RunSettings, Summary, open_run
-from drpose_ray.shards.manifest import ShardRow
+from drpose_ray.shards.rows import ShardRow
 from drpose_ray.synthesis.build import plan_build
 from drpose_ray.synthesis.clothed_body import ClothedBody
 from drpose_ray.synthesis.config import ClothedBodyConfig

@@ -14,8 +14,8 @@ from pydantic import Field
 from drpose_ray.config import Config, load_config
 from drpose_ray.errors import InputError
 from drpose_ray.runs import RunSettings, Summary, open_run
-from drpose_ray.shards.manifest import ShardRow
 from drpose_ray.shards.reshard import reshard
+from drpose_ray.shards.rows import ShardRow
 from jobs import run_job
 
 

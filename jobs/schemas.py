@@ -19,8 +19,8 @@ from pydantic import BaseModel
 import jobs
 from drpose_ray.publish import write_json
 from drpose_ray.runs import RunRecord
-from drpose_ray.shards.manifest import Manifest, ShardRow
 from drpose_ray.shards.record import RecordHeader
+from drpose_ray.shards.rows import Manifest, ShardRow
 from drpose_ray.synthesis.dataset_card import DatasetCard
 
 FOLDER = Path(__file__).resolve().parents[1] / "schemas"

@@ -21,7 +21,8 @@ from drpose_ray.config import Config, absolute, load_config
 from drpose_ray.errors import InputError
 from drpose_ray.poses.windows_file import WindowsFile, read_selection
 from drpose_ray.runs import RunSettings, Summary, open_run
-from drpose_ray.shards.manifest import Manifest, ShardRow, read_plan
+from drpose_ray.shards.manifest import read_plan
+from drpose_ray.shards.rows import Manifest, ShardRow
 from drpose_ray.shards.store import absolute_location
 from drpose_ray.synthesis.build import plan_build
 from drpose_ray.synthesis.clothed_body import ClothedBody

@@ -15,7 +15,8 @@ from pydantic import Field
 
 from drpose_ray.config import Config, load_config
 from drpose_ray.runs import RunSettings, Summary, open_run
-from drpose_ray.shards.manifest import ShardRow, read_manifest
+from drpose_ray.shards.manifest import read_manifest
+from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.store import absolute_location
 from drpose_ray.shards.verify import EXPLANATIONS, inspect, repair
 from jobs import run_job

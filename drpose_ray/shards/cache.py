@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from drpose_ray.errors import InputError
-from drpose_ray.shards.manifest import ShardRow
+from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.store import FolderStore, Store, this_writer, writer_is_gone
 
 CACHE_BYTES: Final = 20 * 2**30

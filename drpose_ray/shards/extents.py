@@ -12,9 +12,9 @@ from typing import Final
 from pydantic import ValidationError
 
 from drpose_ray.publish import file_sha256
-from drpose_ray.shards.manifest import SequenceHash, ShardRow
 from drpose_ray.shards.png import BROKEN_PNG, decode_png
 from drpose_ray.shards.record import RecordHeader, SequenceRecord, decode_npy
+from drpose_ray.shards.rows import SequenceHash, ShardRow
 
 LAST_MEMBER: Final = ".motion.npy"
 """Ends a record: members are written in sorted order (``shards.record``)."""

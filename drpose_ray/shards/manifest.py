@@ -14,11 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from drpose_ray.errors import InputError
 from drpose_ray.publish import file_sha256
 from drpose_ray.shards.identity import DatasetIdentity, Stored
+from drpose_ray.shards.rows import Manifest, ShardRow
 from drpose_ray.shards.store import Store, is_part, open_store
 
 PLAN, MANIFEST, COMPLETE = "plan.json", "manifest.json", "_COMPLETE"
@@ -28,62 +29,6 @@ _OWN_FILE: Final = re.compile(
 _READS_AT_ONCE: Final = 16
 _STATES: Final = ("ok", "failed", "filtered")
 _REBUILD: Final = "repair it with jobs/verify_dataset.py, then run the build again"
-
-
-class SequenceHash(Stored):
-    """What tells a sequence from its duplicates."""
-
-    image_hash: str
-    rank: int
-    frames_ok: int
-
-
-class ShardRow(Stored):
-    """One finished shard: the content of its sidecar and its line in the manifest."""
-
-    name: str
-    sha256: str
-    bytes: int
-    sequences: int
-    sequences_ok: int
-    """With at least one ok frame."""
-    frames_ok: int
-    frames_failed: int
-    frames_filtered: int
-    reasons: dict[str, int]
-    """Frames per reason for not being ok."""
-    hashes: dict[str, SequenceHash] = Field(default_factory=dict)
-    """By key, if duplicates are looked for; in the sidecar only."""
-
-    def without(self, duplicates: Iterable[str]) -> ShardRow:
-        """The row of the manifest: ok frames of these keys count as filtered, and hashes are left out."""
-        left_out = [self.hashes[key].frames_ok for key in duplicates if key in self.hashes]
-        reasons = self.reasons | ({"duplicate": sum(left_out)} if left_out else {})
-        return self.model_copy(
-            update={
-                "sequences_ok": self.sequences_ok - len(left_out),
-                "frames_ok": self.frames_ok - sum(left_out),
-                "frames_filtered": self.frames_filtered + sum(left_out),
-                "reasons": reasons,
-                "hashes": {},
-            }
-        )
-
-
-class Manifest(Stored):
-    """A finished dataset; ``frames_ok + frames_failed + frames_filtered == identity.frames``."""
-
-    identity: DatasetIdentity
-    shards: tuple[ShardRow, ...]
-    frames_ok: int
-    frames_failed: int
-    frames_filtered: int
-    duplicates: dict[str, str] = Field(default_factory=dict)
-    """Sequences that are stored but not read, by key, with the key of the one that is."""
-
-    @property
-    def sequences_ok(self) -> int:
-        return sum(row.sequences_ok for row in self.shards)
 
 
 def shard_name(shard_id: int) -> str:

@@ -17,9 +17,10 @@ from pydantic import ValidationError
 
 from drpose_ray.geometry.cameras import Frame
 from drpose_ray.shards.cache import CorruptedShardError, shard_files
-from drpose_ray.shards.manifest import ShardRow, check_sizes
+from drpose_ray.shards.manifest import check_sizes
 from drpose_ray.shards.png import BROKEN_PNG, decode_png
 from drpose_ray.shards.record import RecordHeader, decode_npy, image_member
+from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.store import open_store
 
 

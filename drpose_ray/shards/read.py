@@ -10,8 +10,9 @@ from typing import Any, Literal
 from drpose_ray.errors import InputError
 from drpose_ray.seeding import stream
 from drpose_ray.shards.cache import CorruptedShardError, ShardFiles, shard_files
-from drpose_ray.shards.manifest import ShardRow, check_sizes, manifest_sha256, read_manifest
+from drpose_ray.shards.manifest import check_sizes, manifest_sha256, read_manifest
 from drpose_ray.shards.open_shard import FrameSample, OpenShard
+from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.store import Store, open_store
 
 CorruptedPolicy = Literal["raise", "skip"]

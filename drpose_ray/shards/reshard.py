@@ -11,8 +11,6 @@ from drpose_ray.errors import InputError
 from drpose_ray.shards.extents import RecordExtent, whole_records
 from drpose_ray.shards.identity import DatasetIdentity, GeneratorIdentity, Segment
 from drpose_ray.shards.manifest import (
-    Manifest,
-    ShardRow,
     complete_dataset,
     fetch_checked,
     finished_shards,
@@ -20,6 +18,7 @@ from drpose_ray.shards.manifest import (
     open_dataset,
     read_manifest,
 )
+from drpose_ray.shards.rows import Manifest, ShardRow
 from drpose_ray.shards.store import open_store
 from drpose_ray.shards.write import ShardWriter
 

@@ -9,16 +9,8 @@ from typing import Final, Literal
 
 from drpose_ray.errors import InputError
 from drpose_ray.publish import file_sha256
-from drpose_ray.shards.manifest import (
-    COMPLETE,
-    MANIFEST,
-    PLAN,
-    ShardRow,
-    read_manifest,
-    read_plan,
-    shard_name,
-    sidecar_name,
-)
+from drpose_ray.shards.manifest import COMPLETE, MANIFEST, PLAN, read_manifest, read_plan, shard_name, sidecar_name
+from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.store import Store, is_part, open_store
 
 Kind = Literal["missing", "torn", "altered", "unmarked", "extra", "left over"]

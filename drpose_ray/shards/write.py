@@ -18,8 +18,9 @@ from typing import Final, Self
 
 from drpose_ray.errors import InputError
 from drpose_ray.shards.extents import RecordExtent, Tally, describe_shard, whole_records
-from drpose_ray.shards.manifest import ShardRow, create_sidecar, shard_name
+from drpose_ray.shards.manifest import create_sidecar, shard_name
 from drpose_ray.shards.record import SequenceRecord, encode_members
+from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.store import Store, copy_start, open_store
 
 SAVE_PART_EVERY_S: Final = 60.0

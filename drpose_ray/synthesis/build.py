@@ -16,16 +16,9 @@ import numpy as np
 from drpose_ray.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.identity import DatasetIdentity, GeneratorIdentity, Segment
-from drpose_ray.shards.manifest import (
-    Manifest,
-    ShardRow,
-    complete_dataset,
-    finished_shard,
-    finished_shards,
-    open_dataset,
-    read_plan,
-)
+from drpose_ray.shards.manifest import complete_dataset, finished_shard, finished_shards, open_dataset, read_plan
 from drpose_ray.shards.record import KEY_PATTERN
+from drpose_ray.shards.rows import Manifest, ShardRow
 from drpose_ray.shards.store import absolute_location, open_store
 from drpose_ray.shards.write import ShardWriter
 from drpose_ray.synthesis.duplicates import find_duplicates

@@ -17,9 +17,10 @@ from drpose_ray.geometry.cameras import project
 from drpose_ray.geometry.skeleton import PARENTS
 from drpose_ray.publish import replace_when_complete
 from drpose_ray.seeding import stream
-from drpose_ray.shards.manifest import Manifest, read_manifest
+from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.open_shard import FrameSample, read_headers, read_shard
 from drpose_ray.shards.record import RecordHeader
+from drpose_ray.shards.rows import Manifest
 from drpose_ray.synthesis.quality_measures import INPUT_IMAGE, on_white
 from drpose_ray.synthesis.rejected import RejectedFrame, rejected_frames, status_in
 

@@ -23,9 +23,10 @@ from drpose_ray.poses.standing import draw_standing
 from drpose_ray.publish import replace_when_complete, write_json
 from drpose_ray.seeding import stream
 from drpose_ray.shards.identity import Stored
-from drpose_ray.shards.manifest import Manifest, ShardRow, check_sizes, manifest_sha256, read_manifest
+from drpose_ray.shards.manifest import check_sizes, manifest_sha256, read_manifest
 from drpose_ray.shards.open_shard import read_motions, read_shard
 from drpose_ray.shards.record import RecordHeader
+from drpose_ray.shards.rows import Manifest, ShardRow
 from drpose_ray.synthesis.clothed_body import ClothedBody
 from drpose_ray.synthesis.contact_sheet import contact_sheet
 from drpose_ray.synthesis.rejected import status_in, write_rejected

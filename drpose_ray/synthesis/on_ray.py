@@ -17,7 +17,8 @@ import ray.data
 
 from drpose_ray.errors import InputError
 from drpose_ray.on_ray import local_or_cluster_ray
-from drpose_ray.shards.manifest import Manifest, ShardRow, open_dataset
+from drpose_ray.shards.manifest import open_dataset
+from drpose_ray.shards.rows import Manifest, ShardRow
 from drpose_ray.synthesis.build import BuildPlan, Progress, build_shard, complete, num_sequences, unfinished_shards
 from drpose_ray.synthesis.pose_to_image import PoseToImage
 

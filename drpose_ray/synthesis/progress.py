@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from drpose_ray.shards.manifest import ShardRow
+from drpose_ray.shards.rows import ShardRow
 
 
 class ProgressLine:

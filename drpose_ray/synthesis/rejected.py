@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from drpose_ray.publish import replace_when_complete
-from drpose_ray.shards.manifest import Manifest, read_manifest
+from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.open_shard import read_headers
 from drpose_ray.shards.record import FrameStatus, RecordHeader
+from drpose_ray.shards.rows import Manifest
 
 
 @dataclass(frozen=True)

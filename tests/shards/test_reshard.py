@@ -7,9 +7,10 @@ import pytest
 
 from drpose_ray.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.shards.manifest import ShardRow, read_manifest
+from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.shards.reshard import reshard
+from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.verify import inspect
 from drpose_ray.synthesis.build import build, plan_build
 from tests.synthesis.stripes import Stripes, make_windows, silent

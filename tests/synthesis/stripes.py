@@ -9,8 +9,8 @@ import numpy as np
 
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.seeding import derive_seed, stream
-from drpose_ray.shards.manifest import ShardRow
 from drpose_ray.shards.record import FrameStatus, SequenceCamera, SequenceRecord
+from drpose_ray.shards.rows import ShardRow
 from drpose_ray.synthesis.pose_to_image import licence_of, provenance_of
 
 SIZE = 16

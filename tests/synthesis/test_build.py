@@ -14,9 +14,10 @@ import pytest
 from drpose_ray.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.extents import whole_records
-from drpose_ray.shards.manifest import ShardRow, finished_shard
+from drpose_ray.shards.manifest import finished_shard
 from drpose_ray.shards.read import ShardReader
 from drpose_ray.shards.record import SequenceRecord
+from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.store import FolderStore
 from drpose_ray.synthesis.build import build, build_shard, plan_build, unfinished_shards
 from tests.synthesis.stripes import Stripes, make_windows, silent

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from drpose_ray.poses.windows_file import write_selection
-from drpose_ray.shards.manifest import Manifest, read_manifest
+from drpose_ray.shards.manifest import read_manifest
+from drpose_ray.shards.rows import Manifest
 from drpose_ray.synthesis.build import BuildPlan, Progress, build, build_shard, complete, open_dataset
 from drpose_ray.synthesis.config import ClothedBodyConfig
 from drpose_ray.synthesis.on_ray import GeneratorPool

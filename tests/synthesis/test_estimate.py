@@ -9,7 +9,7 @@ import pytest
 
 from drpose_ray.errors import InputError
 from drpose_ray.mimo.flops import MimoFlops, count_mimo_flops
-from drpose_ray.shards.manifest import Manifest
+from drpose_ray.shards.rows import Manifest
 from drpose_ray.synthesis.build import build, plan_build
 from drpose_ray.synthesis.config import MimoConfig, SynthesisConfig
 from drpose_ray.synthesis.estimate import Assumption, WindowNeeds, estimate, format_estimate

@@ -9,9 +9,9 @@ import pytest
 
 from drpose_ray.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.shards.manifest import ShardRow
 from drpose_ray.shards.read import ShardReader
 from drpose_ray.shards.record import SequenceRecord
+from drpose_ray.shards.rows import ShardRow
 from drpose_ray.synthesis.build import build, plan_build
 from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
 from tests.synthesis.stripes import Stripes, make_windows, silent

@@ -9,8 +9,9 @@ import pytest
 from drpose_ray.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards import s3_store
-from drpose_ray.shards.manifest import Manifest, open_dataset, read_manifest
+from drpose_ray.shards.manifest import open_dataset, read_manifest
 from drpose_ray.shards.record import SequenceRecord
+from drpose_ray.shards.rows import Manifest
 from drpose_ray.shards.s3_store import S3Store
 from drpose_ray.shards.store import open_store
 from drpose_ray.shards.verify import inspect
