@@ -24,7 +24,7 @@ demo: $(INSTALLED)  ## motions -> poses -> shards -> reward -> DrPose -> before/
 	$(RUN) -m jobs.pipeline --config $(CONFIG) $(ARGS)
 
 # One folder per seed; a seed whose folder is complete is not run again.
-claims: $(INSTALLED)  ## three seeds, four times as long as the demo, on three times the test poses (75 minutes)
+claims: $(INSTALLED)  ## three seeds, four times as long as the demo, on three times the test poses (an hour and a half)
 	for seed in 0 1 2; do \
 	  test -f outputs/claims/seed$$seed/evaluate/summary.json || \
 	  $(RUN) -m jobs.pipeline --config $(CONFIG) --run.seed $$seed --run.folder outputs/claims/seed$$seed \

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from drpose_ray.config import Config, absolute, load_config
 from drpose_ray.runs import RUN_FILE, SUMMARY_FILE, RunSettings, Summary, open_run
+from drpose_ray.shards.store import absolute_location
 from drpose_ray.synthesis.dataset_card import write_dataset_card
 from jobs import run_job
 
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with open_run(config, config.run.folder / "dataset_card", "dataset_card") as run:
         run.finish(
             DatasetCardSummary(
-                dataset=str(config.dataset),
+                dataset=absolute_location(config.dataset),
                 card=str(config.output),
                 frames_ok=card.frames_ok,
                 frames_failed=card.frames_failed,

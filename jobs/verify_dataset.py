@@ -28,7 +28,7 @@ class VerifySettings(Config):
     dataset: Path | None = Field(default=None, description="folder or s3://...; by default the run's train shards")
     repair: bool = Field(
         default=False,
-        description="remove damaged shards and left-over parts; the next build makes them again",
+        description="remove damaged shards and abandoned parts; the next build makes the shards again",
     )
 
 
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     findings = list(inspect(config.dataset, tell))
     for finding in findings:
         print(f"{finding.kind}: {finding.name} ({EXPLANATIONS[finding.kind]})")
-    if config.verify.repair and findings:
+    if config.verify.repair:
         repair(config.dataset, findings)
     with open_run(config, config.run.folder / "verify_dataset", "verify_dataset") as run:
         run.finish(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from pydantic import ValidationError
 
@@ -30,25 +31,27 @@ class RecordExtent:
     """Its bytes in the tar are ``[start, end)``."""
 
 
-def whole_records(path: Path, *, decode: bool = True) -> Iterator[RecordExtent]:
-    """The records of a tar in order, up to the first that is torn.
+def whole_records(path: Path) -> Iterator[RecordExtent]:
+    """The records of a tar in order, up to the first that is torn or has a member that cannot be decoded."""
+    with path.open("rb") as file:
+        yield from records_in(file, decode=True)
 
-    With ``decode``, a record whose images or arrays cannot be decoded counts as torn too.
-    """
-    size, start = path.stat().st_size, 0
+
+def records_in(file: BinaryIO, *, decode: bool) -> Iterator[RecordExtent]:
+    """The same of an open tar; without ``decode``, images and arrays are not looked at."""
+    size, start = os.fstat(file.fileno()).st_size, 0
     try:
-        with tarfile.open(path, "r:") as tar:
+        with tarfile.open(fileobj=file, mode="r:") as tar:
             header: RecordHeader | None = None
             for member in tar:
                 end = member.offset_data + -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
                 content = tar.extractfile(member)
                 if end > size or content is None:
                     return
-                data = content.read()
                 if member.name.endswith(".json"):
-                    header = RecordHeader.model_validate_json(data)
+                    header = RecordHeader.model_validate_json(content.read())
                 elif decode:
-                    (decode_png if member.name.endswith(".png") else decode_npy)(data)
+                    (decode_png if member.name.endswith(".png") else decode_npy)(content.read())
                 if member.name.endswith(LAST_MEMBER):
                     if header is None or member.name != header.key + LAST_MEMBER:
                         return

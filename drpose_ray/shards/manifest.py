@@ -17,7 +17,6 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 
 from drpose_ray.errors import InputError
-from drpose_ray.publish import file_sha256
 from drpose_ray.shards.identity import DatasetIdentity, Stored
 from drpose_ray.shards.rows import Manifest, ShardRow
 from drpose_ray.shards.store import Store, is_part, open_store
@@ -28,7 +27,7 @@ _OWN_FILE: Final = re.compile(
 )
 _READS_AT_ONCE: Final = 16
 _STATES: Final = ("ok", "failed", "filtered")
-_REBUILD: Final = "repair it with jobs/verify_dataset.py, then run the build again"
+REPAIR: Final = "repair it with jobs/verify_dataset.py, then run the build again"
 
 
 def shard_name(shard_id: int) -> str:
@@ -136,7 +135,7 @@ def complete_dataset(
                 file=f"{location}/{shard_name(shard_id)}",
                 field="sequences",
                 value=f"{finished[shard_id].sequences}, planned {stop - start}",
-                remedy=_REBUILD,
+                remedy=REPAIR,
             )
     hashes = [(key, each.image_hash, each.rank) for row in finished.values() for key, each in row.hashes.items()]
     duplicates = dict(find_duplicates(hashes)) if find_duplicates and hashes else {}
@@ -179,44 +178,22 @@ def manifest_sha256(location: Path | str) -> str:
     return hashlib.sha256(open_store(location).read(MANIFEST) or b"").hexdigest()
 
 
-def verify(location: Path | str) -> Manifest:
-    """Hash every shard of a finished dataset again. Raises InputError naming the first that differs."""
-    manifest = read_manifest(location)
-    store = open_store(location)
-    check_sizes(location, manifest.shards)
-    for row in manifest.shards:
-        fetch_checked(store, row)
-    return manifest
-
-
-def fetch_checked(store: Store, row: ShardRow) -> Path:
-    """A local file of a shard, whose bytes are those of the manifest; InputError otherwise."""
-    try:
-        path = store.fetch(row.name)
-    except FileNotFoundError as error:
-        raise InputError(
-            "a shard of the manifest is missing", file=f"{store.location}/{row.name}", remedy=_REBUILD
-        ) from error
-    if file_sha256(path) != row.sha256:
-        raise InputError("the shard's sha256 is not the manifest's", file=path, remedy=_REBUILD)
-    return path
+def wrong_sizes(location: Path | str, rows: Iterable[ShardRow]) -> dict[str, str]:
+    """What one listing tells of shards that are not the manifest's: name -> problem."""
+    sizes = open_store(location).sizes()
+    problems = {}
+    for row in rows:
+        if row.name not in sizes:
+            problems[row.name] = "a shard of the manifest is missing"
+        elif sizes[row.name] != row.bytes:
+            problems[row.name] = f"the shard is truncated or altered (the manifest says {row.bytes} bytes)"
+    return problems
 
 
 def check_sizes(location: Path | str, rows: Iterable[ShardRow]) -> None:
-    """Existence and length of shards: cheap enough for all of them before work starts."""
-    sizes = open_store(location).sizes()
-    for row in rows:
-        file = f"{location}/{row.name}"
-        if row.name not in sizes:
-            raise InputError("a shard of the manifest is missing", file=file, remedy=_REBUILD)
-        if sizes[row.name] != row.bytes:
-            raise InputError(
-                f"the shard is truncated or altered (the manifest says {row.bytes} bytes)",
-                file=file,
-                field="bytes",
-                value=sizes[row.name],
-                remedy=_REBUILD,
-            )
+    """Existence and length of shards: cheap enough for all of them before work starts. Raises InputError."""
+    for name, problem in wrong_sizes(location, rows).items():
+        raise InputError(problem, file=f"{location}/{name}", remedy=REPAIR)
 
 
 def _manifest_of(
@@ -229,7 +206,7 @@ def _manifest_of(
             file=location,
             field="ok + failed + filtered",
             value=f"{ok} + {failed} + {filtered}, planned {identity.frames}",
-            remedy=_REBUILD,
+            remedy=REPAIR,
         )
     if ok == 0:
         reason = next((reason for row in rows for reason in row.reasons), "no reason recorded")

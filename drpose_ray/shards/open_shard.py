@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from drpose_ray.geometry.cameras import Frame
-from drpose_ray.shards.cache import CorruptedShardError, shard_files
-from drpose_ray.shards.manifest import check_sizes
+from drpose_ray.shards.cache import REPAIR_OR_SKIP, CorruptedShardError, shard_files
 from drpose_ray.shards.png import BROKEN_PNG, decode_png
 from drpose_ray.shards.record import RecordHeader, decode_npy, image_member
 from drpose_ray.shards.rows import ShardRow
@@ -69,9 +68,7 @@ class OpenShard:
         self._file.close()
 
     def error(self, problem: str) -> CorruptedShardError:
-        return CorruptedShardError(
-            problem, file=self._origin, remedy="delete the shard and its sidecar, and run the build again"
-        )
+        return CorruptedShardError(problem, file=self._origin, remedy=REPAIR_OR_SKIP)
 
     def headers(self) -> list[RecordHeader]:
         """Of every record, in stored order."""
@@ -149,21 +146,14 @@ def read_shard(folder: Path | str, row: ShardRow) -> Iterator[FrameSample]:
 
 
 def read_headers(folder: Path | str, row: ShardRow) -> Iterator[RecordHeader]:
-    """The headers of one shard's records in stored order; no picture is read and nothing hashed."""
-    with _open_unhashed(folder, row) as shard:
-        yield from shard.headers()
+    """The headers of one shard's records in stored order; no picture is read, and in a folder nothing hashed."""
+    for header, _ in read_motions(folder, row):
+        yield header
 
 
 def read_motions(folder: Path | str, row: ShardRow) -> Iterator[tuple[RecordHeader, NDArray[np.float32]]]:
     """As ``read_headers``, each header with its record's Motion-X rows (F, 322)."""
-    with _open_unhashed(folder, row) as shard:
+    files = shard_files(open_store(folder))
+    with OpenShard(files.peek(row), files.where(row)) as shard:
         for header in shard.headers():
             yield header, shard.motion(header.key)
-
-
-def _open_unhashed(folder: Path | str, row: ShardRow) -> OpenShard:
-    store = open_store(folder)
-    if store.size(row.name) != row.bytes:
-        check_sizes(folder, [row])  # lists the whole dataset, to say what is wrong
-    path = store.fetch(row.name)
-    return OpenShard(path.open("rb"), path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -10,10 +10,10 @@ from typing import Any, Literal
 from drpose_ray.errors import InputError
 from drpose_ray.seeding import stream
 from drpose_ray.shards.cache import CorruptedShardError, ShardFiles, shard_files
-from drpose_ray.shards.manifest import check_sizes, manifest_sha256, read_manifest
+from drpose_ray.shards.manifest import check_sizes, manifest_sha256, read_manifest, wrong_sizes
 from drpose_ray.shards.open_shard import FrameSample, OpenShard
 from drpose_ray.shards.rows import ShardRow
-from drpose_ray.shards.store import Store, open_store
+from drpose_ray.shards.store import open_store
 
 CorruptedPolicy = Literal["raise", "skip"]
 
@@ -70,7 +70,7 @@ class ShardReader:
         if corrupted == "raise":
             check_sizes(folder, manifest.shards)
         else:
-            self.skipped.update(_wrong_sizes(open_store(folder), manifest.shards))
+            self.skipped.update(wrong_sizes(folder, manifest.shards))
         self._files = files or shard_files(open_store(folder))
 
     def __len__(self) -> int:
@@ -186,14 +186,3 @@ class ShardReader:
             shard.close()
             raise
         return shard
-
-
-def _wrong_sizes(store: Store, rows: Iterable[ShardRow]) -> dict[str, str]:
-    """What one listing tells of corrupted shards: name -> problem."""
-    sizes = store.sizes()
-    problems = {row.name: "a shard of the manifest is missing" for row in rows if row.name not in sizes}
-    return problems | {
-        row.name: f"the shard is truncated or altered (the manifest says {row.bytes} bytes)"
-        for row in rows
-        if sizes.get(row.name, row.bytes) != row.bytes
-    }

@@ -6,13 +6,14 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from drpose_ray.errors import InputError
-from drpose_ray.shards.extents import RecordExtent, whole_records
+from drpose_ray.shards.cache import shard_files
+from drpose_ray.shards.extents import RecordExtent, records_in
 from drpose_ray.shards.identity import DatasetIdentity, GeneratorIdentity, Segment
 from drpose_ray.shards.manifest import (
     complete_dataset,
-    fetch_checked,
     finished_shards,
     manifest_sha256,
     open_dataset,
@@ -80,22 +81,24 @@ def _identity_of(
     )
 
 
-def _all_records(inputs: Sequence[Path | str], manifests: Sequence[Manifest]) -> Iterator[tuple[Path, RecordExtent]]:
-    """Shard file and place of every record; each shard is hashed before it is read."""
+def _all_records(
+    inputs: Sequence[Path | str], manifests: Sequence[Manifest]
+) -> Iterator[tuple[BinaryIO, RecordExtent]]:
+    """Open shard and place of every record; each shard is hashed before it is read."""
     known: dict[bytes, str] = {}  # short hashes: keys of a million records take a tenth of their names
     for location, manifest in zip(inputs, manifests, strict=True):
-        store = open_store(location)
+        files = shard_files(open_store(location))
         for row in manifest.shards:
-            path = fetch_checked(store, row)
-            for record in whole_records(path, decode=False):
-                short = hashlib.blake2b(record.header.key.encode(), digest_size=8).digest()
-                if short in known:
-                    raise InputError(
-                        f"two records have the same key; the other is in {known[short]}",
-                        file=path,
-                        field="key",
-                        value=record.header.key,
-                        remedy="leave out one of the datasets: a sample must not be there twice",
-                    )
-                known[short] = str(location)
-                yield path, record
+            with files.open(row) as shard:
+                for record in records_in(shard, decode=False):
+                    short = hashlib.blake2b(record.header.key.encode(), digest_size=8).digest()
+                    if short in known:
+                        raise InputError(
+                            f"two records have the same key; the other is in {known[short]}",
+                            file=files.where(row),
+                            field="key",
+                            value=record.header.key,
+                            remedy="leave out one of the datasets: a sample must not be there twice",
+                        )
+                    known[short] = str(location)
+                    yield shard, record

@@ -12,12 +12,14 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from drpose_ray.errors import InputError
-from drpose_ray.shards.store import STALE_AFTER_S, this_writer
+from drpose_ray.publish import file_sha256
+from drpose_ray.shards.store import STALE_AFTER_S, this_writer, writer_is_gone
 
 MULTIPART_FROM: Final = 64 * 2**20
 """Bytes from which an object goes up in pieces of this size: a fault then costs one piece."""
@@ -68,6 +70,16 @@ class S3Store:
         blocks: list[bytes] = []
         return b"".join(blocks) if self._consume(name, blocks.append, blocks.clear) else None
 
+    def sha256(self, name: str) -> str | None:
+        """Of what the store gives back: neither its checksums nor its answers are taken for it."""
+        digests: list[hashlib._Hash] = []  # one per attempt
+
+        def take(block: bytes) -> None:
+            digests[-1].update(block)
+
+        found = self._consume(name, take, lambda: digests.append(hashlib.sha256()))
+        return digests[-1].hexdigest() if found else None
+
     def fetch(self, name: str) -> Path:
         path = self._own(f"{name}.fetched.{this_writer()}")
         with self._clear_errors(name):
@@ -80,10 +92,10 @@ class S3Store:
         return path
 
     def create(self, name: str, file: Path) -> bool:
-        wanted = _sha256(file)
+        wanted = file_sha256(file)
         for _ in range(_UPLOADS):
-            mine = self._put_if_new(name, file)
-            stored = self._stored_sha256(name)
+            mine = self._put_if_new(name, file, wanted)
+            stored = self.sha256(name)
             if stored == wanted:  # also when an earlier try was stored and its answer lost
                 file.unlink()
                 return True
@@ -106,7 +118,7 @@ class S3Store:
                 self._client.put_object(
                     Bucket=self._bucket, Key=self._prefix + name, Body=data, ChecksumSHA256=_base64(wanted)
                 )
-            if self._stored_sha256(name) == wanted:
+            if self.sha256(name) == wanted:
                 return
         raise InputError(
             "the object store gives back other bytes than were written",
@@ -141,21 +153,17 @@ class S3Store:
         if name is not None:
             own = self.part(name)
             own.unlink(missing_ok=True)
-            for path in self._scratch.glob(f"{name}.*fetched.{this_writer()}"):
-                path.unlink()
-            if own.name in self.sizes_of_parts(name):
-                self.delete(own.name)
+            self.delete(own.name)
             return
+        for path in self._scratch.glob("*") if self._scratch.exists() else ():
+            if path.name.endswith(f".fetched.{this_writer()}") or writer_is_gone(path):
+                path.unlink(missing_ok=True)
         for entry in self._entries("shard-"):
             stored = entry["Key"].removeprefix(self._prefix)
-            age = (_now(entry) - entry["LastModified"]).total_seconds()
+            age = (datetime.now(UTC) - entry["LastModified"]).total_seconds()
             sidecar = stored.partition(".tar")[0] + ".json"
             if ".part." in stored and (age > STALE_AFTER_S or self.read(sidecar)):
                 self.delete(stored)
-
-    def sizes_of_parts(self, name: str) -> dict[str, int]:
-        """Saved parts of one name, by their own names."""
-        return {e["Key"].removeprefix(self._prefix): e["Size"] for e in self._entries(f"{name}.part.")}
 
     @cached_property
     def _client(self) -> Any:
@@ -182,15 +190,14 @@ class S3Store:
             for page in pages:
                 yield from page.get("Contents", ())
 
-    def _put_if_new(self, name: str, file: Path) -> bool:
+    def _put_if_new(self, name: str, file: Path, sha256: str) -> bool:
         """One conditional upload; False if the name is taken, be it by an earlier try of this very upload."""
         key = {"Bucket": self._bucket, "Key": self._prefix + name}
         with self._clear_errors(name):
             try:
                 if file.stat().st_size < MULTIPART_FROM:
                     with file.open("rb") as body:
-                        checksum = _base64(_sha256(file))
-                        self._client.put_object(**key, Body=body, ChecksumSHA256=checksum, IfNoneMatch="*")
+                        self._client.put_object(**key, Body=body, ChecksumSHA256=_base64(sha256), IfNoneMatch="*")
                 else:
                     self._put_in_pieces(key, file)
             except Exception as error:
@@ -213,16 +220,6 @@ class S3Store:
             with contextlib.suppress(Exception):  # the first error says more; a lifecycle rule removes what stays
                 self._client.abort_multipart_upload(**upload)
             raise
-
-    def _stored_sha256(self, name: str) -> str | None:
-        """Of what the store gives back now: neither its checksums nor its answers are taken for it."""
-        digests: list[hashlib._Hash] = []  # one per attempt
-
-        def take(block: bytes) -> None:
-            digests[-1].update(block)
-
-        found = self._consume(name, take, lambda: digests.append(hashlib.sha256()))
-        return digests[-1].hexdigest() if found else None
 
     def _consume(self, name: str, take: Callable[[bytes], object], begin: Callable[[], object]) -> bool:
         """Hand an object to ``take`` block by block, from the beginning after each break; False if there is none."""
@@ -273,17 +270,6 @@ def _broken_streams() -> tuple[type[Exception], ...]:
     from urllib3.exceptions import HTTPError  # botocore lets some of the transport's own errors through
 
     return (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, ConnectionError, HTTPError)
-
-
-def _now(entry: dict[str, Any]) -> Any:
-    from datetime import datetime
-
-    return datetime.now(entry["LastModified"].tzinfo)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _base64(hexadecimal: str) -> str:

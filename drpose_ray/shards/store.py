@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from drpose_ray.config import absolute
 from drpose_ray.errors import InputError
-from drpose_ray.publish import replace_when_complete
+from drpose_ray.publish import file_sha256, replace_when_complete
 
 STALE_AFTER_S: Final = 24 * 3600.0
 """Work in progress of another host counts as abandoned after this time without a change."""
@@ -36,8 +36,11 @@ class Store(Protocol):
     def read(self, name: str) -> bytes | None:
         """All bytes of a small file, or None if there is none."""
 
+    def sha256(self, name: str) -> str | None:
+        """Of the bytes that are stored now, read again; None if there are none."""
+
     def fetch(self, name: str) -> Path:
-        """A local file with the bytes of ``name``. Raises FileNotFoundError."""
+        """A local file with the bytes of ``name``, theirs or a copy until the next sweep. Raises FileNotFoundError."""
 
     def create(self, name: str, file: Path) -> bool:
         """Store the bytes of ``file`` as ``name``, whole or not at all; False if the name is taken by other bytes.
@@ -61,7 +64,7 @@ class Store(Protocol):
         """Local files with what was written of ``name`` by anybody, living or dead."""
 
     def sweep(self, name: str | None = None) -> None:
-        """Remove parts: this process's of ``name``, and without a name all whose writers are gone."""
+        """Remove this process's part of ``name``; without a name, all parts whose writers are gone, and copies."""
 
 
 def open_store(location: Path | str) -> Store:
@@ -114,6 +117,10 @@ class FolderStore:
             return (self.folder / name).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def sha256(self, name: str) -> str | None:
+        path = self.folder / name
+        return file_sha256(path) if path.is_file() else None
 
     def fetch(self, name: str) -> Path:
         path = self.folder / name
@@ -170,14 +177,13 @@ def this_writer() -> str:
     return f"{socket.gethostname()}.{os.getpid()}"
 
 
-def writer_is_gone(part: Path) -> bool:
-    """Whether the process that wrote a part (see :func:`this_writer`) can no longer go on with it."""
-    marker = ".part." if ".part." in part.name else ".tmp."
-    host, _, process = part.name.partition(marker)[2].rpartition(".")
-    if host == socket.gethostname() and process.isdigit():
+def writer_is_gone(file: Path) -> bool:
+    """Whether the process whose :func:`this_writer` ends a name can no longer go on with that file."""
+    process = file.name.rpartition(".")[2]
+    if file.name.endswith(f".{socket.gethostname()}.{process}") and process.isdigit():
         return not _is_alive(int(process))
     try:
-        return time.time() - part.stat().st_mtime > STALE_AFTER_S
+        return time.time() - file.stat().st_mtime > STALE_AFTER_S
     except FileNotFoundError:
         return True
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Final, Literal
 
 from drpose_ray.errors import InputError
-from drpose_ray.publish import file_sha256
 from drpose_ray.shards.manifest import COMPLETE, MANIFEST, PLAN, read_manifest, read_plan, shard_name, sidecar_name
 from drpose_ray.shards.rows import ShardRow
-from drpose_ray.shards.store import Store, is_part, open_store
+from drpose_ray.shards.store import is_part, open_store
 
-Kind = Literal["missing", "torn", "altered", "unmarked", "extra", "left over"]
+Kind = Literal["missing", "torn", "altered", "unmarked", "extra"]
 
 EXPLANATIONS: Final[dict[Kind, str]] = {
     "missing": "a shard of the manifest is not there",
@@ -21,7 +20,6 @@ EXPLANATIONS: Final[dict[Kind, str]] = {
     "altered": "the shard's sha256 is not the manifest's",
     "unmarked": "the shard's sidecar is missing or another's",
     "extra": "the file is not of this dataset",
-    "left over": "a part of a shard whose writer is gone",
 }
 
 
@@ -46,7 +44,7 @@ def inspect(location: Path | str, checked: Callable[[ShardRow], None] = lambda _
             yield Finding("missing", row.name)
         elif sizes[row.name] != row.bytes:
             yield Finding("torn", row.name)
-        elif not _has_sha256(store, row):
+        elif store.sha256(row.name) != row.sha256:
             yield Finding("altered", row.name)
         elif sidecar is None or row.sha256.encode() not in sidecar:
             yield Finding("unmarked", row.name)
@@ -56,11 +54,12 @@ def inspect(location: Path | str, checked: Callable[[ShardRow], None] = lambda _
     # A dataset that is growing has shards that its manifest does not know yet.
     known |= {n for i in range(_planned(location)) for n in (shard_name(i), sidecar_name(shard_name(i)))}
     for name in sorted(sizes.keys() - known):
-        yield Finding("left over" if is_part(name) else "extra", name)
+        if not is_part(name):  # a build may be under way, or go on with them
+            yield Finding("extra", name)
 
 
 def repair(location: Path | str, findings: list[Finding]) -> None:
-    """Remove damaged shards, with their sidecars, and left-over parts; the next build makes the shards again.
+    """Remove damaged shards with their sidecars, and parts that nobody writes any more; the next build makes them anew.
 
     Raises InputError, touching nothing, if there are files of somebody else.
     """
@@ -70,16 +69,13 @@ def repair(location: Path | str, findings: list[Finding]) -> None:
             "the dataset's folder holds other files", file=f"{location}/{foreign[0]}", remedy="move them elsewhere"
         )
     store = open_store(location)
+    if findings:
+        store.delete(COMPLETE)  # first: nobody should take the rest for the whole
     for finding in findings:
         if finding.kind != "unmarked":
             store.delete(finding.name)
-        if finding.kind != "left over":
-            store.delete(COMPLETE)  # before the shard is gone for good: nobody should take the rest for the whole
-            store.delete(sidecar_name(finding.name))
-
-
-def _has_sha256(store: Store, row: ShardRow) -> bool:
-    return file_sha256(store.fetch(row.name)) == row.sha256
+        store.delete(sidecar_name(finding.name))
+    store.sweep()
 
 
 def _planned(location: Path | str) -> int:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import os
 import tarfile
 import time
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
 from drpose_ray.errors import InputError
 from drpose_ray.shards.extents import RecordExtent, Tally, describe_shard, whole_records
@@ -95,13 +97,11 @@ class ShardWriter:
         self._tally.add(record)
         self._save_part_in_time()
 
-    def copy(self, source: Path, record: RecordExtent) -> None:
+    def copy(self, source: BinaryIO, record: RecordExtent) -> None:
         """Append a record of another shard as it is, without decoding it."""
         self._refuse_twice(record.header.key)
         try:
-            with source.open("rb") as stream:
-                stream.seek(record.start)
-                self._file.write(stream.read(record.end - record.start))
+            self._file.write(os.pread(source.fileno(), record.end - record.start, record.start))
             self._file.flush()
         except OSError as error:
             raise _clear(error, self._part) from error
@@ -139,8 +139,8 @@ class ShardWriter:
         """Copy the longest start of the shard that anybody wrote, count it, and return its bytes."""
         best: tuple[int, Path] = (0, self._part)
         for part in self._store.parts(self._part_name):
-            ends = [r.end for r, key in zip(whole_records(part), keys, strict=False) if r.header.key == key]
-            best = max(best, (ends[-1] if ends else 0, part))
+            known = takewhile(lambda pair: pair[0].header.key == pair[1], zip(whole_records(part), keys, strict=False))
+            best = max(best, (max((record.end for record, _ in known), default=0), part))
         length, source = best
         if length == 0:
             return 0

@@ -251,7 +251,7 @@ class _Counts:
         )
 
     def generator_rows(self, manifest: Manifest) -> tuple[GeneratorCard, ...]:
-        """By name, in the order of the manifest: its hashes cover the filters, those of drawn records do not."""
+        """By name, in the order of the manifest."""
         rows = []
         for name in dict.fromkeys(each.name for each in manifest.identity.generators):
             same = [each for each in manifest.identity.generators if each.name == name]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,19 +71,22 @@ def test_damage_is_found_and_named_and_a_repaired_dataset_is_rebuilt_to_the_same
     assert files(plan) == before and list(inspect(plan.location)) == []
 
 
-def test_left_over_parts_are_removed_and_foreign_files_are_not(plan: BuildPlan) -> None:
+def test_parts_are_no_damage_and_repair_removes_only_those_that_nobody_writes_any_more(plan: BuildPlan) -> None:
     before = files(plan)
-    part = Path(plan.location) / "shard-000002.tar.part.another-host.1"
-    part.write_bytes(b"half")
-    findings = list(inspect(plan.location))
-    assert [(finding.kind, finding.name) for finding in findings] == [("left over", part.name)]
-    repair(plan.location, findings)
-    assert files(plan) == before
+    gone, living = (f"shard-000002.tar.part.{socket.gethostname()}.{process}" for process in (4194305, os.getpid()))
+    for name in (gone, living):
+        (Path(plan.location) / name).write_bytes(b"half")
+    assert list(inspect(plan.location)) == []
+    repair(plan.location, [])
+    assert files(plan) == before | {living: b"half"}
 
+
+def test_foreign_files_are_reported_and_end_a_repair_before_it_begins(plan: BuildPlan) -> None:
     (Path(plan.location) / "thesis.tex").write_text("precious")
     _tear(Path(plan.location) / "shard-000000.tar")
+    before = files(plan)
     findings = list(inspect(plan.location))
     assert {finding.kind for finding in findings} == {"torn", "extra"}
     with pytest.raises(InputError, match=r"thesis\.tex"):
         repair(plan.location, findings)
-    assert (Path(plan.location) / "shard-000000.json").exists()
+    assert files(plan) == before

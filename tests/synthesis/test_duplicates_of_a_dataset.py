@@ -4,9 +4,10 @@ import dataclasses
 from pathlib import Path
 
 from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.shards.manifest import read_manifest, verify
+from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.read import ShardReader
 from drpose_ray.shards.record import SequenceRecord
+from drpose_ray.shards.verify import inspect
 from drpose_ray.synthesis.build import build, plan_build
 from tests.synthesis.stripes import Stripes, make_windows, silent
 
@@ -27,7 +28,8 @@ def grow(folder: Path, num: int) -> None:
 
 def test_sequences_drawn_twice_are_stored_counted_as_filtered_and_not_read(tmp_path: Path) -> None:
     grow(tmp_path, 6)
-    manifest = verify(tmp_path)
+    manifest = read_manifest(tmp_path)
+    assert list(inspect(tmp_path)) == []
     assert manifest.duplicates == {"walk_003": "walk_001"}
     assert (manifest.frames_ok, manifest.frames_failed, manifest.frames_filtered) == (15, 1, 2)
     assert manifest.shards[1].reasons == {"the body left the picture": 1, "duplicate": 2}

@@ -47,6 +47,7 @@ def test_a_dataset_in_a_bucket_has_the_bytes_of_one_in_a_folder(s3_location: str
     build(plan_build(WINDOWS, Stripes(), s3_location, 2), Stripes(), silent)
     assert stored(s3_location) == expected
     assert list(inspect(s3_location)) == []
+    assert list(S3Store(s3_location)._scratch.iterdir()) == []  # no part and no copy stays on the machine
 
 
 @pytest.mark.parametrize("seed", range(3))

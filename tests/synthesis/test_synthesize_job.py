@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from drpose_ray.poses.windows_file import write_selection
-from drpose_ray.shards.manifest import verify
+from drpose_ray.shards.manifest import read_manifest
+from drpose_ray.shards.verify import inspect
 from drpose_ray.synthesis.config import ClothedBodyConfig
 from jobs import synthesize
 from tests.synthesis.stripes import Stripes, make_windows
@@ -44,7 +45,8 @@ def test_the_job_fills_the_dataset_of_one_split_and_a_rerun_builds_nothing(
         assert synthesize.main(arguments) == 0
         summary = json.loads((tmp_path / "run/synthesize/train/summary.json").read_text())
         assert summary["shards_built_now"] == built_now
-        assert summary["frames_ok"] == verify(tmp_path / "run/shards/train").frames_ok == 15
+        assert summary["frames_ok"] == read_manifest(tmp_path / "run/shards/train").frames_ok == 15
+        assert list(inspect(tmp_path / "run/shards/train")) == []
 
 
 @pytest.mark.parametrize(
