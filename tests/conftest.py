@@ -36,6 +36,21 @@ os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(ROOT / ".cache" / "torch_exten
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`make test` runs two processes: one has everything that needs Ray, so that there is one instance of it.
+
+    It comes first because it takes longest. The other tests go to the other process a file at a time, as their
+    fixtures are shared within a file.
+    """
+
+    def needs_ray(item: pytest.Item) -> bool:
+        return "ray_session" in getattr(item, "fixturenames", ())
+
+    items.sort(key=lambda item: not needs_ray(item))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("ray" if needs_ray(item) else str(item.path)))
+
+
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     """One local Ray instance for the suite: 4 logical CPUs, 4 ``trial_driver`` slots, its own ports and folder."""
