@@ -61,7 +61,7 @@ def gradient(
     """
     if rolled is None:
         rolled = rollout(
-            rollout_denoiser or denoiser, noise, condition, sampler, plan, variance_noise,
+            denoiser if rollout_denoiser is None else rollout_denoiser, noise, condition, sampler, plan, variance_noise,
             inference_mode=rollout_in_inference_mode,
         )  # fmt: skip
     rewards, cotangents = zip(*(_differentiate_reward(reward_fn, rolled.x0[stop]) for stop in plan.stops), strict=True)

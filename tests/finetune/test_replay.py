@@ -165,6 +165,16 @@ def test_the_rollout_may_use_another_form_of_the_denoiser() -> None:
     assert len(calls) == 7 and torch.equal(actual.latents_x0, expected.latents_x0)
 
 
+def test_a_compiled_form_serves_the_rollout() -> None:
+    """Compiled modules are no plain callables: they have a length, and fail when it is asked for."""
+    case = make_case(TrainPlan(4, (3, 1), 1))
+    compiled = torch.compile(case.denoiser, backend="eager")
+    replay.gradient(*case.parts())
+    expected = case.gradients()
+    replay.gradient(*case.parts(), rollout_denoiser=compiled)
+    assert relative_error(case.gradients(), expected) < 1e-12
+
+
 def test_backward_is_called_once_per_active_step_with_a_scalar() -> None:
     case = make_case(TrainPlan(10, (6, 1), 4))
     replay.gradient(*case.parts())
