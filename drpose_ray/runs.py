@@ -8,7 +8,8 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
@@ -22,6 +23,8 @@ from drpose_ray.errors import InputError
 from drpose_ray.publish import replace_when_complete, write_json
 
 CONFIG_FILE, RUN_FILE, METRICS_FILE, SUMMARY_FILE = "config.resolved.yaml", "run.json", "metrics.jsonl", "summary.json"
+
+_POLL_SECONDS = 0.5
 
 RECORDED_PACKAGES = (
     "anny", "deepspeed", "diffusers", "drpose-ray", "embreex", "lpips", "mlflow", "numpy", "pydantic", "ray", "smplx",
@@ -114,6 +117,37 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """The lines of ``metrics.jsonl`` in order; a last line cut short by a kill is left out."""
     lines = (folder / METRICS_FILE).read_text(encoding="utf-8").splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+@contextmanager
+def following_metrics(run_folder: Path, on_metrics: Callable[[int, Mapping[str, Any]], None]) -> Iterator[None]:
+    """Within the block, hand on what another process appends to the metrics file: each step once, also when a restart
+    repeats some.
+    """
+    stop = threading.Event()
+
+    def follow() -> None:
+        following, seen_size = 0, -1
+        while True:
+            last_look = stop.wait(_POLL_SECONDS)
+            size = path.stat().st_size if path.exists() else -1
+            if size != seen_size:
+                seen_size = size
+                for line in read_metrics(run_folder):
+                    if line["step"] >= following:
+                        following = line["step"] + 1
+                        on_metrics(line.pop("step"), line)
+            if last_look:
+                return
+
+    path = run_folder / METRICS_FILE
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def describe_run(job: str) -> RunRecord:

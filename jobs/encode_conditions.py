@@ -22,9 +22,9 @@ from jobs import run_job
 class EncodeSettings(Config):
     """How the work is spread."""
 
-    output: Path | None = Field(None, description="folder of the conditions; by default the run's conditions/train")
+    output: Path | None = Field(None, description="where the encodings are kept; by default below the run's folder")
     samples_per_call: int = Field(4, ge=1, description="images encoded together")
-    workers: int = Field(2, ge=1, description="Ray actors, each with VAE and image encoder")
+    workers: int = Field(2, ge=1, description="Ray actors, each with the encoders it needs")
     gpus_per_worker: float = Field(0, ge=0, description="GPUs of an actor")
 
 

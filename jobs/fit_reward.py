@@ -1,26 +1,34 @@
 """Train the skeleton predictor of PoseScore (Sec. 3.1): six-view renders -> ``predictor.safetensors``.
 
 python -m jobs.fit_reward --config configs/small.yaml --reward.multiview_shards '[path/to/shards]'
+
+With ``--reward.fit.workers 2`` two workers of Ray Train share each update; the weights are the same up to the order of
+sums. Killed and started again, it resumes. Renders are encoded first, once; jobs/encode_latents.py does that on several
+workers.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
-from drpose_ray.config import Config, load_config
-from drpose_ray.diffusion.layout import load_i2mv
+from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
+from drpose_ray.latents.encode import EncodeTask, encode_here, latents_folder
+from drpose_ray.on_ray import local_or_cluster_ray
 from drpose_ray.reward.config import RewardConfig
-from drpose_ray.reward.distance import SkeletonDistance
-from drpose_ray.reward.fit_predictor import LatentPoses, fit_predictor
-from drpose_ray.reward.renders import encode_renders, read_renders
+from drpose_ray.reward.fit_run import PREDICTOR_FILE, FitOutcome, FitTask, run_fit
 from drpose_ray.runs import RunSettings, Summary, open_run
+from drpose_ray.tracking import Tracker, sqlite_uri, start_tracking
 from jobs import run_job
 
-PREDICTOR_FILE = "predictor.safetensors"
+__all__ = ["PREDICTOR_FILE"]
+
+_TRACKED_EVERY = 10  # updates: a small one takes hardly longer than telling MLflow of it; metrics.jsonl has them all
 
 
 class FitRewardConfig(Config):
@@ -39,9 +47,13 @@ class FitRewardSummary(Summary):
     """What jobs/fit_reward.py reports."""
 
     predictor: str
-    samples: int
+    samples: int = Field(description="frames in six views, held-out ones included")
+    held_out_samples: int = Field(description="frames of the people held out")
+    updates: int = Field(description="after which training stopped")
+    stopped_early: bool = Field(description="whether the held-out score had ceased to rise (reward.fit.patience)")
+    best_update: int | None = Field(description="whose weights these are, with patience; without it the last's")
     perceptual_distance: str | None = Field(description="lpips, or random-feature distance without backbone weights")
-    validation: dict[str, float] = Field(description="on held-out people, all views, clean latents")
+    validation: dict[str, float] = Field(description="of these weights on held-out people, all views, clean latents")
 
 
 CONFIG, SUMMARY = FitRewardConfig, FitRewardSummary
@@ -49,35 +61,48 @@ CONFIG, SUMMARY = FitRewardConfig, FitRewardSummary
 
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
-    config = load_config(CONFIG, argv)
-    settings = config.reward
-    distance = SkeletonDistance(settings.distance)
-    vae = load_i2mv(settings.i2mv).vae
-    renders = read_renders(settings.multiview_shards, config.run.seed)
-    latents = encode_renders(vae, renders.images)
-    data = LatentPoses(latents, renders.joints_world, renders.center_world, renders.width_m)
-    validation: dict[str, float] = {}
-    with open_run(config, config.folder, "fit_reward") as run:
+    config = with_absolute_paths(load_config(CONFIG, argv))
+    task = FitTask(config.reward, _latents(config), config.run.seed, absolute(config.folder))
+    settings = config.reward.fit
+    uri = config.run.tracking_uri or sqlite_uri(config.run.folder)
+    # The training prunes the metrics file to where it resumes.
+    with open_run(config, config.folder, "fit_reward", start_step=settings.updates) as run:
+        with start_tracking(uri, "fit_reward", "predictor") as tracker:
+            tracker.log_params(config)
+            show = functools.partial(_show, task, tracker)
+            outcome = run_fit(task, show) if settings.workers == 1 else _fit_on_ray(task, show)
+        run.finish(FitRewardSummary(predictor=str(task.predictor_file), **outcome.model_dump()))
+    if outcome.stopped_early:
+        print(f"stopped after update {outcome.updates}: update {outcome.best_update} was best on held-out people")
+    print(f"predictor: {task.predictor_file}")
 
-        def report(step: int, metrics: Mapping[str, float]) -> None:
-            run.log_metrics(step, metrics)
-            measured = {name: value for name, value in metrics.items() if name.startswith("validation_")}
-            if measured:
-                validation.update(measured)
-                shown = ", ".join(f"{name.removeprefix('validation_')} {value:.4g}" for name, value in measured.items())
-                print(f"update {step + 1}/{settings.fit.updates}: {shown}", flush=True)
 
-        predictor = fit_predictor(data, settings.predictor, distance, settings.fit, config.run.seed, report)
-        predictor.save(config.folder / PREDICTOR_FILE)
-        run.finish(
-            FitRewardSummary(
-                predictor=str(config.folder / PREDICTOR_FILE),
-                samples=len(data),
-                perceptual_distance=distance.perceptual.name if distance.perceptual else None,
-                validation=validation,
-            )
-        )
-    print(f"predictor: {config.folder / PREDICTOR_FILE}")
+def _latents(config: FitRewardConfig) -> tuple[Path, ...]:
+    """The given folders of latents, and those of the given renders, which are made if need be."""
+    encoded = []
+    for dataset in config.reward.multiview_shards:
+        folder = latents_folder(absolute(config.run.folder) / "latents", dataset, config.reward.i2mv)
+        for name in encode_here(EncodeTask(dataset, config.reward.i2mv, folder)):
+            print(f"{dataset.name}/{name}: encoded", flush=True)
+        encoded.append(folder)
+    return (*config.reward.latents, *encoded)
+
+
+def _fit_on_ray(task: FitTask, show: Any) -> FitOutcome:
+    from drpose_ray.reward.on_ray import fit_on_ray  # Ray Train costs seconds that a single process need not pay
+
+    with local_or_cluster_ray(task.reward.fit.workers):
+        return fit_on_ray(task, show)
+
+
+def _show(task: FitTask, tracker: Tracker, step: int, metrics: Mapping[str, Any]) -> None:
+    measured = {name: value for name, value in metrics.items() if name.startswith("validation_") and value is not None}
+    if measured or step % _TRACKED_EVERY == 0:
+        tracker.log_metrics(step, {name: value for name, value in metrics.items() if value is not None})
+    if measured:
+        shown = ", ".join(f"{name.removeprefix('validation_')} {value:.4g}" for name, value in measured.items())
+        print(f"update {step + 1}/{task.reward.fit.updates}: {shown}", flush=True)
+        tracker.log_artifact(task.overlay_file(step + 1))
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ class Stage:
 def main(argv: Sequence[str] | None = None) -> int:
     config = load_config(CONFIG, argv)
     root = config.run.folder
-    num_cpus = max(config.synthesis.workers, config.finetune.num_workers)
+    num_cpus = max(config.synthesis.workers, config.finetune.num_workers, config.reward.fit.workers)
     with open_run(config, root / "pipeline", "pipeline") as run, local_or_cluster_ray(num_cpus):
         stages: list[StageSummary] = []
         upstream = ""

@@ -51,8 +51,8 @@ CONFIG, SUMMARY = WeightsConfig, WeightsSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> int:
     config = load_config(CONFIG, argv)
-    root = config.run.folder
-    with open_run(config, root / "weights", "weights") as run, local_or_cluster_ray(config.people.workers):
+    root, num_cpus = config.run.folder, max(config.people.workers, config.reward.fit.workers)
+    with open_run(config, root / "weights", "weights") as run, local_or_cluster_ray(num_cpus):
         upstream = ""
         for stage in plan_stages(config):
             status, upstream, _ = run_stage(stage, run.folder, upstream)

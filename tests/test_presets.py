@@ -30,6 +30,8 @@ def test_paper_preset_has_the_papers_numbers() -> None:
     assert (tuned["kl_weight"], tuned["batch_size"], tuned["gradient_accumulation"]) == (0.01, 2, 2)
     assert (tuned["num_iterations"], poses["num_train"], poses["window"]) == (18_000, 1500, 10)
     assert (fit["updates"], fit["samples_per_update"]) == (10_000, 16)
+    predictor = settings["reward"]["predictor"]
+    assert (predictor["latent_size"], predictor["latent_channels"]) == (96, 4) and predictor["map_size"] in {96, 192}
 
 
 def test_every_value_of_the_paper_preset_says_where_it_is_from() -> None:

@@ -83,7 +83,19 @@ def outline_unet(folder: Path) -> MultiViewUNet:
 
 def load_encoders(folder: Path, dtype: torch.dtype = torch.float32) -> tuple[ImageVAE, ImageEncoder]:
     """VAE and image encoder of a model folder."""
-    return _load_vae(folder / "vae", dtype), _load_image_encoder(folder, dtype)
+    return load_vae(folder, dtype), _load_image_encoder(folder, dtype)
+
+
+def load_vae(folder: Path, dtype: torch.dtype = torch.float32) -> ImageVAE:
+    """The VAE of a model folder, and nothing else of it."""
+    vae = _outline_vae(folder)
+    load_strictly(vae.autoencoder, folder / "vae", dtype, rename=modern_key)
+    return vae
+
+
+def model_image_size(folder: Path) -> int:
+    """Pixels per side of the images that a model folder's model draws; no weights are read."""
+    return int(outline_unet(folder).config.sample_size) * _outline_vae(folder).pixels_per_latent
 
 
 def load_schedule(folder: Path) -> NoiseSchedule:
@@ -143,13 +155,11 @@ def save_unet(unet: nn.Module, path: Path, dtype: torch.dtype = torch.float16) -
         save_file(tensors, temporary, metadata={"format": "pt"})
 
 
-def _load_vae(folder: Path, dtype: torch.dtype) -> ImageVAE:
-    config: dict[str, Any] = read_json(folder / "config.json")
+def _outline_vae(folder: Path) -> ImageVAE:
+    config: dict[str, Any] = read_json(folder / "vae" / "config.json")
     pixel_patch = int(config.pop("pixel_patch", 1))
     with torch.device("meta"):
-        vae = ImageVAE(config, pixel_patch)
-    load_strictly(vae.autoencoder, folder, dtype, rename=modern_key)
-    return vae
+        return ImageVAE(config, pixel_patch)
 
 
 def _load_image_encoder(folder: Path, dtype: torch.dtype) -> ImageEncoder:

@@ -6,8 +6,9 @@ made from the mapped file directly, so a model needs its own size in memory once
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from drpose_ray.errors import InputError
+from drpose_ray.publish import file_sha256
 
 DIFFUSERS_NAME: Final = "diffusion_pytorch_model"
 TRANSFORMERS_NAMES: Final = ("model", "pytorch_model")
@@ -94,6 +96,15 @@ def find_weights(folder: Path, names: tuple[str, ...] = (DIFFUSERS_NAME,)) -> li
         value=sorted(p.name for p in folder.glob("*"))[:8] if folder.is_dir() else None,
         remedy="download the model completely, component by component",
     )  # fmt: skip
+
+
+def parts_sha256(model: Path, parts: Sequence[str]) -> str:
+    """Identifies some component folders of a model: a hash of the names and bytes of all their files."""
+    digest = hashlib.sha256()
+    for part in parts:
+        for path in sorted((model / part).glob("*")):
+            digest.update(f"{part}/{path.name}:{file_sha256(path)}\n".encode())
+    return digest.hexdigest()
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:

@@ -13,10 +13,8 @@ import json
 import os
 import platform
 import tempfile
-import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,13 +24,13 @@ import ray.train
 import torch
 from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
-from ray.train.v2.api.exceptions import WorkerGroupError
 
 from drpose_ray.errors import InputError, no_space
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.loaders import Loaders
+from drpose_ray.on_ray import run_trainer
 from drpose_ray.publish import write_json
-from drpose_ray.runs import METRICS_FILE, Run, read_metrics
+from drpose_ray.runs import Run, following_metrics
 from drpose_ray.seeding import derive_seed
 from drpose_ray.shards.cache import shard_files
 from drpose_ray.shards.read import ShardReader
@@ -45,7 +43,6 @@ if TYPE_CHECKING:  # only workers pay for importing DeepSpeed and diffusers: sec
 
 CHECKPOINTS = "checkpoints"
 MODEL, BEST, SAMPLES, HELD_OUT = "model", "best", "samples", "held_out"
-_POLL_SECONDS = 0.5
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _WAYS_OUT = {
     "num_workers": "resume with that number: optimiser state and places in the data are cut by it. Or export the "
@@ -101,14 +98,8 @@ def finetune_on_ray(task: FinetuneTask, on_metrics: Callable[[int, Mapping[str, 
             worker_runtime_env={"env_vars": {} if use_gpu else {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}},
         ),
     )
-    with _following_metrics(task.run_folder, on_metrics):
-        try:
-            trainer.fit()
-        except WorkerGroupError as error:
-            for failure in error.worker_failures.values():
-                if isinstance(failure, InputError):
-                    raise failure from error
-            raise
+    with following_metrics(task.run_folder, on_metrics):
+        run_trainer(trainer)
 
 
 def _work(task: FinetuneTask) -> None:
@@ -255,35 +246,6 @@ def _check_same_settings(task: FinetuneTask) -> None:
                     remedy=_WAYS_OUT.get(field, "choose a new run folder, or delete this one's checkpoints"),
                 )
     write_json(path, settings)
-
-
-@contextmanager
-def _following_metrics(run_folder: Path, on_metrics: Callable[[int, Mapping[str, Any]], None]) -> Iterator[None]:
-    """Hand on what rank 0 appends to the metrics file, each iteration once, also when a restart repeats some."""
-    stop = threading.Event()
-
-    def follow() -> None:
-        following, seen_size = 0, -1
-        while True:
-            last_look = stop.wait(_POLL_SECONDS)
-            size = path.stat().st_size if path.exists() else -1
-            if size != seen_size:
-                seen_size = size
-                for line in read_metrics(run_folder):
-                    if line["step"] >= following:
-                        following = line["step"] + 1
-                        on_metrics(line.pop("step"), line)
-            if last_look:
-                return
-
-    path = run_folder / METRICS_FILE
-    thread = threading.Thread(target=follow, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _worker_file(run_folder: Path, rank: int) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from drpose_ray.config import Config
 from drpose_ray.reward.averaged_adamw import OptimiserSettings
@@ -38,20 +38,47 @@ class DistanceConfig(Config):
 class PredictorFitSettings(OptimiserSettings):
     """Training of the predictor, with the augmentations that make it a usable reward on generated latents."""
 
-    samples_per_update: int = Field(default=8, gt=0, description="people per update")
+    samples_per_update: int = Field(default=8, gt=0, description="people per update, of all workers together")
     views_per_sample: int = Field(default=3, gt=0, description="views drawn per update, the same for its people")
     latent_noise: float = Field(
         default=0.3, ge=0, description="largest standard deviation of noise added to a person's latents, drawn from 0"
     )
     blur_probability: float = Field(default=0.2, ge=0, le=1, description="share of updates on blurred latents")
+    blur_radius: int = Field(
+        default=1, ge=1, description="largest radius of the blur's box in cells of the latent, drawn from 1"
+    )
     domain_dropout: float = Field(
         default=0.15, ge=0, le=0.5, description="probability of zeroing a person's normals, and as much for colours"
     )
     perceptual_every: int = Field(
         default=2, gt=0, description="the costly perceptual term joins every n-th update, n times as heavy"
     )
-    validation_samples: int = Field(default=64, ge=0, description="people held out, from the end of the data")
+    validation_samples: int = Field(
+        default=64, ge=0, description="people held out, with all their views and frames, from the end of the data"
+    )
     validate_every: int = Field(default=200, gt=0, description="updates between validations")
+    patience: int = Field(
+        default=0,
+        ge=0,
+        description="stop after so many validations without a better pose_score, and keep the weights of the best; "
+        "0: go through all updates and keep the last",
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="of the predictor's pass in training; its weights and the distance stay float32"
+    )
+    workers: int = Field(
+        default=1, gt=0, description="processes that share each update: 1 is the job itself, more run under Ray Train"
+    )
+    checkpoint_every: int = Field(default=200, gt=0, description="updates between checkpoints")
+    max_worker_failures: int = Field(default=3, ge=0, description="restarts from the checkpoint before the run fails")
+
+    @model_validator(mode="after")
+    def _check_shares(self) -> PredictorFitSettings:
+        if self.samples_per_update % self.workers:
+            raise ValueError(f"{self.samples_per_update} samples_per_update cannot be shared by {self.workers} workers")
+        if self.patience and not self.validation_samples:
+            raise ValueError("patience needs validation_samples: there is nothing to stop by")
+        return self
 
 
 class RewardConfig(Config):
@@ -59,6 +86,9 @@ class RewardConfig(Config):
 
     multiview_shards: tuple[Path, ...] = Field(
         default=(), description="folders of six-view shards; without broad poses the reward is noise where it matters"
+    )
+    latents: tuple[Path, ...] = Field(
+        default=(), description="folders of such shards' latents (jobs/encode_latents.py), used beside multiview_shards"
     )
     i2mv: Path = Field(default=Path("weights/small/i2mv"), description="model folder whose VAE encodes the renders")
     predictor: PredictorConfig = PredictorConfig()

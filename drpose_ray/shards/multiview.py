@@ -36,10 +36,9 @@ def read_multiview(folder: Path, limit: int | None = None) -> MultiViewSet:
     keys, images, joints, centers, widths = [], [], [], [], []
     for sample in ShardReader(folder):
         keys.append(f"{sample.key}.{sample.frame:02d}")
-        images.append(_views(sample, folder))
-        center = sample.view.center_world
-        joints.append((sample.joints_world - center) @ world_to_cam(sample.azimuth_deg).T + center)
-        centers.append(center)
+        images.append(view_images(sample, folder))
+        joints.append(input_camera_joints(sample))
+        centers.append(sample.view.center_world)
         widths.append(sample.view.width_m)
         if len(keys) == limit:
             break
@@ -49,12 +48,37 @@ def read_multiview(folder: Path, limit: int | None = None) -> MultiViewSet:
     )  # fmt: skip
 
 
-def _views(sample: FrameSample, folder: Path) -> NDArray[np.uint8]:
-    names = [[f"{domain}{view}" for view in range(NUM_VIEWS)] for domain in ("normal", "color")]
+def view_images(sample: FrameSample, folder: Path, num_slots: int = NUM_VIEWS) -> NDArray[np.uint8]:
+    """The true views of a frame, (M, num_slots, s, s, 3), normals first; slot 6 is the face.
+
+    Raises InputError if one is missing or they are not of one size.
+    """
+    names = [[f"{domain}{slot}" for slot in range(num_slots)] for domain in ("normal", "color")]
     missing = [name for row in names for name in row if name not in sample.images]
     if missing:
         raise InputError(
-            "the dataset does not hold six views in two domains", file=folder, field=sample.key, value=missing,
-            remedy="synthesize it with synthesis.clothed_body.multiview: true",
+            "the dataset does not hold six views in two domains"
+            if num_slots == NUM_VIEWS
+            else "a frame lacks views that others of its dataset have",
+            file=folder, field=sample.key, value=missing,
+            remedy="synthesize it with synthesis.clothed_body.multiview: true, or render scans",
         )  # fmt: skip
-    return np.stack([np.stack([sample.images[name] for name in row]) for row in names])
+    sides = {side for row in names for name in row for side in sample.images[name].shape[:2]}
+    if len(sides) > 1:
+        raise InputError(
+            "the views of a frame are not squares of one size", file=folder, field=sample.key, value=sorted(sides),
+            remedy="render all views at the model's image size",
+        )  # fmt: skip
+    return np.stack([np.stack([sample.images[name][..., :3] for name in row]) for row in names])
+
+
+def holds_face(sample: FrameSample) -> bool:
+    """Whether a frame has PSHuman's seventh slot, the face."""
+    return f"color{NUM_VIEWS}" in sample.images and f"normal{NUM_VIEWS}" in sample.images
+
+
+def input_camera_joints(sample: FrameSample) -> NDArray[np.float64]:
+    """(23, 3) metres, turned about the frame's centre into the input camera's axes, where the azimuth is 0."""
+    center = sample.view.center_world
+    joints: NDArray[np.float64] = (sample.joints_world - center) @ world_to_cam(sample.azimuth_deg).T + center
+    return joints

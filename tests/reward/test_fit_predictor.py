@@ -1,17 +1,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from drpose_ray.errors import InputError
+from drpose_ray.reward.augment import augment
 from drpose_ray.reward.averaged_adamw import OptimiserSettings, learning_rate
 from drpose_ray.reward.config import DistanceConfig, PredictorConfig, PredictorFitSettings
 from drpose_ray.reward.distance import SkeletonDistance
-from drpose_ray.reward.fit_predictor import LatentPoses, fit_predictor
+from drpose_ray.reward.fit_predictor import PredictorFit, fit_predictor
+from drpose_ray.reward.latent_poses import LatentPoses
+from drpose_ray.reward.measure import measure_predictor
 from drpose_ray.reward.predictor import SkeletonPredictor
+from tests.reward.meeting import Meeting
 from tests.reward.posed_people import draw_joints, draw_latents, frame_joints
 
 CONFIG = PredictorConfig(latent_size=8, map_size=16, channels=(16, 24))
@@ -62,15 +69,118 @@ def test_same_seed_same_weights_and_another_seed_others(data: LatentPoses, dista
 
 
 def test_held_out_people_are_never_trained_on(data: LatentPoses, distance: SkeletonDistance) -> None:
-    spoiled = LatentPoses(data.latents.clone(), data.joints_world, data.center_world, data.width_m)
-    spoiled.latents[-SETTINGS.validation_samples :] = torch.nan
-    predictor, seen = fit(spoiled, distance, updates=9)
-    assert all(torch.isfinite(p).all() for p in predictor.parameters())
-    assert all(metrics["cross_entropy"] == metrics["cross_entropy"] for metrics in seen)
+    spoiled = replace(data, latents=data.latents.clone())
+    spoiled.latents[-SETTINGS.validation_samples :] = 100.0
+    expected, actual = (fit(each, distance, updates=9)[0].state_dict() for each in (data, spoiled))
+    assert all(torch.equal(actual[name], tensor) for name, tensor in expected.items())
+
+
+def test_all_frames_of_a_person_are_held_out_together(data: LatentPoses) -> None:
+    people = replace(data, people=tuple(f"scan{row // 5}" for row in range(24)))  # the last has four frames
+    training, held_out = people.hold_out(2)
+    assert (len(training), len(held_out)) == (15, 9)
+    assert set(held_out.people) == {"scan3", "scan4"} and set(training.people).isdisjoint(held_out.people)
+    assert torch.equal(held_out.joints_world, data.joints_world[15:])
+    with pytest.raises(InputError, match="no samples left"):
+        people.hold_out(5)
+
+
+def test_latents_that_are_not_finite_are_refused_by_name(data: LatentPoses, distance: SkeletonDistance) -> None:
+    spoiled = replace(data, latents=data.latents.clone(), people=tuple(f"scan{row}" for row in range(24)))
+    spoiled.latents[:18] = torch.inf
+    with pytest.raises(InputError, match="not finite") as refused:
+        fit(spoiled, distance)
+    assert str(refused.value.value).startswith("scan")
+
+
+def test_two_processes_train_the_same_weights_as_one(data: LatentPoses, distance: SkeletonDistance) -> None:
+    settings = SETTINGS.model_copy(update={"updates": 6, "validate_every": 3, "blur_probability": 0.5})
+    alone = PredictorFit(data, CONFIG, distance, settings, seed=0)
+    seen = [alone.step() for _ in range(6)]
+    meeting = Meeting(2)
+    pair = [PredictorFit(data, CONFIG, distance, settings, 0, share) for share in meeting.shares()]
+    with ThreadPoolExecutor(2) as threads:
+        each = list(threads.map(lambda fit: [fit.step() for _ in range(6)], pair))
+    assert each[0] == each[1] != seen  # equal to the last bit on both, and near those of one process
+    for ours, expected in zip(each[0], seen, strict=True):
+        assert ours == pytest.approx(expected, rel=1e-4)
+    first, second, expected_weights = (fit.result().state_dict() for fit in (*pair, alone))
+    for name, tensor in expected_weights.items():
+        assert torch.equal(first[name], second[name])
+        torch.testing.assert_close(first[name], tensor, rtol=1e-5, atol=1e-5)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(data: LatentPoses, distance: SkeletonDistance) -> None:
+    with pytest.raises(InputError, match="shared equally"):
+        PredictorFit(data, CONFIG, distance, SETTINGS, 0, Meeting(3).shares()[0])
+    with pytest.raises(ValidationError, match="cannot be shared"):
+        PredictorFitSettings(samples_per_update=16, workers=3)
+    with pytest.raises(ValidationError, match="nothing to stop by"):
+        PredictorFitSettings(validation_samples=0, patience=2)
+
+
+def test_training_stops_when_the_held_out_score_ceases_to_rise_and_keeps_the_best(
+    data: LatentPoses, distance: SkeletonDistance
+) -> None:
+    # Far too long a step makes the score fall soon after it has risen.
+    settings = SETTINGS.model_copy(
+        update={"updates": 400, "validate_every": 5, "patience": 2, "learning_rate": 0.05, "ema_decay": 0.5}
+    )
+    training = PredictorFit(data, CONFIG, distance, settings, seed=0)
+    scores = {}
+    while not training.finished:
+        metrics = training.step()
+        if "validation_pose_score" in metrics:
+            scores[training.updates_done] = metrics["validation_pose_score"]
+    assert training.stopped_early and training.updates_done < 400
+    best = max(scores, key=scores.__getitem__)
+    assert training.best_update == best == training.updates_done - 2 * 5
+    measured = measure_predictor(training.result(), distance, training.held_out)
+    assert measured["pose_score"] == pytest.approx(scores[best]) == pytest.approx(training.validation["pose_score"])
+
+
+@pytest.mark.parametrize("map_size", [96, 192])
+def test_the_papers_sizes_train_at_reduced_width(distance: SkeletonDistance, map_size: int) -> None:
+    joints = draw_joints(3)
+    latents = draw_latents(joints, 24).repeat_interleave(4, -1).repeat_interleave(4, -2)
+    data = LatentPoses(latents, joints, *frame_joints(joints))
+    config = PredictorConfig(latent_size=96, map_size=map_size, channels=(8, 16))
+    settings = PredictorFitSettings(
+        updates=5, samples_per_update=2, views_per_sample=1, validation_samples=1, validate_every=4, warmup_updates=0,
+        blur_radius=3, blur_probability=1.0,
+    )  # fmt: skip
+    seen: list[Mapping[str, float]] = []
+    predictor = fit_predictor(data, config, distance, settings, 0, lambda _, metrics: seen.append(metrics))
+    latents, maps = data.pick(torch.tensor([0]), torch.arange(6), map_size)
+    assert predictor(latents).shape == maps.shape == (1, 6, 23, map_size, map_size)
+    assert seen[-1]["validation_cross_entropy"] < seen[3]["validation_cross_entropy"]
+
+
+def test_half_precision_changes_the_pass_and_not_the_stored_weights(
+    data: LatentPoses, distance: SkeletonDistance
+) -> None:
+    _, exact = fit(data, distance, updates=3)
+    predictor, rounded = fit(data, distance, updates=3, precision="bfloat16")
+    assert rounded[0]["cross_entropy"] == pytest.approx(exact[0]["cross_entropy"], rel=1e-2)
+    assert rounded[0]["cross_entropy"] != exact[0]["cross_entropy"]
+    assert {p.dtype for p in predictor.parameters()} == {torch.float32}
+
+
+def test_blur_is_drawn_up_to_its_largest_radius_and_keeps_a_flat_background() -> None:
+    settings = PredictorFitSettings(blur_probability=1.0, blur_radius=3, latent_noise=0.0, domain_dropout=0.0)
+    point = torch.zeros(2, 8, 1, 1, 15, 15)
+    point[..., 7, 7] = 1.0
+    widths = set()
+    for seed in range(20):
+        blurred = augment(point, settings, torch.Generator().manual_seed(seed), slice(0, 8))
+        widths.add(int((blurred[0, 0, 0, 0, 7] > 0).sum()))
+    assert widths == {3, 5, 7}
+    flat = torch.full_like(point, 0.7)
+    torch.testing.assert_close(augment(flat, settings, torch.Generator().manual_seed(0), slice(0, 8)), flat)
 
 
 def test_latents_of_another_size_are_refused_before_work(data: LatentPoses, distance: SkeletonDistance) -> None:
-    wrong = LatentPoses(data.latents[..., :4], data.joints_world, data.center_world, data.width_m)
+    wrong = replace(data, latents=data.latents[..., :4])
     with pytest.raises(InputError) as refused:
         fit(wrong, distance)
     assert refused.value.field == "latents"

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import ray
-import ray.data
-
-from drpose_ray.errors import InputError
-from drpose_ray.finetune.conditions.store import (
-    MARKER,
-    ConditionsRecord,
-    complete_conditions,
-    condition_file,
-    encoders_sha256,
-)
-from drpose_ray.on_ray import local_or_cluster_ray
-from drpose_ray.publish import write_json
+from drpose_ray.finetune.conditions.store import MARKER, ConditionsRecord, condition_file, encoders_sha256
+from drpose_ray.on_ray import map_in_actors
+from drpose_ray.shards.derived import complete, start_or_resume
 from drpose_ray.shards.manifest import manifest_sha256, read_manifest
 
 
@@ -49,52 +38,18 @@ def encode_on_ray(task: EncodeTask) -> Iterator[str]:
         samples=manifest.frames_ok,
         files=tuple(condition_file(task.output, row.name).name for row in manifest.shards),
     )
-    plan = task.output / "plan.json"
-    _start_or_resume(plan, record)
-    todo = [row.name for row in manifest.shards if not condition_file(task.output, row.name).exists()]
-    if todo:
-        workers = min(task.workers, len(todo))
-        with local_or_cluster_ray(num_cpus=workers):
-            ray.data.DataContext.get_current().enable_progress_bars = False
-            logging.getLogger("ray.data").setLevel(logging.ERROR)
-            rows = ray.data.from_items([{"shard": name} for name in todo], override_num_blocks=len(todo)).map_batches(
-                _Encoder,
-                fn_constructor_args=(task,),
-                batch_size=1,
-                num_cpus=1,
-                num_gpus=task.gpus_per_worker or None,
-                compute=ray.data.ActorPoolStrategy(size=workers),
-            )
-            for row in rows.iter_rows():
-                yield row["shard"]
-    complete_conditions(task.output, record)
+    missing = set(start_or_resume(task.output, record, MARKER, "conditions"))
+    todo = [row.name for row in manifest.shards if condition_file(task.output, row.name).name in missing]
+    yield from map_in_actors(functools.partial(_load_encoder, task), todo, task.workers, task.gpus_per_worker)
+    complete(task.output, record, MARKER)
 
 
-def _start_or_resume(plan: Path, record: ConditionsRecord) -> None:
-    if plan.exists() and ConditionsRecord.model_validate_json(plan.read_text()) != record:
-        raise InputError(
-            "the folder holds conditions of another model or dataset", file=plan,
-            remedy="choose another output folder, or delete this one",
-        )  # fmt: skip
-    if (plan.parent / MARKER).exists() and not plan.exists():
-        raise InputError("not a folder of this job", file=plan.parent, remedy="choose another output folder")
-    write_json(plan, record.model_dump(mode="json"))
+def _load_encoder(task: EncodeTask) -> Callable[[str], None]:
+    """Runs in an actor, which keeps the encoders from shard to shard."""
+    import torch
 
+    from drpose_ray.finetune.conditions.encode import ShardEncoder
 
-class _Encoder:
-    """Lives in one actor and keeps its model from shard to shard."""
-
-    def __init__(self, task: EncodeTask) -> None:
-        import torch
-
-        from drpose_ray.finetune.conditions.encode import ShardEncoder
-
-        device = torch.device("cuda" if task.gpus_per_worker else "cpu")
-        self._encoder = ShardEncoder(
-            task.model, task.text_embeddings, task.dataset, task.output, task.samples_per_call, device
-        )
-
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        (name,) = batch["shard"]
-        self._encoder.encode(str(name))
-        return {"shard": [str(name)]}
+    device = torch.device("cuda" if task.gpus_per_worker else "cpu")
+    encoder = ShardEncoder(task.model, task.text_embeddings, task.dataset, task.output, task.samples_per_call, device)
+    return encoder.encode

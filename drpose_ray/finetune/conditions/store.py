@@ -12,38 +12,28 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 from drpose_ray.diffusion.condition import Condition
+from drpose_ray.diffusion.weight_files import parts_sha256
 from drpose_ray.errors import InputError
-from drpose_ray.publish import file_sha256, replace_when_complete, write_json
+from drpose_ray.publish import replace_when_complete
+from drpose_ray.shards.derived import DerivedRecord, read_record, refuse_other_origin
 
 MARKER: Final = "conditions.json"
 _ENCODER_PARTS: Final = ("vae", "image_encoder", "image_normalizer", "image_noising_scheduler")
 
 
-class ConditionsRecord(BaseModel):
+class ConditionsRecord(DerivedRecord):
     """What ``conditions.json`` says."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     encoders_sha256: str
-    dataset_sha256: str
-    samples: int
-    files: tuple[str, ...]
 
 
 def encoders_sha256(model: Path) -> str:
     """Hash of everything in a model folder that makes conditions: VAE, image encoder, normaliser, noise levels."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    for part in _ENCODER_PARTS:
-        for path in sorted((model / part).glob("*")):
-            digest.update(f"{part}/{path.name}:{file_sha256(path)}\n".encode())
-    return digest.hexdigest()
+    return parts_sha256(model, _ENCODER_PARTS)
 
 
 def condition_file(folder: Path, shard_name: str) -> Path:
@@ -58,32 +48,20 @@ def write_conditions(path: Path, sample_ids: Sequence[str], latents: torch.Tenso
         save_file(tensors, temporary, metadata={"samples": json.dumps(list(sample_ids))})
 
 
-def complete_conditions(folder: Path, record: ConditionsRecord) -> None:
-    """Mark the folder complete."""
-    write_json(folder / MARKER, record.model_dump(mode="json"))
-
-
 class ConditionStore:
     """Looks up conditions; files are mapped, so only what is asked for is read."""
 
     def __init__(self, folder: Path, model: Path, dataset_sha256: str | None = None) -> None:
         """Raises InputError if the folder is incomplete, or of other encoders or another dataset."""
-        try:
-            record = ConditionsRecord.model_validate_json((folder / MARKER).read_text())
-        except (OSError, ValueError) as error:
-            raise InputError(
-                "no finished conditions", file=folder / MARKER, field="finetune.conditions",
-                remedy="make them with jobs/encode_conditions.py",
-            ) from error  # fmt: skip
-        for field, expected, owner in (
-            ("encoders_sha256", encoders_sha256(model), f"the VAE and image encoder of {model}"),
-            ("dataset_sha256", dataset_sha256 or record.dataset_sha256, "the dataset"),
-        ):
-            if getattr(record, field) != expected:
-                raise InputError(
-                    f"the conditions are not of {owner}", file=folder / MARKER, field=field,
-                    value=getattr(record, field)[:12], remedy=f"make them again (theirs: {expected[:12]})",
-                )  # fmt: skip
+        record = read_record(
+            folder, ConditionsRecord, MARKER, "conditions", field="finetune.conditions", job="jobs/encode_conditions.py"
+        )
+        expected: dict[str, tuple[object, str]] = {
+            "encoders_sha256": (encoders_sha256(model), f"the VAE and image encoder of {model}")
+        }
+        if dataset_sha256 is not None:
+            expected["dataset_sha256"] = (dataset_sha256, "the dataset")
+        refuse_other_origin(folder / MARKER, record, "conditions", expected)
         self._folder = folder
         self._place: dict[str, tuple[str, int]] = {}
         for name in record.files:

@@ -1,0 +1,163 @@
+"""Latents of six-view renders on disk, so that networks which read latents need neither images nor VAE.
+
+A folder holds one safetensors file per shard of the dataset and, written last, ``latents.json``: of which dataset, by
+which VAE and from images of which size. Reading maps the files: what is not asked for takes no memory, and what has
+been asked for can be dropped by the system again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from drpose_ray.diffusion.layout import model_image_size
+from drpose_ray.diffusion.weight_files import parts_sha256
+from drpose_ray.errors import InputError
+from drpose_ray.publish import replace_when_complete
+from drpose_ray.shards.derived import DerivedRecord, read_record, refuse_other_origin
+
+MARKER: Final = "latents.json"
+NOUN: Final = "latents"
+_SETTING: Final = "reward.latents"
+_JOB: Final = "jobs/encode_latents.py"
+
+
+class LatentsRecord(DerivedRecord):
+    """What ``latents.json`` says."""
+
+    vae_sha256: str
+    image_size: int
+    """Pixels per side of what was encoded."""
+    num_slots: int
+    """Six views, or seven with PSHuman's face."""
+
+
+@dataclass(frozen=True)
+class ShardLatents:
+    """The ok frames of one shard: true views, nothing mirrored."""
+
+    sample_ids: tuple[str, ...]  # "<record key>.<frame>"
+    latents: torch.Tensor  # (n, M=2, V, C, h, w) float16, normals first; slot 6, if there, is the face
+    joints_world: torch.Tensor  # (n, 23, 3) metres, in the input camera's axes
+    center_world: torch.Tensor  # (n, 3) metres
+    width_m: torch.Tensor  # (n,) metres
+
+
+def join(shards: Sequence[ShardLatents]) -> ShardLatents:
+    """The samples of several, in order, in memory."""
+    return ShardLatents(
+        tuple(sample for shard in shards for sample in shard.sample_ids),
+        torch.cat([shard.latents for shard in shards]),
+        torch.cat([shard.joints_world for shard in shards]),
+        torch.cat([shard.center_world for shard in shards]),
+        torch.cat([shard.width_m for shard in shards]),
+    )
+
+
+def vae_sha256(model: Path) -> str:
+    """Hash of the VAE in a model folder."""
+    return parts_sha256(model, ("vae",))
+
+
+def latent_file(shard_name: str) -> str:
+    """Name of the file with a shard's latents."""
+    return f"{Path(shard_name).stem}.safetensors"
+
+
+def write_latents(path: Path, shard: ShardLatents) -> None:
+    """Publish one shard's latents. Raises InputError if half precision cannot hold one of them."""
+    tensors = {
+        "latents": shard.latents.half(), "joints": shard.joints_world.float(), "center": shard.center_world.float(),
+        "width": shard.width_m.float(),
+    }  # fmt: skip
+    for sample, latents in zip(shard.sample_ids, tensors["latents"], strict=True):
+        if not latents.isfinite().all():
+            raise InputError(
+                "the VAE gives latents that are not finite", file=path, field=sample,
+                remedy="check the VAE's weights: the published ones encode in float32",
+            )  # fmt: skip
+    with replace_when_complete(path) as temporary:
+        save_file(
+            {name: tensor.cpu().contiguous() for name, tensor in tensors.items()},
+            temporary,
+            metadata={"samples": json.dumps(list(shard.sample_ids))},
+        )
+
+
+def read_latents_record(folder: Path, model: Path | None = None) -> LatentsRecord:
+    """What a finished folder says of itself.
+
+    Raises InputError if it is not finished, or with a ``model``, if it is not of that model's VAE and image size.
+    """
+    record = read_record(folder, LatentsRecord, MARKER, NOUN, field=_SETTING, job=_JOB)
+    if model is not None:
+        expected: dict[str, tuple[object, str]] = {
+            "vae_sha256": (vae_sha256(model), f"the VAE of {model}"),
+            "image_size": (model_image_size(model), f"the image size of {model}"),
+        }
+        refuse_other_origin(folder / MARKER, record, NOUN, expected)
+    return record
+
+
+def open_latents(folder: Path, model: Path | None = None) -> list[ShardLatents]:
+    """The shards of a finished folder, their latents mapped.
+
+    Raises InputError as ``read_latents_record`` does, or if a file is missing, damaged or not of the record.
+    """
+    record = read_latents_record(folder, model)
+    shards = [_open(folder / name, record.num_slots) for name in record.files]
+    samples = sum(len(shard.sample_ids) for shard in shards)
+    if samples != record.samples:
+        raise InputError(
+            "the folder does not hold as many samples as it says", file=folder / MARKER, field="samples",
+            value=f"{record.samples}, found {samples}", remedy=f"delete the folder and run {_JOB} again",
+        )  # fmt: skip
+    return shards
+
+
+class MappedLatents:
+    """Rows of several mapped tensors, as if they were one (N, M, V, C, h, w) tensor that is read by row."""
+
+    def __init__(self, files: Sequence[torch.Tensor], places: Sequence[tuple[int, int]]) -> None:
+        """``places`` are the rows, each a file's number and a row in it."""
+        self._files, self._places = files, places
+        self.shape = torch.Size((len(places), *files[0].shape[1:]))
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, rows: torch.Tensor) -> torch.Tensor:
+        """(len(rows), M, V, C, h, w) float16, read now."""
+        return torch.stack([self._files[file][row] for file, row in (self._places[i] for i in rows.tolist())])
+
+    def take(self, rows: Sequence[int]) -> MappedLatents:
+        """Those rows, not read."""
+        return MappedLatents(self._files, [self._places[row] for row in rows])
+
+
+def _open(path: Path, num_slots: int) -> ShardLatents:
+    remedy = f"delete the file and run {_JOB} again"
+    try:
+        with safe_open(path, framework="pt") as stored:
+            sample_ids = tuple(json.loads(stored.metadata()["samples"]))
+            latents, joints, center, width = (
+                stored.get_tensor(name) for name in ("latents", "joints", "center", "width")
+            )
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"not a file of latents ({error})", file=path, remedy=remedy) from error
+    count = len(sample_ids)
+    expected = {"latents": (count, 2, num_slots), "joints": (count, 23, 3), "center": (count, 3), "width": (count,)}
+    for name, tensor in (("latents", latents), ("joints", joints), ("center", center), ("width", width)):
+        if tuple(tensor.shape[: len(expected[name])]) != expected[name] or (name == "latents" and tensor.ndim != 6):
+            raise InputError(
+                "a tensor of another shape than its folder says", file=path, field=name, value=tuple(tensor.shape),
+                remedy=remedy,
+            )  # fmt: skip
+    return ShardLatents(sample_ids, latents, joints, center, width)

@@ -1,0 +1,78 @@
+"""Training the predictor on a Ray cluster: workers of Ray Train share each update, and are restarted from a checkpoint.
+
+Latents, models and the run folder are read and written by the workers themselves, so every node must see them under the
+same paths. Workers are alike, so one checkpoint, written by the first into the run folder, serves them all, also in
+another number.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ray
+import ray.train
+import torch
+from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchConfig, TorchTrainer, get_device
+
+from drpose_ray.on_ray import run_trainer
+from drpose_ray.publish import write_json
+from drpose_ray.reward.fit_checkpoint import check_origin
+from drpose_ray.reward.fit_run import FitOutcome, FitTask, run_fit
+from drpose_ray.runs import Run, following_metrics
+
+
+def fit_on_ray(task: FitTask, on_metrics: Callable[[int, Mapping[str, Any]], None]) -> FitOutcome:
+    """``run_fit`` by ``task.reward.fit.workers`` workers, a GPU each if there are enough.
+
+    ``on_metrics(update, metrics)`` is called here, once per update. Raises InputError as ``run_fit`` does.
+    """
+    settings = task.reward.fit
+    check_origin(task.checkpoint_file, task.origin())
+    # The workers begin where the checkpoint is; what an earlier run left here must not be taken for their metrics.
+    Run(task.run_folder, "fit_reward", start_step=settings.updates if task.checkpoint_file.exists() else 0)
+    use_gpu = ray.cluster_resources().get("GPU", 0) >= settings.workers
+    trainer = TorchTrainer(
+        functools.partial(_work, task),
+        torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo"),
+        scaling_config=ScalingConfig(num_workers=settings.workers, use_gpu=use_gpu),
+        run_config=RunConfig(
+            name="ray_train",
+            storage_path=str(task.run_folder),
+            failure_config=FailureConfig(max_failures=settings.max_worker_failures),
+            # One thread per worker on CPUs: sums then have one order, and workers do not fight for cores.
+            worker_runtime_env={"env_vars": {} if use_gpu else {"OMP_NUM_THREADS": "1"}},
+        ),
+    )
+    with following_metrics(task.run_folder, on_metrics):
+        run_trainer(trainer)
+    return FitOutcome.model_validate_json(task.outcome_file.read_text())
+
+
+def _work(task: FitTask) -> None:
+    rank = ray.train.get_context().get_world_rank()
+    write_json(
+        task.run_folder / "workers" / f"rank_{rank:05d}.json",
+        {"rank": rank, "pid": os.getpid(), "host": platform.node()},
+    )
+    run_fit(task, share=_Worker(), device=get_device())
+
+
+class _Worker:
+    """A worker's ``Share``."""
+
+    def __init__(self) -> None:
+        context = ray.train.get_context()
+        self.rank, self.size = context.get_world_rank(), context.get_world_size()
+
+    def average(self, tensors: Sequence[torch.Tensor]) -> None:
+        """One message for all tensors: there are many small ones."""
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        torch.distributed.all_reduce(flat)
+        flat /= self.size
+        for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+            tensor.copy_(mean.view_as(tensor))

@@ -1,0 +1,35 @@
+"""Folders of latents that can be learned from, without renders: the small model's size, drawn stick people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from drpose_ray.diffusion.build import build_i2mv
+from drpose_ray.diffusion.config import small_architecture
+from drpose_ray.diffusion.layout import save_i2mv
+from drpose_ray.latents.store import MARKER, LatentsRecord, ShardLatents, latent_file, vae_sha256, write_latents
+from drpose_ray.shards.derived import complete
+from tests.reward.posed_people import draw_joints, draw_latents, frame_joints
+
+
+def write_model(folder: Path) -> Path:
+    """The small model, untrained."""
+    save_i2mv(build_i2mv(small_architecture(), seed=0), folder)
+    return folder
+
+
+def write_people(folder: Path, model: Path, shards: int = 2, people: int = 6, frames: int = 2, side: int = 16) -> Path:
+    """``people`` per shard in ``frames`` frames each, with latents of ``side`` cells."""
+    files, per_shard = [], people * frames
+    for shard in range(shards):
+        joints = draw_joints(per_shard, seed=shard)
+        center, width = frame_joints(joints)
+        ids = [f"person{shard}x{row // frames}.{row % frames:02d}" for row in range(per_shard)]
+        files.append(latent_file(f"shard-{shard:06d}.tar"))
+        write_latents(folder / files[-1], ShardLatents(tuple(ids), draw_latents(joints, side), joints, center, width))
+    record = LatentsRecord(
+        dataset_sha256=folder.name, vae_sha256=vae_sha256(model), image_size=96, num_slots=6,
+        samples=shards * per_shard, files=tuple(files),
+    )  # fmt: skip
+    complete(folder, record, MARKER)
+    return folder
