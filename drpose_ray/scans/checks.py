@@ -106,25 +106,31 @@ def check_against_fit(
     ratio = float(np.linalg.norm(scan[1] - scan[0]) / np.linalg.norm(person[1] - person[0]))
     if not checks.size_range[0] <= ratio <= checks.size_range[1]:
         raise _wrong_units(ratio, scan, person, files)
-    surface = surface_points(vertices, faces, _SCAN_POINTS)
+    surface = cKDTree(surface_points(vertices, faces, _SCAN_POINTS))
     points = surface_points(body_vertices, body_faces, _BODY_POINTS)
     median, share = _distance(surface, points, checks)
-    if _fits(median, share, checks):
+    centre = scan.mean(0)
+    fits = _fits(median, share, checks)
+    centred = points - person.mean(0)
+    # A body with its arms down is nearly as thick in front as behind: back to front, it nearly fits.
+    back, _ = _distance(surface, centred * [-1, 1, -1] + centre, checks)
+    if fits and back > checks.max_turned_ratio * median:
         return
     value = f"median {100 * median:.1f} cm, {100 * share:.0f} % farther than {100 * checks.far_m:.0f} cm"
-    shift = person.mean(0) - scan.mean(0)
-    for rotation in _axis_rotations():
-        turned = (surface - scan.mean(0)) @ rotation.T + person.mean(0)
-        if _fits(*_distance(turned, points, checks), checks):
-            raise InputError(
-                f"the scan and its SMPL-X fit do not lie in the same {_difference(rotation)}", file=files.mesh,
-                field="fit", value=f"{value}; {_description(rotation, shift)} brings them together",
-                remedy="export the mesh in the axes of the fit (y up, facing +z), or leave the scan out",
-            )  # fmt: skip
+    # Turning the scan about its middle is turning the points the other way.
+    tried = [(*_distance(surface, centred @ turn + centre, checks), turn) for turn in _axis_rotations()[int(fits) :]]
+    best, best_share, rotation = min(tried, key=lambda found: found[0])
+    if _fits(best, best_share, checks):
+        place = np.array_equal(rotation, np.eye(3))
+        raise InputError(
+            f"the scan and its SMPL-X fit do not lie in the same {'place' if place else 'axes'}", file=files.mesh,
+            field="fit", value=f"{value}; {_description(rotation, person.mean(0) - centre)} brings them together",
+            remedy="export the mesh in the axes of the fit (y up, facing +z), or leave the scan out",
+        )  # fmt: skip
     raise InputError(
         "the SMPL-X fit is not of this scan, or fits it badly", file=files.fit, field="fit", value=value,
-        remedy="check that mesh and fit have one name, that scans.sources.body is the model (male, neutral) the fit is "
-        "for; else leave the scan out",
+        remedy="check that mesh and fit have one name and that scans.sources.body is the model, male or neutral, that "
+        "the fit is for; else leave the scan out",
     )  # fmt: skip
 
 
@@ -142,9 +148,9 @@ def surface_points(vertices: NDArray[np.floating], faces: NDArray[np.int64], num
     return points
 
 
-def _distance(surface: NDArray[np.float64], points: NDArray[np.float64], checks: ScanChecks) -> tuple[float, float]:
+def _distance(surface: cKDTree, points: NDArray[np.float64], checks: ScanChecks) -> tuple[float, float]:
     """Median distance of ``points`` from ``surface``, and the share that is far."""
-    distances, _ = cKDTree(surface).query(points)
+    distances, _ = surface.query(points)
     return float(np.median(distances)), float((distances > checks.far_m).mean())
 
 
@@ -170,17 +176,13 @@ def _wrong_units(ratio: float, scan: NDArray[np.float64], person: NDArray[np.flo
 
 
 def _axis_rotations() -> list[NDArray[np.float64]]:
-    """The 24 rotations that permute the axes; no turn, which is a shift alone, first."""
+    """The rotations that permute the axes; no turn, which leaves a shift, first."""
     matrices = [
         np.eye(3)[list(order)] * np.array(signs)[:, None]
         for order in itertools.permutations(range(3))
         for signs in itertools.product((1.0, -1.0), repeat=3)
     ]
-    return [matrix for matrix in matrices if np.linalg.det(matrix) > 0]
-
-
-def _difference(rotation: NDArray[np.float64]) -> str:
-    return "place" if np.array_equal(rotation, np.eye(3)) else "axes"
+    return sorted((m for m in matrices if np.linalg.det(m) > 0), key=lambda matrix: -np.trace(matrix))
 
 
 def _description(rotation: NDArray[np.float64], shift: NDArray[np.float64]) -> str:

@@ -44,9 +44,12 @@ class ScanChecks(Config):
         default=(0.8, 1.35), description="diagonal of the scan's box over that of its fit's body"
     )
     max_median_distance_m: float = Field(
-        default=0.04, gt=0, description="median distance from the surface of the fit's body to the scan"
+        default=0.03, gt=0, description="median distance from the surface of the fit's body to the scan"
     )
-    far_m: float = Field(default=0.12, gt=0, description="a point of the fit's body farther from the scan is off it")
+    far_m: float = Field(default=0.1, gt=0, description="a point of the fit's body farther from the scan is off it")
+    max_turned_ratio: float = Field(
+        default=0.6, ge=0, le=1, description="a scan that fits so much better turned back to front is refused"
+    )
     max_far_share: float = Field(
         default=0.15, ge=0, le=1, description="share of the fit's body that may be off the scan"
     )

@@ -169,7 +169,8 @@ def _primitive(glb: _Container, primitive: dict[str, Any], matrix: NDArray[np.fl
     if "COLOR_0" in attributes:
         linear = np.clip(glb.values(attributes["COLOR_0"])[:, :3].astype(np.float64), 0, 1)
         colours = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
-    return RawMesh(places @ matrix[:3, :3].T + matrix[:3, 3], faces, colours, None, corner_uvs)
+    with np.errstate(invalid="ignore"):  # vertices that are not finite are found by the checks
+        return RawMesh(places @ matrix[:3, :3].T + matrix[:3, 3], faces, colours, None, corner_uvs)
 
 
 def _joined(parts: list[RawMesh]) -> RawMesh:

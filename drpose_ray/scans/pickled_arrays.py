@@ -75,20 +75,26 @@ def load_pickled_arrays(file: Path, max_bytes: int) -> dict[str, Any]:
             )  # fmt: skip
         data = file.read_bytes()
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", file=file, remedy="give a readable file") from error
+        raise InputError(
+            f"cannot be read ({error.strerror})", file=file, field="fit", remedy="give a readable file"
+        ) from error
     try:
         value = _replay(data)
     except _RefusedError as refusal:
         text = str(refusal)
         remedy = _TORCH if re.search(r"\btorch\b", text) else _CONVERT
-        raise InputError(f"not a pickle of plain arrays ({text})", file=file, remedy=remedy) from refusal
+        raise InputError(f"not a pickle of plain arrays ({text})", file=file, field="fit", remedy=remedy) from refusal
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, MemoryError) as error:
         raise InputError(
-            f"not a whole pickle ({type(error).__name__})", file=file, remedy="copy the file again"
+            f"not a whole pickle ({type(error).__name__})", file=file, field="fit", remedy="copy the file again"
         ) from error
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise InputError(
-            "not a dict of named arrays", file=file, value=type(value).__name__, remedy="give a fit's parameters"
+            "not a dict of named arrays",
+            file=file,
+            field="fit",
+            value=type(value).__name__,
+            remedy="give a fit's parameters",
         )
     return value
 

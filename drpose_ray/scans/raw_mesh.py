@@ -28,7 +28,7 @@ def read_limited(file: Path, max_bytes: int, setting: str) -> bytes:
     try:
         size = file.stat().st_size
         if not file.is_file():
-            raise InputError("not a file", file=file, remedy="give a file")
+            raise InputError("not a file", file=file, field="file", remedy="give a file")
         if size > max_bytes:
             raise InputError(
                 f"the file is larger than {max_bytes} bytes", file=file, field=setting, value=size,
@@ -39,6 +39,7 @@ def read_limited(file: Path, max_bytes: int, setting: str) -> bytes:
         raise InputError(
             f"cannot be read ({error.strerror or error})",
             file=file,
+            field="file",
             remedy="give a readable file",
         ) from error
 

@@ -54,9 +54,10 @@ def detect_layout(folder: Path) -> Layout:
 
 
 def _list(source: ScanSource) -> list[ScanFiles]:
-    layout = source.format or detect_layout(source.folder)
+    folder = source.folder.absolute()  # who loads the scans may be a process in another folder
+    layout = source.format or detect_layout(folder)
     prefix = (source.name or "").replace(".", "_")
-    scans = _READERS[layout][1](source.folder, prefix) if source.folder.is_dir() else []
+    scans = _READERS[layout][1](folder, prefix) if folder.is_dir() else []
     if not scans:
         raise InputError(
             f"no scans of the layout {layout}", file=source.folder, field="scans.sources.format",
@@ -67,7 +68,7 @@ def _list(source: ScanSource) -> list[ScanFiles]:
             files,
             source=source.name or files.source,
             licence=source.licence or files.licence,
-            body=source.body,
+            body=None if source.body is None else source.body.absolute(),
         )
         for files in scans
     ]

@@ -34,6 +34,8 @@ def decode_texture(data: bytes, file: Path, checks: ScanChecks) -> NDArray[np.ui
                 if image.width * image.height > checks.max_texture_pixels:
                     raise _too_large(file, f"{image.width} x {image.height}")
                 return np.asarray(image.convert("RGB"))
+    except InputError:
+        raise
     except Image.DecompressionBombError as error:
         raise _too_large(file, str(error)) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:

@@ -89,7 +89,7 @@ def test_names_licences_and_subjects_are_the_datasets(datasets: dict[Layout, Pat
     assert all("non-commercial" in files.licence for files in (*thuman, *custom, *k2k))
     named = list_scans([ScanSource(folder=datasets["2k2k"], name="my.set", licence="mine", body=Path("b.npz"))])[0]
     assert (named.scan_id, named.source, named.licence) == ("my_set-00003", "my.set", "mine")
-    assert named.body == Path("b.npz")
+    assert named.body == Path("b.npz").absolute() and named.mesh.is_absolute()
     with pytest.raises(InputError, match="ids of others"):
         list_scans([ScanSource(folder=datasets["2k2k"])] * 2)
 
