@@ -48,7 +48,7 @@ class Body:
         self.num_vertices = int(model.v_template.shape[0])
         self.rest_vertices: NDArray[np.float32] = model.v_template.numpy()
         self.part: NDArray[np.int64] = model.lbs_weights.argmax(1).numpy()
-        self._model = model
+        self._model, self._path = model, path
         # The free body has no pose correctives; skipping 486 zero columns saves most of the time of a pose.
         self._has_correctives = bool(model.posedirs.abs().max() > 0)
 
@@ -56,6 +56,15 @@ class Body:
     def rest_joints(self) -> NDArray[np.float32]:
         """(55, 3) joints of the mean shape in the T-pose."""
         return (self._model.J_regressor @ self._model.v_template).numpy()  # type: ignore[no-any-return]
+
+    @cached_property
+    def hand_space(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Components (2, 45, 45) and mean (2, 45) of the hand poses, left then right, as the model file holds them."""
+        with np.load(self._path, allow_pickle=False) as fields:
+            return (
+                np.stack([fields[f"hands_components{side}"].astype(np.float64) for side in "lr"]),
+                np.stack([fields[f"hands_mean{side}"].astype(np.float64) for side in "lr"]),
+            )
 
     @cached_property
     def neighbour_average(self) -> sp.csr_matrix:

@@ -1,0 +1,95 @@
+"""Settings of scans: the ``scans:`` section, and ``twin:`` for the free twin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from drpose_ray.config import Config
+from drpose_ray.scans.scan import Layout
+
+
+class ScanSource(Config):
+    """One folder of scans."""
+
+    folder: Path = Field(description="where a dataset was unpacked: meshes and fits somewhere below")
+    format: Layout | None = Field(default=None, description="layout of the folder; null: judged by what it holds")
+    name: str | None = Field(default=None, min_length=1, description="name in records; null: the layout's dataset")
+    licence: str | None = Field(default=None, min_length=1, description="terms in records; null: the dataset's own")
+    body: Path | None = Field(
+        default=None,
+        description="SMPLX_*.npz that the fits are for (THuman2.0 and CustomHumans: male); null: the run's body",
+    )
+
+
+class ScanChecks(Config):
+    """What is accepted as a scan; what is not is refused before it is decoded, where its size is the reason."""
+
+    max_mesh_bytes: int = Field(default=2**30, ge=1, description="bytes of a mesh file")
+    max_fit_bytes: int = Field(default=2**23, ge=1, description="bytes of a fit file, unpacked")
+    max_faces: int = Field(default=5_000_000, ge=1, description="triangles of a mesh")
+    min_faces: int = Field(default=500, ge=1, description="triangles of a mesh; fewer are not a person")
+    max_texture_pixels: int = Field(default=8192 * 16384, ge=1, description="pixels of a texture")
+    max_degenerate_share: float = Field(
+        default=0.05, ge=0, le=1, description="share of triangles without area; up to it they are left out"
+    )
+    max_uv_outside_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="share of corners outside the texture; up to it they are moved to its edge",
+    )
+    size_range: tuple[float, float] = Field(
+        default=(0.8, 1.35), description="diagonal of the scan's box over that of its fit's body"
+    )
+    max_median_distance_m: float = Field(
+        default=0.04, gt=0, description="median distance from the surface of the fit's body to the scan"
+    )
+    far_m: float = Field(default=0.12, gt=0, description="a point of the fit's body farther from the scan is off it")
+    max_far_share: float = Field(
+        default=0.15, ge=0, le=1, description="share of the fit's body that may be off the scan"
+    )
+
+
+class ScanSplits(Config):
+    """Which scans are tested on: published lists where there are any, a hash of the subject elsewhere."""
+
+    test_lists: dict[str, Path] = Field(
+        default_factory=dict, description="source name -> file of its test scans' names, one a line (data/splits)"
+    )
+    test_share: float = Field(default=0.1, ge=0, lt=1, description="hashed share of subjects, sources without a list")
+    val_share: float = Field(default=0.05, ge=0, lt=1, description="hashed share of subjects, of all sources")
+    seed: int = Field(default=0, ge=0, description="seed of the hash")
+
+    @model_validator(mode="after")
+    def _check_shares(self) -> ScanSplits:
+        if self.test_share + self.val_share >= 1:
+            raise ValueError(f"test_share {self.test_share} and val_share {self.val_share} leave nothing to train on")
+        return self
+
+
+class ScansConfig(Config):
+    """The ``scans:`` section."""
+
+    sources: tuple[ScanSource, ...] = Field(default=(), description="folders of scans")
+    body: Path | None = Field(default=None, description="an SMPLX_*.npz; by default the free body, exported once")
+    checks: ScanChecks = Field(default=ScanChecks(), description="limits and what counts as a fit that fits")
+    splits: ScanSplits = Field(default=ScanSplits(), description="train, val and test")
+
+
+class TwinConfig(Config):
+    """The ``twin:`` section: clothed people with texture and fit, as many as wanted."""
+
+    num: int = Field(default=50, ge=1, description="scans")
+    seed: int = Field(default=0, ge=0, description="people, outfits, poses and units are drawn from it")
+    poses_per_person: int = Field(default=1, ge=1, description="scans of each person, each in another pose")
+    mixture: dict[str, float] = Field(
+        default_factory=lambda: {"standing": 0.25, "moderate": 0.35, "dance": 0.4},
+        description="share of each pose source: standing, moderate, dance, mocap",
+    )
+    texture_size: int = Field(default=1024, ge=64, le=8192, description="side of the square texture in pixels")
+    scan_units: bool = Field(
+        default=True,
+        description="scale and shift each scan at random, as THuman's are, and say so in its fit; false: metres",
+    )

@@ -1,0 +1,141 @@
+"""Wavefront OBJ files with one texture.
+
+Common readers drop texture coordinates that are broken without a word: here they are named.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drpose_ray.errors import InputError
+from drpose_ray.scans.config import ScanChecks
+from drpose_ray.scans.raw_mesh import RawMesh, check_num_faces, read_limited
+from drpose_ray.scans.texture_file import IMAGE_SUFFIXES, read_texture
+
+_MAX_MATERIAL_BYTES = 2**20
+
+
+def read_obj(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) -> RawMesh:
+    """Vertices (with colours, if they carry six numbers), faces cut into triangles, texture coordinates per corner.
+
+    Without ``texture`` the image is the one that the material file names; it has to lie in the OBJ's folder.
+    """
+    lines = [line.strip() for line in data.splitlines()]
+    places = _numbers([line[2:] for line in lines if line.startswith((b"v ", b"v\t"))], (3, 6, 4, 7), "v", file)
+    uvs = _numbers([line[3:] for line in lines if line.startswith((b"vt ", b"vt\t"))], (2, 3), "vt", file)
+    corners = _corners([line[2:] for line in lines if line.startswith((b"f ", b"f\t"))], file, checks)
+    faces = _indices(corners[..., 0], len(places), "v", file)
+    colours = places[:, -3:].astype(np.float32) if places.shape[1] in {6, 7} else None
+    corner_uvs = None
+    if len(uvs):
+        if (corners[..., 1] == 0).any():
+            raise InputError(
+                "some corners have texture coordinates and some have none", file=file, field="vt",
+                value=f"{int((corners[..., 1] == 0).any(-1).sum())} of {len(corners)} faces have none",
+                remedy="export the mesh with texture coordinates for every corner",
+            )  # fmt: skip
+        corner_uvs = uvs[_indices(corners[..., 1], len(uvs), "vt", file), :2]
+    if texture is None and corner_uvs is not None and colours is None:
+        texture = _texture_of_material(lines, file)
+    image = None if texture is None else read_texture(texture, checks)
+    if image is not None and corner_uvs is None:
+        raise InputError(
+            "a texture but no texture coordinates", file=file, field="vt", remedy="export the mesh with them"
+        )
+    return RawMesh(places[:, :3], faces, None if image is not None else colours, image, corner_uvs)
+
+
+def _numbers(rows: list[bytes], widths: tuple[int, ...], kind: str, file: Path) -> NDArray[np.float64]:
+    """The lines as an array (N, one of ``widths``); all lines have the width of the first."""
+    if not rows:
+        return np.zeros((0, widths[0]))
+    width = len(rows[0].split())
+    try:
+        values = np.array(b" ".join(rows).split()).astype(np.float64)
+    except ValueError as error:
+        raise _broken(kind, str(error), file) from error
+    if width not in widths or len(values) != width * len(rows):
+        raise _broken(kind, f"{len(values)} numbers in {len(rows)} lines", file)
+    return values.reshape(-1, width)
+
+
+def _corners(rows: list[bytes], file: Path, checks: ScanChecks) -> NDArray[np.int64]:
+    """(F, 3, 2) numbers of vertex and texture coordinate as written, 0 for none; polygons become fans of triangles."""
+    check_num_faces(len(rows), file, checks)
+    if not rows:
+        return np.zeros((0, 3, 2), np.int64)
+    slashes, fields = rows[0].count(b"/"), len(rows[0].split())
+    plain = slashes in {0, fields, 2 * fields} and b"//" not in rows[0]
+    try:
+        if plain and fields in {3, 4} and all(row.count(b"/") == slashes and b"//" not in row for row in rows):
+            flat = np.array(b" ".join(rows).replace(b"/", b" ").split()).astype(np.int64)
+            if len(flat) == len(rows) * (fields + slashes):
+                table = flat.reshape(len(rows), fields, -1)
+                table = np.concatenate([table, np.zeros_like(table[..., :1])], -1)[..., :2]
+                return _fans(list(table)) if fields > 3 else table
+        return _fans([np.array([_pair(corner) for corner in row.split()]) for row in rows])
+    except (ValueError, OverflowError) as error:
+        raise _broken("f", str(error), file) from error
+
+
+def _pair(corner: bytes) -> tuple[int, int]:
+    vertex, _, rest = corner.partition(b"/")
+    uv = rest.partition(b"/")[0]
+    return int(vertex), int(uv) if uv else 0
+
+
+def _fans(polygons: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    triangles = [polygon[[0, i, i + 1]] for polygon in polygons for i in range(1, len(polygon) - 1)]
+    return np.stack(triangles) if triangles else np.zeros((0, 3, 2), np.int64)
+
+
+def _indices(numbers: NDArray[np.int64], count: int, kind: str, file: Path) -> NDArray[np.int64]:
+    """From 1, or from the end if negative, to indices from 0."""
+    indices = np.where(numbers < 0, numbers + count, numbers - 1)
+    if len(indices) and (indices.min() < 0 or indices.max() >= count):
+        raise InputError(
+            f"faces name a {kind} that is not there", file=file, field=kind,
+            value=f"numbers {int(numbers.min())}..{int(numbers.max())}, {count} there", remedy="export the mesh again",
+        )  # fmt: skip
+    return indices
+
+
+def _texture_of_material(lines: list[bytes], file: Path) -> Path:
+    """The image of the first ``map_Kd``, or the only image beside the OBJ."""
+    names = [_last_name(line) for line in lines if line.startswith(b"mtllib ")]
+    for name in names:
+        material = file.with_name(name)
+        if not material.is_file():
+            continue
+        content = read_limited(material, _MAX_MATERIAL_BYTES, "mtllib")
+        images = [_last_name(row) for row in content.splitlines() if row.strip().lower().startswith(b"map_kd")]
+        if len(set(images)) > 1:
+            raise InputError(
+                "several textures", file=material, field="map_Kd", value=sorted(set(images))[:4],
+                remedy="bake them into one image",
+            )  # fmt: skip
+        if images:
+            return file.with_name(images[0])
+    beside = sorted(path for path in file.parent.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    if len(beside) != 1:
+        raise InputError(
+            "the texture is missing: no material names one", file=file, field="mtllib", value=names,
+            remedy="copy the .mtl and its image from the dataset again",
+        )  # fmt: skip
+    return beside[0]
+
+
+def _last_name(line: bytes) -> str:
+    """The file name at the end of a line, without folders: nothing outside the scan's folder is opened."""
+    words = line.decode("utf-8", "replace").strip().split(maxsplit=1)
+    text = words[1] if len(words) > 1 else ""
+    if text.startswith("-"):  # options such as "-bm 1" come first
+        text = text.split()[-1]
+    return PurePosixPath(text.replace("\\", "/")).name or "unnamed"
+
+
+def _broken(kind: str, why: str, file: Path) -> InputError:
+    return InputError(f"broken lines ({why})", file=file, field=kind, remedy="copy or export the OBJ file again")

@@ -1,0 +1,18 @@
+"""What the readers of published layouts share: files one or two folders deep, in one order on every machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from drpose_ray.scans.texture_file import IMAGE_SUFFIXES
+
+
+def below(folder: Path, pattern: str, depths: tuple[int, ...] = (1, 2)) -> list[Path]:
+    """Files that match ``pattern`` so many folders below ``folder``, by depth and name."""
+    return [path for depth in depths for path in sorted(folder.glob("/".join(["*"] * depth + [pattern])))]
+
+
+def find_texture(mesh: Path, stem: str) -> Path | None:
+    """The image ``stem`` beside a mesh; None, which leaves it to the mesh's material, if there is none."""
+    found = [mesh.with_name(stem + suffix) for suffix in IMAGE_SUFFIXES if mesh.with_name(stem + suffix).exists()]
+    return found[0] if found else None

@@ -1,0 +1,166 @@
+"""The free twin of a scan dataset: clothed people as GLB with a texture, and the SMPL-X parameters they stand in."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from embreex.mesh_construction import TriangleMesh
+from embreex.rtcore_scene import EmbreeScene
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+from drpose_ray.body.anny_uvs import ensure_uvs
+from drpose_ray.body.people import draw_person
+from drpose_ray.body.smplx_body import Body
+from drpose_ray.errors import InputError
+from drpose_ray.geometry import motion_row
+from drpose_ray.poses.clip import MotionClip
+from drpose_ray.poses.sources import draw_pose
+from drpose_ray.publish import replace_when_complete, write_json
+from drpose_ray.scans.config import TwinConfig
+from drpose_ray.scans.glb_file import write_glb
+from drpose_ray.seeding import derive_seed, stream
+from drpose_ray.shards.png import encode_png
+
+IDENTITY_FILE: Final = "twin.json"
+"""Says what the folder's scans were drawn from; by it a folder is known to be a twin."""
+FORMAT: Final = "drpose-twin-1"
+
+
+@dataclass(frozen=True)
+class TwinScan:
+    """What is written of one scan: the two files' contents, and where the body is in the scan's own units."""
+
+    name: str
+    glb: bytes
+    fit: dict[str, NDArray[Any]]
+
+
+class Atlas:
+    """The body's texture: which corner colours every texel is a mixture of; the same for all people."""
+
+    def __init__(self, uvs: NDArray[np.float64], uv_faces: NDArray[np.int64], size: int) -> None:
+        self.uvs, self.uv_faces, self.size = uvs, uv_faces, size
+        flat = np.concatenate([uvs, np.zeros((len(uvs), 1))], 1).astype(np.float32)
+        scene = EmbreeScene()
+        TriangleMesh(scene, flat[uv_faces])
+        centres = (np.arange(size, dtype=np.float32) + 0.5) / size
+        across, down = np.meshgrid(centres, 1 - centres)
+        origins = np.stack([across.ravel(), down.ravel(), np.ones(size * size, np.float32)], 1)
+        hits = scene.run(origins, np.tile(np.array([0, 0, -1], np.float32), (len(origins), 1)), output=1)
+        covered = (hits["primID"] >= 0).reshape(size, size)
+        # Texels between the islands take the colour of the nearest one inside, so that no seam shows when filtered.
+        near = distance_transform_edt(~covered, return_distances=False, return_indices=True)
+        texels = (near[0] * size + near[1]).ravel()
+        self._face = hits["primID"][texels].astype(np.int64)
+        u, v = hits["u"][texels], hits["v"][texels]
+        self._weights = np.stack([1 - u - v, u, v], 1).astype(np.float32)
+
+    def bake(self, colours: NDArray[np.floating], faces: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """(size, size, 3) sRGB texture of colours (V, 3) at vertices; ``faces`` (F, 3) pair with the atlas's."""
+        corners = faces[self._face]
+        mixed = np.zeros((len(corners), 3), np.float32)
+        for k in range(3):
+            mixed += self._weights[:, [k]] * colours[corners[:, k]]
+        pixels: NDArray[np.uint8] = (np.clip(mixed, 0, 1) * 255 + 0.5).astype(np.uint8)
+        return pixels.reshape(self.size, self.size, 3)
+
+
+def draw_twin(body: Body, atlas: Atlas, settings: TwinConfig, index: int, clips: Sequence[MotionClip]) -> TwinScan:
+    """Scan ``index`` of the endless set that ``settings.seed`` names; it does not depend on how many are drawn."""
+    person_index, pose_index = divmod(index, settings.poses_per_person)
+    person = draw_person(body, derive_seed(settings.seed, "twin", person_index))
+    row = draw_pose(settings.mixture, derive_seed(settings.seed, "twin-poses"), index, clips).copy()
+    row[motion_row.BETAS] = person.betas
+    vertices, _ = body.pose(row, person.outfit.offsets)
+    rng = stream(settings.seed, "twin-units", index)
+    scale = float(rng.uniform(0.4, 1.2)) if settings.scan_units else 1.0
+    translation = rng.uniform(-0.6, 0.6, 3) if settings.scan_units else np.zeros(3)
+    texture = encode_png(atlas.bake(person.outfit.colours, body.faces))
+    glb = write_glb(vertices * scale + translation, body.faces, atlas.uvs, atlas.uv_faces, texture)
+    return TwinScan(f"p{person_index:05d}_{pose_index:02d}", glb, fit_parameters(row, scale, translation))
+
+
+def fit_parameters(
+    row: NDArray[np.floating], scale: float, translation: NDArray[np.floating]
+) -> dict[str, NDArray[Any]]:
+    """SMPL-X parameters by their names in ``smplx``, each (1, n) float32; ``scan = scale * body + translation``."""
+    columns = {
+        "global_orient": motion_row.ROOT_ORIENT, "body_pose": motion_row.BODY_POSE, "jaw_pose": motion_row.JAW_POSE,
+        "transl": motion_row.TRANSLATION, "betas": motion_row.BETAS,
+    }  # fmt: skip
+    fields: dict[str, NDArray[Any]] = {name: row[None, part].astype(np.float32) for name, part in columns.items()}
+    hands = row[motion_row.HAND_POSE].astype(np.float32)
+    fields["left_hand_pose"], fields["right_hand_pose"] = hands[None, :45], hands[None, 45:]
+    fields["expression"] = row[motion_row.EXPRESSION][None, :10].astype(np.float32)
+    fields["scale"] = np.array([scale], np.float32)
+    fields["translation"] = np.asarray(translation, np.float32)
+    return fields
+
+
+def write_twins(
+    folder: Path,
+    body: Body,
+    settings: TwinConfig,
+    clips: Sequence[MotionClip],
+    cache: Path,
+    report: Callable[[int], None] | None = None,
+) -> int:
+    """Write ``<name>.glb`` and ``<name>.npz`` of every scan that is not there yet; returns how many were written.
+
+    A scan's fit is written after its mesh, so a scan with a fit is whole. A killed run goes on where it was, and more
+    scans can be added to a folder later: ``num`` is no part of what identifies it.
+
+    Raises:
+        InputError: the folder holds scans of other settings, or it cannot be written.
+    """
+    identity = _identity(body, settings, clips)
+    _claim(folder, identity)
+    atlas = Atlas(*ensure_uvs(cache, body), settings.texture_size)
+    written = 0
+    for index in range(settings.num):
+        person_index, pose_index = divmod(index, settings.poses_per_person)
+        if (folder / f"p{person_index:05d}_{pose_index:02d}.npz").exists():
+            continue
+        scan = draw_twin(body, atlas, settings, index, clips)
+        stream_ = io.BytesIO()
+        np.savez(stream_, allow_pickle=False, **scan.fit)
+        for name, content in ((f"{scan.name}.glb", scan.glb), (f"{scan.name}.npz", stream_.getvalue())):
+            with replace_when_complete(folder / name) as temporary:
+                temporary.write_bytes(content)
+        written += 1
+        if report is not None:
+            report(written)
+    return written
+
+
+def _identity(body: Body, settings: TwinConfig, clips: Sequence[MotionClip]) -> dict[str, Any]:
+    mocap = settings.mixture.get("mocap", 0) > 0
+    return {
+        "format": FORMAT,
+        "body_sha256": body.sha256,
+        "clips": sorted({clip.name for clip in clips}) if mocap else [],
+        "licence": "CC0-1.0" if not mocap else "people CC0-1.0; poses as their clips",
+        **settings.model_dump(mode="json", exclude={"num"}),
+    }
+
+
+def _claim(folder: Path, identity: dict[str, Any]) -> None:
+    path = folder / IDENTITY_FILE
+    if path.exists():
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        different = sorted(key for key in {*identity, *stored} if identity.get(key) != stored.get(key))
+        if different:
+            raise InputError(
+                "the folder holds scans of other settings", file=path, field=", ".join(different),
+                value={key: stored.get(key) for key in different if key != "clips"},
+                remedy="choose another folder, or the settings of this one",
+            )  # fmt: skip
+        return
+    write_json(path, identity)
