@@ -11,29 +11,22 @@ from __future__ import annotations
 import functools
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from drpose_ray.scans.config import ScansConfig, ScanSource
-from drpose_ray.scans.fit import read_fit
-from drpose_ray.scans.load import load_scan
-from drpose_ray.scans.sources import list_scans
-from numpy.typing import NDArray
 from pydantic import Field
 
-from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
-from drpose_ray.body.smplx_body import Body
-from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
-from drpose_ray.errors import InputError
-from drpose_ray.geometry.motion_row import NUM_COLUMNS
+from drpose_ray.config import Config, load_config, with_absolute_paths
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.renders.camera_file import write_cameras
 from drpose_ray.renders.config import RendersConfig
+from drpose_ray.renders.loader import ScanLoader
 from drpose_ray.renders.scan_renders import ScanRenders, scan_window
 from drpose_ray.renders.views_sheet import views_sheet
 from drpose_ray.runs import RunSettings, Summary, open_run
-from drpose_ray.scans.scan import Scan, ScanFiles
+from drpose_ray.scans.config import ScansConfig, ScanSource
+from drpose_ray.scans.scan import ScanFiles
+from drpose_ray.scans.sources import list_scans
 from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.store import absolute_location
@@ -77,33 +70,6 @@ class RenderScansSummary(Summary):
 
 
 CONFIG, SUMMARY = RenderScansConfig, RenderScansSummary
-
-
-class ScanLoader:
-    """Reads scans by their ids; picklable, and the body is read when the first scan is."""
-
-    def __init__(self, config: ScansConfig, scans: Sequence[ScanFiles]) -> None:
-        self._checks, self._path = config.checks, absolute(config.body or ensure_body(BODY_CACHE))
-        self._scans: Mapping[str, ScanFiles] = {files.scan_id: files for files in scans}
-
-    def __call__(self, scan_id: str) -> Scan:
-        return load_scan(self._scans[scan_id], self.body, self._checks)
-
-    def fit_row(self, files: ScanFiles) -> NDArray[np.float32]:
-        """(322,) of the fit, or zeros if it cannot be read: the scan's record then fails with the reason."""
-        try:
-            return read_fit(files, self.body, self._checks).row
-        except InputError:
-            return np.zeros(NUM_COLUMNS, np.float32)
-
-    @property
-    def body(self) -> Body:
-        return _body(self._path)
-
-
-@functools.lru_cache(maxsize=1)
-def _body(path: Path) -> Body:
-    return Body(path)
 
 
 @run_job

@@ -45,6 +45,7 @@ class BlenderRenderer:
 
     def __init__(self, config: BlenderConfig) -> None:
         self._config = config
+        self._process: _BlenderProcess | None = None
         try:
             self._version = metadata.version("bpy")
         except metadata.PackageNotFoundError as error:
@@ -52,7 +53,6 @@ class BlenderRenderer:
                 "Blender is not installed here", field="renders.engine", value="blender",
                 remedy="pip install 'drpose-ray[blender]', or set renders.engine to raycast",
             ) from error  # fmt: skip
-        self._process: _BlenderProcess | None = None
 
     def settings(self) -> Mapping[str, Any]:
         return {**self._config.model_dump(mode="json", exclude=_NOT_PIXELS), "bpy": self._version}
@@ -74,9 +74,9 @@ class BlenderRenderer:
             raise
 
     def close(self) -> None:
-        if self._process is not None:
-            self._process.end()
-            self._process = None
+        process, self._process = self._process, None
+        if process is not None:
+            process.end()
 
     def __del__(self) -> None:
         self.close()
@@ -98,11 +98,11 @@ class _BlenderProcess:
             with (self._folder / "stderr.txt").open("wb") as stderr:
                 self._child = subprocess.Popen(
                     [sys.executable, "-m", "drpose_ray.renders.blender_process", "settings.json", str(lifeline)],
-                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, cwd=self._folder,
+                    bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, cwd=self._folder,
                     pass_fds=(lifeline,), env=_environment(self._folder),
                 )  # fmt: skip
             self._answers = _Lines(self._child.stdout.fileno())  # type: ignore[union-attr]
-            self._check_start(self._answer(START_S))
+            self._check_start()
         except BaseException:
             self.end()
             raise
@@ -137,7 +137,11 @@ class _BlenderProcess:
         shutil.rmtree(self._folder, ignore_errors=True)
         os.close(self._lock)
 
-    def _check_start(self, answer: Mapping[str, Any]) -> None:
+    def _check_start(self) -> None:
+        try:
+            answer = self._answer(START_S)
+        except RenderFailedError as error:  # no scan's fault: a build should end with it
+            raise OSError(f"Blender does not start: {error}") from error
         if "no_device" in answer:
             raise InputError(
                 f"there is no such device for Blender: {answer['no_device']}", field="renders.blender.device",
@@ -176,9 +180,9 @@ class _BlenderProcess:
     def _send(self, request: Mapping[str, Any]) -> None:
         assert self._child
         assert self._child.stdin
+        (self._folder / "request.json").write_text(json.dumps(request))
         try:
-            self._child.stdin.write(json.dumps(request).encode() + b"\n")
-            self._child.stdin.flush()
+            self._child.stdin.write(b"request.json\n")  # a line that fits into any pipe, so that this cannot hang
         except BrokenPipeError as error:
             raise RenderFailedError(self._epitaph()) from error
 

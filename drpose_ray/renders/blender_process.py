@@ -2,9 +2,10 @@
 
     python -m drpose_ray.renders.blender_process SETTINGS.json LIFELINE
 
-Started by ``renders.blender``, which says in JSON lines on stdin what to render and reads answers from stdout. Meshes
-come as npz files, pictures go as multilayer EXR files. LIFELINE is the reading end of a pipe that the parent holds
-open: when the parent is gone, however it ended, the kernel ends this process, be it deep inside Blender.
+Started by ``renders.blender`` in a folder of theirs. Each line on stdin names a JSON file that says what to render, and
+is answered by a line of JSON on stdout. Meshes come as npz files, pictures go as multilayer EXR files. LIFELINE is the
+reading end of a pipe that the parent holds open: when the parent is gone, however it ended, the kernel ends this
+process, be it deep inside Blender.
 
 Everything here is in Blender's axes and in frames: the parent has turned and scaled what comes.
 """
@@ -38,9 +39,8 @@ def main(settings_file: str, lifeline: int) -> None:
         return
     _answer(answers, {"ready": bpy.app.version_string})
     for line in sys.stdin:
-        request = json.loads(line)
         try:
-            studio.render(request)
+            studio.render(json.loads(Path(line.strip()).read_text(encoding="utf-8")))
         except Exception as error:  # noqa: BLE001 - one scan's trouble; the parent decides what becomes of it
             _answer(answers, {"error": f"{type(error).__name__}: {error}"})
         else:

@@ -55,7 +55,7 @@ PUBLISHED_LIGHTS: Final = Lights(
 class BlenderConfig(Config):
     """How Cycles renders, and how its process is kept."""
 
-    samples: int = Field(default=32, ge=1, le=4096, description="paths per pixel")
+    samples: int = Field(default=72, ge=1, le=4096, description="paths per pixel")
     denoise: bool = Field(default=False, description="denoise colours (OpenImageDenoise); normals it leaves alone")
     shading: Literal["direct", "traced"] = Field(
         default="direct",

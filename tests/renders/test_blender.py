@@ -107,6 +107,17 @@ def test_a_crash_costs_the_scan_and_says_what_happened(blender: BlenderRenderer,
     assert blender.pid != victim
 
 
+def test_a_process_that_died_between_two_scans_is_noticed_by_the_next_and_replaced(blender: BlenderRenderer) -> None:
+    fresh = render(blender)
+    victim = blender.pid
+    assert victim is not None
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: not is_alive(victim))
+    with pytest.raises(RenderFailedError, match="ended with signal 9"):
+        render(blender)
+    assert_equal(render(blender), fresh)
+
+
 def test_a_hung_process_is_ended_when_the_time_is_over(scratch: Path) -> None:
     renderer = BlenderRenderer(BlenderConfig(samples=4, timeout_s=5))
     fresh = render(renderer)
@@ -148,6 +159,13 @@ def test_a_device_that_is_not_there_is_an_error_and_not_a_slow_render(scratch: P
     with pytest.raises(InputError, match="no such device") as caught:
         render(renderer)
     assert caught.value.field == "renders.blender.device"
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_blender_that_does_not_start_is_no_scan_s_fault(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(OSError, match="does not start: blender ended with status 1"):
+        render(BlenderRenderer(BlenderConfig()))
     assert list(scratch.iterdir()) == []
 
 
