@@ -31,6 +31,18 @@ class ViewSet:
         views = [view.flip(-1) if slot in self.mirrored else view for slot, view in enumerate(body.unbind(view_axis))]
         return torch.stack(views, view_axis)
 
+    def from_true_views(self, x: torch.Tensor, view_axis: int) -> torch.Tensor:
+        """Images or latents (…, num_views, C, h, w) as cameras saw them -> as this model's slots show them.
+
+        What renders are before the model trains on them; a face stays as it is.
+        """
+        if x.shape[view_axis] != self.num_views:
+            raise ValueError(f"{self.name} has {self.num_views} slots, not {x.shape[view_axis]}")
+        if not self.mirrored:
+            return x
+        views = [view.flip(-1) if slot in self.mirrored else view for slot, view in enumerate(x.unbind(view_axis))]
+        return torch.stack(views, view_axis)
+
 
 ERA3D_VIEWS: Final = ViewSet("era3d", NUM_VIEWS, mirrored=(), face=False)
 PSHUMAN_VIEWS: Final = ViewSet(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,8 @@ class FrameSample:
 
     key: str
     frame: int
-    images: Mapping[str, NDArray[np.uint8]]
-    """name -> (H, W, 3 or 4)."""
+    images: Mapping[str, NDArray[Any]]
+    """name -> (H, W, 3 or 4) uint8, or (H, W, 1) uint16."""
     motion: NDArray[np.float32]
     """(322,) Motion-X row."""
     joints_world: NDArray[np.float32]
@@ -121,7 +121,7 @@ class OpenShard:
         except ValidationError as error:
             raise self.error(f"{key}.json is not a RecordHeader ({error.errors()[0]['msg']})") from error
 
-    def _image(self, name: str) -> NDArray[np.uint8]:
+    def _image(self, name: str) -> NDArray[Any]:
         try:
             return decode_png(self._bytes(name))
         except BROKEN_PNG as error:

@@ -9,15 +9,19 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-_CHANNELS: Final = {2: 3, 6: 4}
-"""Of PNG's colour types RGB and RGBA."""
+_LAYOUTS: Final[dict[tuple[int, int], tuple[int, np.dtype[Any]]]] = {
+    (8, 2): (3, np.dtype(np.uint8)),
+    (8, 6): (4, np.dtype(np.uint8)),
+    (16, 0): (1, np.dtype(">u2")),
+}
+"""Channels and type by PNG's bit depth and colour type: RGB and RGBA of 8 bits, grey of 16."""
 
 COMPRESS_LEVEL: Final = 1
 """zlib's fastest; level 6 halves the bytes of a rendered person for about 1.5 times the time."""
@@ -33,33 +37,37 @@ BROKEN_PNG: Final = (OSError, SyntaxError, ValueError, struct.error, zlib.error,
 """What Pillow raises of bytes that are no PNG, or a broken one."""
 
 
-def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """(H, W, 3 or 4) uint8 -> a PNG file; equal pixels give equal bytes."""
+def encode_png(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+    """(H, W, 3 or 4) uint8 or (H, W, 1) uint16 -> a PNG file; equal pixels give equal bytes."""
     height, width, channels = pixels.shape
-    rows = np.zeros((height, 1 + width * channels), np.uint8)  # each row begins with its filter, 0 for none
-    rows[:, 1:] = pixels.reshape(height, -1)
-    colour_type = next(kind for kind, count in _CHANNELS.items() if count == channels)
+    (depth, colour_type), (_, stored) = next(
+        item for item in _LAYOUTS.items() if item[1] == (channels, pixels.dtype.newbyteorder(">"))
+    )
+    line = width * channels * stored.itemsize
+    rows = np.zeros((height, 1 + line), np.uint8)  # each row begins with its filter, 0 for none
+    rows[:, 1:] = np.ascontiguousarray(pixels, stored).reshape(height, -1).view(np.uint8)
     plain = b"".join((
         _SIGNATURE,
-        _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0)),
+        _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)),
         _chunk(b"IDAT", zlib.compress(rows.tobytes(), COMPRESS_LEVEL)),
         _chunk(b"IEND", b""),
     ))  # fmt: skip
     stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG", compress_level=COMPRESS_LEVEL)
+    Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(stream, "PNG", compress_level=COMPRESS_LEVEL)
     return stream.getvalue() if stream.tell() < WORTH_FILTERING * len(plain) else plain
 
 
-def decode_png(data: bytes) -> NDArray[np.uint8]:
-    """(H, W, 3 or 4) uint8 pixels of any PNG. Raises one of ``BROKEN_PNG``."""
+def decode_png(data: bytes) -> NDArray[Any]:
+    """(H, W, 3 or 4) uint8, or (H, W, 1) uint16, pixels of any PNG. Raises one of ``BROKEN_PNG``."""
     pixels = _decode_unfiltered(data)
     if pixels is not None:
         return pixels
     with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-        return np.asarray(image)
+        decoded = np.asarray(image)
+    return decoded[..., None].astype(np.uint16, copy=False) if image.mode.startswith("I") else decoded
 
 
-def _decode_unfiltered(data: bytes) -> NDArray[np.uint8] | None:
+def _decode_unfiltered(data: bytes) -> NDArray[Any] | None:
     """The pixels of a file as ``encode_png`` lays them out; None for any other file, be it PNG, torn or neither."""
     if len(data) < 57 or not data.startswith(_SIGNATURE + b"\x00\x00\x00\x0dIHDR"):
         return None
@@ -67,13 +75,14 @@ def _decode_unfiltered(data: bytes) -> NDArray[np.uint8] | None:
     (length,) = struct.unpack(">I", data[33:37])
     whole = data[37:41] == b"IDAT" and len(data) == 41 + length + 4 + 12 and data.endswith(_chunk(b"IEND", b""))
     whole = whole and zlib.crc32(data[12:29]) == struct.unpack(">I", data[29:33])[0]  # before the size is believed
-    if not whole or depth != 8 or colour_type not in _CHANNELS or any(rest):
+    if not whole or (depth, colour_type) not in _LAYOUTS or any(rest):
         return None
     compressed = memoryview(data)[41 : 41 + length]
     if zlib.crc32(compressed, zlib.crc32(b"IDAT")) != struct.unpack(">I", data[41 + length : 45 + length])[0]:
         return None  # Pillow says what is wrong
-    channels = _CHANNELS[colour_type]
-    size = height * (1 + width * channels)
+    channels, stored = _LAYOUTS[depth, colour_type]
+    line = width * channels * stored.itemsize
+    size = height * (1 + line)
     if size > _DEFLATE_AT_MOST * length:
         return None
     try:
@@ -82,10 +91,11 @@ def _decode_unfiltered(data: bytes) -> NDArray[np.uint8] | None:
         return None
     if len(content) != size:
         return None
-    rows = np.frombuffer(content, np.uint8).reshape(height, 1 + width * channels)
+    rows = np.frombuffer(content, np.uint8).reshape(height, 1 + line)
     if rows[:, 0].any():
         return None
-    return rows[:, 1:].reshape(height, width, channels)  # the filter column makes this a copy
+    pixels = rows[:, 1:].reshape(height, width, channels * stored.itemsize)  # the filter column makes this a copy
+    return pixels if stored.itemsize == 1 else pixels.view(stored).astype(np.uint16)
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

@@ -24,6 +24,7 @@ KEY_PATTERN: Final = r"[A-Za-z0-9_-]{1,200}"
 """Of record keys: a dot would end a webdataset key, a slash would make a folder."""
 
 _IMAGE_NAME = re.compile(r"[a-z0-9_]{1,15}")
+_PIXELS: Final = {(np.dtype(np.uint8), 3), (np.dtype(np.uint8), 4), (np.dtype(np.uint16), 1)}
 
 
 class _Part(BaseModel):
@@ -97,7 +98,8 @@ class SequenceRecord:
 
     Attributes:
         key: names the record; matches ``KEY_PATTERN``.
-        images: name -> (F, H, W, 3 or 4) uint8; pixels of frames that are not ok are not stored.
+        images: name -> (F, H, W, 3 or 4) uint8, or (F, H, W, 1) uint16 for depths; pixels of frames that are not ok
+            are not stored.
         motion: (F, 322) float32 Motion-X rows.
         joints_world: (F, 23, 3) float32 metres; NaN where a frame failed.
 
@@ -105,7 +107,7 @@ class SequenceRecord:
     """
 
     key: str
-    images: Mapping[str, NDArray[np.uint8]]
+    images: Mapping[str, NDArray[Any]]
     motion: NDArray[np.float32]
     joints_world: NDArray[np.float32]
     camera: SequenceCamera | None
@@ -134,7 +136,7 @@ class SequenceRecord:
         for name, image in self.images.items():
             if not _IMAGE_NAME.fullmatch(name):
                 raise ValueError(f"record {self.key}: image name {name!r} must match {_IMAGE_NAME.pattern}")
-            if image.ndim != 4 or len(image) != frames or image.shape[3] not in (3, 4) or image.dtype != np.uint8:
+            if image.ndim != 4 or len(image) != frames or (image.dtype, image.shape[3]) not in _PIXELS:
                 raise ValueError(f"record {self.key}: image {name} is {image.dtype} {image.shape}")
 
     @property

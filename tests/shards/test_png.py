@@ -35,6 +35,33 @@ def test_pixels_come_back_and_pillow_reads_the_same(draw: object, channels: int)
         np.testing.assert_array_equal(np.asarray(image), pixels)
 
 
+def depths(*, noisy: bool) -> NDArray[np.uint16]:
+    """A slanted plane, or noise, with nothing around it, 40 x 24."""
+    plane = np.add.outer(np.arange(27) * 700, np.arange(10) * 11)
+    rng = np.random.default_rng(0)
+    pixels = np.zeros((40, 24, 1), np.uint16)
+    pixels[8:35, 6:16, 0] = rng.integers(0, 2**16, plane.shape) if noisy else plane
+    return pixels
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+def test_sixteen_bits_of_depth_come_back_and_pillow_reads_the_same(noisy: bool) -> None:
+    pixels = depths(noisy=noisy)
+    data = encode_png(pixels)
+    decoded = decode_png(data)
+    assert decoded.dtype == np.uint16
+    np.testing.assert_array_equal(decoded, pixels)
+    with Image.open(io.BytesIO(data)) as image:
+        np.testing.assert_array_equal(np.asarray(image), pixels[..., 0])
+
+
+def test_both_ways_of_storing_depth_are_met_by_that_test() -> None:
+    assert png._decode_unfiltered(encode_png(depths(noisy=True))) is not None
+    smooth = np.add.outer(np.arange(0, 20000, 100), np.arange(0, 1600, 10)).astype(np.uint16)[..., None]
+    assert png._decode_unfiltered(encode_png(smooth)) is None
+    np.testing.assert_array_equal(decode_png(encode_png(smooth)), smooth)
+
+
 def test_people_on_white_are_stored_unfiltered_and_smooth_pictures_are_not() -> None:
     assert png._decode_unfiltered(encode_png(silhouette(4))) is not None
     data = encode_png(gradient(4))

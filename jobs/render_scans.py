@@ -1,0 +1,133 @@
+"""Scans to shards (Sec. 4.1): six views of each in colour, normals and depth. A rerun renders what is missing.
+
+Twin:      python -m jobs.make_scans --run.folder outputs/scans
+           python -m jobs.render_scans --run.folder outputs/scans --renders.image_size 192
+Real ones: python -m jobs.render_scans --scans.sources '[{"folder": "/data/THuman2.1"}]'
+Quickly:   --renders.engine raycast
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from drpose_ray.config import Config, load_config, with_absolute_paths
+from drpose_ray.poses.windows import PoseWindow
+from drpose_ray.renders.camera_file import write_cameras
+from drpose_ray.renders.config import RendersConfig
+from drpose_ray.renders.loader import ScanLoader
+from drpose_ray.renders.scan_renders import ScanRenders, scan_window
+from drpose_ray.renders.views_sheet import views_sheet
+from drpose_ray.runs import RunSettings, Summary, open_run
+from drpose_ray.scans.config import ScansConfig, ScanSource
+from drpose_ray.scans.scan import ScanFiles
+from drpose_ray.scans.sources import list_scans
+from drpose_ray.shards.manifest import read_manifest
+from drpose_ray.shards.rows import ShardRow
+from drpose_ray.shards.store import absolute_location
+from drpose_ray.synthesis.build import plan_build
+from drpose_ray.synthesis.contact_sheet import contact_sheet
+from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
+from drpose_ray.synthesis.progress import ProgressLine
+from jobs import run_job
+
+
+class RenderScansConfig(Config):
+    """Settings of jobs/render_scans.py."""
+
+    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
+    scans: ScansConfig = Field(
+        default=ScansConfig(), description="which scans; none named: those of jobs/make_scans.py"
+    )
+    renders: RendersConfig = Field(default=RendersConfig(), description="which views, rendered by what, where to")
+
+    @property
+    def sources(self) -> tuple[ScanSource, ...]:
+        return self.scans.sources or (ScanSource(folder=self.run.folder / "scans"),)
+
+    @property
+    def output(self) -> str:
+        """A folder, or ``s3://bucket/prefix``."""
+        return absolute_location(self.renders.output or self.run.folder / "renders")
+
+
+class RenderScansSummary(Summary):
+    """What jobs/render_scans.py reports."""
+
+    dataset: str = Field(description="folder of the shards and their manifest")
+    scans: int
+    scans_ok: int = Field(description="of them with pictures")
+    shards: int
+    shards_built_now: int = Field(description="the others were there from an earlier attempt")
+    frames_ok: int
+    frames_failed: int
+    reasons: dict[str, int] = Field(description="failed frames by reason")
+
+
+CONFIG, SUMMARY = RenderScansConfig, RenderScansSummary
+
+
+@run_job
+def main(argv: Sequence[str] | None = None) -> None:
+    config = with_absolute_paths(load_config(CONFIG, argv))
+    scans = list_scans(config.sources)
+    loader = ScanLoader(config.scans, scans)
+    make_generator = functools.partial(ScanRenders, config.renders, config.run.seed, loader, loader.body.sha256)
+    pool = GeneratorPool(make_generator, config.renders.workers, config.renders.gpus_per_worker)
+    plan = plan_build(
+        scan_windows(config.renders, scans, loader),
+        make_generator(),
+        config.output,
+        config.renders.scans_per_shard,
+        attempts=config.renders.attempts,
+    )
+    lines = ProgressLine()
+
+    def report(row: ShardRow, left: int) -> None:
+        print(lines.line(row, left), flush=True)
+
+    manifest = build_on_ray(plan, [pool], report)
+    reasons: Counter[str] = Counter()
+    for row in manifest.shards:
+        reasons.update(row.reasons)
+    with open_run(config, config.run.folder / "render_scans", "render_scans") as run:
+        describe(config, run.folder)
+        run.finish(
+            RenderScansSummary(
+                dataset=config.output,
+                scans=manifest.identity.sequences,
+                scans_ok=manifest.sequences_ok,
+                shards=len(manifest.shards),
+                shards_built_now=lines.shards,
+                frames_ok=manifest.frames_ok,
+                frames_failed=manifest.frames_failed,
+                reasons=dict(reasons.most_common()),
+            )
+        )
+    print(f"{manifest.sequences_ok} of {len(scans)} scans in {len(manifest.shards)} shards: {config.output}")
+    for reason, frames in reasons.most_common(20):
+        print(f"  {frames} frames failed: {reason}")
+
+
+def scan_windows(config: RendersConfig, scans: Sequence[ScanFiles], loader: ScanLoader) -> list[PoseWindow]:
+    """One window a scan, in the scans' order."""
+    return [
+        scan_window(files, loader.fit_row(files), rank, config.input_azimuths_deg) for rank, files in enumerate(scans)
+    ]
+
+
+def describe(config: RenderScansConfig, folder: Path) -> None:
+    """Cameras and sheets of the finished dataset, into the run's folder."""
+    write_cameras(config.output, config.renders, config.run.seed, folder / "cameras.jsonl")
+    if config.renders.contact_sheet and read_manifest(config.output).frames_ok:
+        contact_sheet(Path(config.output), folder / "contact_sheet.png", config.renders.contact_sheet, config.run.seed)
+        views_sheet(config.output, folder / "views.png", min(config.renders.contact_sheet, 12))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
