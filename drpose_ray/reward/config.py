@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from drpose_ray.config import Config
+from drpose_ray.errors import InputError
 from drpose_ray.reward.averaged_adamw import OptimiserSettings
 
 
@@ -52,6 +53,32 @@ class PredictorFitSettings(OptimiserSettings):
     )
     validation_samples: int = Field(default=64, ge=0, description="people held out, from the end of the data")
     validate_every: int = Field(default=200, gt=0, description="updates between validations")
+
+
+class RewardTermConfig(Config):
+    """One term of the reward that a model is trained on: PoseScore, or a reward of your own (docs/reward.md)."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="of the term; its mean is logged as reward_<name>")
+    weight: float = Field(default=1.0, description="factor of the term in the sum")
+    function: str | None = Field(
+        default=None, description="package.module:function of a reward of your own; null: PoseScore"
+    )
+    predictors: tuple[Path, ...] = Field(
+        default=(), description="of PoseScore, by default finetune.predictor; several make an ensemble against hacking"
+    )
+    caution: Literal["mean_minus_deviations", "least"] = Field(
+        default="mean_minus_deviations", description="what an ensemble gives: its mean less its spread, or its minimum"
+    )
+    deviations: float = Field(default=1.0, ge=0, description="standard deviations that are subtracted from the mean")
+
+    @model_validator(mode="after")
+    def _check(self) -> RewardTermConfig:
+        if self.function is not None and self.predictors:
+            raise InputError(
+                "a reward of your own has no predictors here", field="predictors",
+                value=[str(path) for path in self.predictors], remedy="leave out function, or predictors",
+            )  # fmt: skip
+        return self
 
 
 class RewardConfig(Config):
