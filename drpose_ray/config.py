@@ -20,8 +20,8 @@ from drpose_ray.errors import InputError
 from drpose_ray.publish import replace_when_complete
 
 SECTIONS = (
-    "run", "poses", "people", "synthesis", "base", "reward", "estimator", "encode", "finetune", "generate", "evaluate",
-    "planning", "sweep", "export", "verify", "reshard", "card",
+    "run", "poses", "people", "synthesis", "base", "reward", "reward_report", "estimator", "encode", "finetune",
+    "generate", "evaluate", "planning", "sweep", "export", "verify", "reshard", "card",
 )  # fmt: skip
 """Every top-level section that a preset may hold. The job that owns a section checks what is inside it."""
 
