@@ -21,7 +21,7 @@ from drpose_ray.publish import replace_when_complete
 
 SECTIONS = (
     "run", "poses", "people", "synthesis", "base", "reward", "estimator", "encode", "finetune", "generate", "evaluate",
-    "planning", "sweep", "export", "verify", "reshard", "card", "twin", "scans", "renders",
+    "planning", "sweep", "export", "verify", "reshard", "card", "twin", "scans", "renders", "report",
 )  # fmt: skip
 """Every top-level section that a preset may hold. The job that owns a section checks what is inside it."""
 
@@ -67,13 +67,14 @@ def with_absolute_paths(config: C) -> C:
     """``config`` for other processes to use: Ray's workers do not run in the current directory of the job."""
     changes: dict[str, Any] = {}
     for name, value in config:
-        if isinstance(value, Path):
-            changes[name] = absolute(value)
-        elif isinstance(value, tuple):
-            changes[name] = tuple(absolute(item) if isinstance(item, Path) else item for item in value)
-        elif isinstance(value, Config):
-            changes[name] = with_absolute_paths(value)
+        changes[name] = tuple(map(_with_absolute, value)) if isinstance(value, tuple) else _with_absolute(value)
     return config.model_copy(update=changes)
+
+
+def _with_absolute(value: Any) -> Any:
+    if isinstance(value, Path):
+        return absolute(value)
+    return with_absolute_paths(value) if isinstance(value, Config) else value
 
 
 def _parse_flags(cls: type[Config], argv: Sequence[str]) -> dict[str, Any]:

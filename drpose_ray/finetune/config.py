@@ -11,6 +11,8 @@ from drpose_ray.config import Config
 from drpose_ray.diffusion.config import Precision
 from drpose_ray.errors import InputError
 from drpose_ray.finetune.plan import PlanVariant, check_plan
+from drpose_ray.reward.config import RewardTermConfig
+from drpose_ray.reward.user_reward import import_reward
 from drpose_ray.shards.read import CorruptedPolicy
 
 Trained = Literal["full", "lora"]
@@ -30,6 +32,11 @@ class FinetuneConfig(Config):
         None, description="folder of normal_embeds.pt and clr_embeds.pt, where the model folder has none"
     )
     predictor: Path = Field(Path("weights/small/predictor.safetensors"), description="skeleton predictor of the reward")
+    rewards: tuple[RewardTermConfig, ...] = Field(
+        (),
+        description="terms whose weighted sum is the reward (ours). By default none, which is the paper's: PoseScore "
+        "with finetune.predictor, weight 1",
+    )
     dataset: Path | None = Field(None, description="shards of (image, pose) pairs; by default the run's train shards")
     corrupted_shards: CorruptedPolicy = Field(
         "raise",
@@ -142,6 +149,12 @@ class FinetuneConfig(Config):
                 "more stops than there are steps to stop at", field="stops_per_rollout", value=self.stops_per_rollout,
                 remedy=f"choose 1 to max_early_stop = {self.max_early_stop}",
             )  # fmt: skip
+        names = [term.name for term in self.rewards]
+        if len(set(names)) < len(names):
+            raise InputError(
+                "two terms of the reward have one name", field="rewards", value=names,
+                remedy="name them apart: each is logged under its name",
+            )  # fmt: skip
         if self.batch_size % self.num_workers:
             raise InputError(
                 f"the batch does not divide over {self.num_workers} workers",
@@ -177,12 +190,19 @@ class FinetuneConfig(Config):
         return self
 
     def check_files(self) -> None:
-        """Raises InputError if the model or the predictor is missing; workers would take minutes to find out."""
-        for field, path in (("base", self.base / "model_index.json"), ("predictor", self.predictor)):
+        """Raises InputError if the model or a part of the reward is missing; workers would take minutes to find out."""
+        files = [("base", self.base / "model_index.json")]
+        if not self.rewards or any(term.function is None and not term.predictors for term in self.rewards):
+            files.append(("predictor", self.predictor))
+        files += [(f"rewards ({term.name})", path) for term in self.rewards for path in term.predictors]
+        for field, path in files:
             if not path.is_file():
                 raise InputError(
                     "no such file", file=path, field=f"finetune.{field}", remedy="make weights, or name existing ones"
                 )
+        for term in self.rewards:
+            if term.function is not None:
+                import_reward(term.function)
 
     @property
     def num_processes(self) -> int:

@@ -14,6 +14,7 @@ import torch.distributed as dist
 
 from drpose_ray.diffusion.ddim import draw_noise
 from drpose_ray.finetune import replay
+from drpose_ray.finetune.batch_reward import score_with_terms
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.data import PairStream, PoseBatch
 from drpose_ray.finetune.engine import DenoiserEngine
@@ -72,7 +73,8 @@ class Updater:
         laps = _Laps(self._engine.device)
         learning_rate = learning_rate_at(self._config, iteration)
         draws = self._draw_all(iteration, laps)
-        reports = [self._accumulate(draw, laps) for draw in draws]
+        terms: list[Mapping[str, torch.Tensor]] = []
+        reports = [self._accumulate(draw, laps, terms) for draw in draws]
         active_steps, grad_norm = sum(len(report.active_steps) for report in reports), 0.0
         # The literal draw can leave an iteration without any active step. No gradient is not a gradient of zero, on
         # which AdamW would still decay the weights and follow its momentum.
@@ -85,7 +87,7 @@ class Updater:
                 )
         laps.end("step")
         return {
-            **_means_over_ranks(reports, self._engine.device),
+            **_means_over_ranks(reports, terms, self._engine.device),
             "active_steps": active_steps / len(reports),
             "denoiser_calls": sum(report.num_denoiser_calls for report in reports),
             "grad_norm": grad_norm,
@@ -129,8 +131,8 @@ class Updater:
             started = self._pool.start(RolloutRequest(plan, condition, batch.sample_ids, noise_seed))
         return _Draw(plan, batch, condition, noise_seed, before, started)
 
-    def _accumulate(self, draw: _Draw, laps: _Laps) -> GradientReport:
-        """Add one micro-batch's gradient."""
+    def _accumulate(self, draw: _Draw, laps: _Laps, terms: list[Mapping[str, torch.Tensor]]) -> GradientReport:
+        """Add one micro-batch's gradient, and to ``terms`` those of its reward, once per stop."""
         config, parts, device = self._config, self._parts, self._engine.device
 
         def noise_at(step: int) -> torch.Tensor:
@@ -138,7 +140,9 @@ class Updater:
 
         def reward_fn(latents_x0: torch.Tensor) -> torch.Tensor:
             laps.end("rollout")
-            return parts.pose_score(latents_x0, draw.batch)
+            reward, of_terms = score_with_terms(parts.pose_score, latents_x0, draw.batch)
+            terms.append(of_terms)
+            return reward
 
         def accept(reward: torch.Tensor, cotangent: torch.Tensor) -> bool:
             laps.end("reward")
@@ -176,13 +180,18 @@ def learning_rate_at(config: FinetuneConfig, iteration: int) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def _means_over_ranks(reports: list[GradientReport], device: torch.device) -> dict[str, float]:
-    """Reward, KL and loss, averaged over micro-steps and ranks. Collective."""
+def _means_over_ranks(
+    reports: list[GradientReport], terms: list[Mapping[str, torch.Tensor]], device: torch.device
+) -> dict[str, float]:
+    """Reward, KL, loss and the reward's terms, averaged over micro-steps, stops and ranks. Collective."""
     local = [[float(report.reward.mean()), report.kl, report.loss] for report in reports]
-    means = torch.tensor(local, dtype=torch.float64, device=device).mean(0)
+    names = sorted(terms[0])  # every rank has the same ones, and micro-steps have equally many stops
+    of_terms = [[float(each[name].mean()) for name in names] for each in terms]
+    means = torch.cat([torch.tensor(rows, dtype=torch.float64).mean(0) for rows in (local, of_terms)]).to(device)
     dist.all_reduce(means)
     means /= dist.get_world_size()
-    return dict(zip(("reward", "kl", "loss"), means.tolist(), strict=True))
+    keys = ("reward", "kl", "loss", *(f"reward_{name}" for name in names))
+    return dict(zip(keys, means.tolist(), strict=True))
 
 
 @dataclass

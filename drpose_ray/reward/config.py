@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from drpose_ray.config import Config
+from drpose_ray.errors import InputError
 from drpose_ray.reward.averaged_adamw import OptimiserSettings
 
 
@@ -78,6 +79,32 @@ class PredictorFitSettings(OptimiserSettings):
             raise ValueError(f"{self.samples_per_update} samples_per_update cannot be shared by {self.workers} workers")
         if self.patience and not self.validation_samples:
             raise ValueError("patience needs validation_samples: there is nothing to stop by")
+        return self
+
+
+class RewardTermConfig(Config):
+    """One term of the reward that a model is trained on: PoseScore, or a reward of your own (docs/reward.md)."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="of the term; its mean is logged as reward_<name>")
+    weight: float = Field(default=1.0, description="factor of the term in the sum")
+    function: str | None = Field(
+        default=None, description="package.module:function of a reward of your own; null: PoseScore"
+    )
+    predictors: tuple[Path, ...] = Field(
+        default=(), description="of PoseScore, by default finetune.predictor; several make an ensemble against hacking"
+    )
+    caution: Literal["mean_minus_deviations", "least"] = Field(
+        default="mean_minus_deviations", description="what an ensemble gives: its mean less its spread, or its minimum"
+    )
+    deviations: float = Field(default=1.0, ge=0, description="standard deviations that are subtracted from the mean")
+
+    @model_validator(mode="after")
+    def _check(self) -> RewardTermConfig:
+        if self.function is not None and self.predictors:
+            raise InputError(
+                "a reward of your own has no predictors here", field="predictors",
+                value=[str(path) for path in self.predictors], remedy="leave out function, or predictors",
+            )  # fmt: skip
         return self
 
 

@@ -12,15 +12,17 @@ from safetensors.torch import load_file
 
 from drpose_ray.finetune.on_ray import FinetuneTask, finetune_on_ray
 from drpose_ray.runs import read_metrics
-from tests.finetune.tiny_run import TinyLoaders, tiny_config, write_tiny_dataset
+from tests.finetune.tiny_run import TermedLoaders, TinyLoaders, tiny_config, write_tiny_dataset
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
 
 
-def _run(folder: Path, dataset: Path, **settings: object) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
+def _run(
+    folder: Path, dataset: Path, loaders: TinyLoaders | None = None, **settings: object
+) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
     folder.mkdir(parents=True)
     config = tiny_config(num_workers=1, batch_size=4, eta=1.0, **settings)
-    task = FinetuneTask(config, 1, dataset, TinyLoaders(), folder)
+    task = FinetuneTask(config, 1, dataset, loaders or TinyLoaders(), folder)
 
     def ignore(_iteration: int, _metrics: Mapping[str, Any]) -> None:
         pass
@@ -53,6 +55,17 @@ def test_a_remote_reward_changes_no_step(tmp_path: Path, dataset: Path, alone: A
     for name, expected in alone[0].items():
         torch.testing.assert_close(weights[name], expected, rtol=0, atol=1e-6)
     assert [line["reward"] for line in metrics] == pytest.approx([line["reward"] for line in alone[1]], abs=1e-6)
+
+
+@pytest.mark.parametrize("elsewhere", [{}, {"remote_reward": True, "rollout_actors": 1, "stops_per_rollout": 2}])
+def test_terms_of_a_reward_are_logged_wherever_it_is(elsewhere: Any, tmp_path: Path, dataset: Path, alone: Any) -> None:
+    weights, metrics = _run(tmp_path / "run", dataset, TermedLoaders(), **elsewhere)
+    if not elsewhere:  # 0.5 x 3 r - 0.5 x r is r
+        for name, expected in alone[0].items():
+            torch.testing.assert_close(weights[name], expected, rtol=0, atol=1e-6)
+    for line in metrics:
+        assert line["reward_three"] == pytest.approx(3 * line["reward_one"], rel=1e-5)
+        assert line["reward"] == pytest.approx(line["reward_one"], rel=1e-5)
 
 
 def test_one_step_of_staleness_changes_all_but_the_first_reward(tmp_path: Path, dataset: Path, alone: Any) -> None:

@@ -22,6 +22,7 @@ from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.finetune.parts import Parts
 from drpose_ray.finetune.rollout import Roller
 from drpose_ray.reward.config import DistanceConfig
+from drpose_ray.reward.terms import WeightedSum
 from drpose_ray.shards.identity import DatasetIdentity, GeneratorIdentity, Segment
 from drpose_ray.shards.manifest import complete_dataset, open_dataset
 from drpose_ray.shards.record import FrameStatus, Licence, Provenance, SequenceCamera, SequenceRecord
@@ -109,6 +110,20 @@ class TinyLoaders(Loaders):
 
     def reward(self, config: FinetuneConfig, device: torch.device) -> BatchReward:
         return tiny_parts(config, device).pose_score
+
+
+@dataclass(frozen=True)
+class TermedLoaders(TinyLoaders):
+    """The same run with its reward as the sum of two terms."""
+
+    def parts(self, config: FinetuneConfig, device: torch.device) -> Parts:
+        return replace(super().parts(config, device), pose_score=self.reward(config, device))
+
+    def reward(self, config: FinetuneConfig, device: torch.device) -> BatchReward:
+        reward = super().reward(config, device)
+        return WeightedSum(
+            {"three": lambda x0, batch: 3 * reward(x0, batch), "one": reward}, {"three": 0.5, "one": -0.5}
+        )
 
 
 class TinyDenoiser(nn.Module):

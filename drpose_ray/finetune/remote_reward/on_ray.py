@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ray
 import torch
 
-from drpose_ray.finetune.batch_reward import BatchReward
+from drpose_ray.finetune.batch_reward import BatchReward, score_with_terms
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.data import PoseBatch
 
@@ -28,20 +28,23 @@ class RewardActor:
 
     def score(
         self, latents_x0: torch.Tensor, batch: PoseBatch, with_gradient: bool
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Rewards (B,) and, if asked for, each reward's gradient (M, B, V, 4, h, w) in its own latents; on the CPU."""
+    ) -> tuple[torch.Tensor, torch.Tensor | None, dict[str, torch.Tensor]]:
+        """Rewards (B,), if asked for each one's gradient (M, B, V, 4, h, w) in its own latents, and their terms by
+        name; all on the CPU.
+        """
         with torch.set_grad_enabled(with_gradient):
             x0 = latents_x0.to(self._device).requires_grad_(with_gradient)
-            rewards = self._reward(x0, batch)
+            rewards, values = score_with_terms(self._reward, x0, batch)
+        terms = {name: value.cpu() for name, value in values.items()}
         if not with_gradient:
-            return rewards.cpu(), None
+            return rewards.cpu(), None, terms
         # Objects do not see each other, so the gradient of the sum holds the gradient of every single reward.
         (gradient,) = torch.autograd.grad(rewards.sum(), x0)
-        return rewards.detach().cpu(), gradient.cpu()
+        return rewards.detach().cpu(), gradient.cpu(), terms
 
 
 class RemoteReward:
-    """A ``BatchReward`` that asks one actor. The actor ends with the rank that made it."""
+    """A ``BatchReward`` that asks one actor, and a ``TermedReward``. The actor ends with the rank that made it."""
 
     def __init__(self, load_reward: LoadReward, config: FinetuneConfig) -> None:
         start: Any = RewardActor.options(  # type: ignore[attr-defined]
@@ -51,24 +54,29 @@ class RemoteReward:
 
     def __call__(self, latents_x0: torch.Tensor, batch: PoseBatch) -> torch.Tensor:
         """Rewards (B,) on the latents' device, differentiable in the latents."""
+        return self.score(latents_x0, batch)[0]
+
+    def score(self, latents_x0: torch.Tensor, batch: PoseBatch) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
+        """The same, and the terms of the rewards by name."""
         posed = dataclasses.replace(batch, input_images=batch.input_images[:, :0])  # a reward does not look at images
-        rewards: torch.Tensor = _Asked.apply(latents_x0, self._actor, posed)  # type: ignore[no-untyped-call]
-        return rewards
+        rewards, terms = _Asked.apply(latents_x0, self._actor, posed)  # type: ignore[no-untyped-call]
+        return rewards, terms
 
 
 class _Asked(torch.autograd.Function):
     """The actor's answer as a node of this process's graph."""
 
     @staticmethod
-    def forward(ctx: Any, latents_x0: torch.Tensor, actor: Any, batch: PoseBatch) -> torch.Tensor:
+    def forward(
+        ctx: Any, latents_x0: torch.Tensor, actor: Any, batch: PoseBatch
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         with_gradient = ctx.needs_input_grad[0]
-        rewards, gradient = ray.get(actor.score.remote(latents_x0.detach().cpu(), batch, with_gradient))
+        rewards, gradient, terms = ray.get(actor.score.remote(latents_x0.detach().cpu(), batch, with_gradient))
         if with_gradient:
             ctx.save_for_backward(gradient.to(latents_x0))
-        answer: torch.Tensor = rewards.to(latents_x0.device)
-        return answer
+        return rewards.to(latents_x0.device), terms
 
     @staticmethod
-    def backward(ctx: Any, cotangent: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+    def backward(ctx: Any, cotangent: torch.Tensor, _of_terms: None) -> tuple[torch.Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
         return gradient * cotangent.to(gradient)[None, :, None, None, None, None], None, None

@@ -1,0 +1,69 @@
+"""One predictor under judgement, with the distance that makes PoseScore of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from drpose_ray.errors import InputError
+from drpose_ray.geometry.cameras import NUM_VIEWS, VIEW_AZIMUTHS_DEG
+from drpose_ray.reward.config import DistanceConfig
+from drpose_ray.reward.distance import SkeletonDistance
+from drpose_ray.reward.predictor import SkeletonPredictor
+from drpose_ray.reward.report.people import People
+from drpose_ray.reward.skeleton_maps import render_skeleton_maps
+
+_ROWS_AT_ONCE = 32
+ALL_VIEWS = tuple(range(NUM_VIEWS))
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A skeleton predictor and the distance of Eq. 1."""
+
+    name: str
+    predictor: SkeletonPredictor
+    distance: SkeletonDistance
+
+    @property
+    def map_size(self) -> int:
+        """Side of the maps in pixels."""
+        return self.predictor.config.map_size
+
+    def read(self, latents: torch.Tensor) -> torch.Tensor:
+        """Map logits (N, V, 23, s, s) of latents (N, M, V, C, h, w); differentiable."""
+        logits: torch.Tensor = self.predictor(latents.transpose(0, 1))
+        return logits
+
+    def draw(self, people: People, joints: torch.Tensor | None = None) -> torch.Tensor:
+        """R(J(theta)): maps (N, V, 23, s, s) of ``people``, or of other ``joints`` (N, 23, 3) in their frames."""
+        shown = people.joints if joints is None else joints
+        return render_skeleton_maps(
+            shown, people.center, people.width_m, torch.tensor(VIEW_AZIMUTHS_DEG), self.map_size
+        )
+
+    def score(self, logits: torch.Tensor, maps: torch.Tensor, views: Sequence[int] = ALL_VIEWS) -> torch.Tensor:
+        """PoseScore (N,) over some of the views; differentiable."""
+        scores = [
+            -self.distance(read[:, views], drawn[:, views])
+            for read, drawn in zip(logits.split(_ROWS_AT_ONCE), maps.split(_ROWS_AT_ONCE), strict=True)
+        ]
+        return torch.cat(scores)
+
+
+def load_reader(name: str, path: Path, distance: DistanceConfig, people: People) -> Reader:
+    """Read a predictor. Raises InputError if it is none or reads latents of another size than those of ``people``."""
+    predictor = SkeletonPredictor.load(path).eval().requires_grad_(False)
+    channels, height = people.latents.shape[-3:-1]
+    if (predictor.config.latent_channels, predictor.config.latent_size) != (channels, height):
+        raise InputError(
+            f"the predictor reads latents of {predictor.config.latent_channels} x {predictor.config.latent_size}^2",
+            file=path,
+            field=f"reward_report.predictors.{name}",
+            value=f"the model's latents are {channels} x {height}^2",
+            remedy="name the model folder whose VAE it was trained with",
+        )
+    return Reader(name, predictor, SkeletonDistance(distance))

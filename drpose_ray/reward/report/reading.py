@@ -1,0 +1,79 @@
+"""How well the maps are read: Table 3's three measures, and the error per joint and view."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from drpose_ray.geometry.cameras import VIEW_NAMES
+from drpose_ray.geometry.skeleton import JOINT_NAMES
+from drpose_ray.reward.report.intervals import Estimate, mean_of
+from drpose_ray.reward.report.joint_errors import peak_errors_cm, soft_errors_cm
+from drpose_ray.reward.report.people import People
+from drpose_ray.reward.report.reader import Reader
+from drpose_ray.reward.skeleton_maps import compose_preview
+
+PAPER_TABLE_3: Final = {
+    "THuman2.1-test": (22.4807, 0.9337, 0.0580),
+    "CustomHumans-test": (24.4081, 0.9536, 0.0430),
+}
+"""PSNR, SSIM, LPIPS of the paper's predictor on real scans, with PSHuman's VAE at 768 px."""
+
+
+class Reading(BaseModel):
+    """Quality of the maps of one split, all views."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    psnr_db: Estimate = Field(description="of the 23 channels composed in colours, as in Fig. 10 (higher is better)")
+    ssim: Estimate = Field(description="of the same pictures (higher is better)")
+    perceptual: Estimate | None = Field(description="of the same pictures, under its own name (lower is better)")
+    channels_psnr_db: Estimate = Field(description="of the 23 channels as they are")
+    pose_score: Estimate = Field(description="Eq. 1 at the true pose")
+    soft_error_cm: Estimate = Field(description="in-plane distance of a map's sharpened centre of mass from its joint")
+    peak_error_cm: Estimate = Field(description="the same of its brightest pixel")
+    pixel_cm: float = Field(description="mean size of a map's pixel")
+    soft_error_cm_by_joint: dict[str, float] = Field(description="mean over people and views")
+    soft_error_cm_by_view: dict[str, float] = Field(description="mean over people and joints")
+
+
+def measure_reading(reader: Reader, people: People, logits: torch.Tensor) -> tuple[Reading, torch.Tensor]:
+    """The numbers, and the soft errors (N, V, 23) in cm behind them, of ``logits`` (N, V, 23, s, s)."""
+    maps, drawn = logits.sigmoid(), reader.draw(people)
+    pictures, targets = compose_preview(maps), compose_preview(drawn)
+    soft, peak = soft_errors_cm(maps, people), peak_errors_cm(maps, people)
+    perceptual = None
+    if reader.distance.perceptual is not None:
+        perceptual = mean_of(reader.distance.perceptual_term(logits, drawn))
+    reading = Reading(
+        psnr_db=mean_of(_psnr_db(pictures, targets)),
+        ssim=mean_of(_ssim(pictures, targets)),
+        perceptual=perceptual,
+        channels_psnr_db=mean_of(_psnr_db(maps, drawn)),
+        pose_score=mean_of(reader.score(logits, drawn)),
+        soft_error_cm=mean_of(soft.mean((1, 2))),
+        peak_error_cm=mean_of(peak.mean((1, 2))),
+        pixel_cm=100 * float(people.width_m.mean()) / reader.map_size,
+        soft_error_cm_by_joint=dict(zip(JOINT_NAMES, soft.mean((0, 1)).tolist(), strict=True)),
+        soft_error_cm_by_view=dict(zip(VIEW_NAMES, soft.mean((0, 2)).tolist(), strict=True)),
+    )
+    return reading, soft
+
+
+def _psnr_db(pictures: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """(N,) of stacks of views in [0, 1]."""
+    pairs = zip(targets.numpy(), pictures.numpy(), strict=True)
+    return torch.tensor([peak_signal_noise_ratio(*pair, data_range=1.0) for pair in pairs])  # type: ignore[no-untyped-call]
+
+
+def _ssim(pictures: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """(N,) of (N, V, 3, s, s), the mean over views."""
+    values = [
+        structural_similarity(*pair, channel_axis=0, data_range=1.0)  # type: ignore[no-untyped-call]
+        for pair in zip(targets.flatten(0, 1).numpy(), pictures.flatten(0, 1).numpy(), strict=True)
+    ]
+    return torch.from_numpy(np.array(values)).reshape(pictures.shape[:2]).mean(1)

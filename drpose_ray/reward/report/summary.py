@@ -1,0 +1,55 @@
+"""``summary.json`` of the report."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from drpose_ray.reward.report.calibration import Calibration
+from drpose_ray.reward.report.disturbed import Disturbed
+from drpose_ray.reward.report.gradient import Stepped
+from drpose_ray.reward.report.hacking import Hacked
+from drpose_ray.reward.report.reading import Reading
+from drpose_ray.reward.report.sensitivity import Sensitivity
+from drpose_ray.runs import Summary
+
+CORRELATION_GOAL = 0.9
+
+
+class SplitReport(BaseModel):
+    """One predictor on one test split."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    split: str
+    num_people: int
+    reading: Reading
+    calibration: Calibration
+    sensitivity: tuple[Sensitivity, ...]
+    disturbed: tuple[Disturbed, ...]
+
+
+class PredictorReport(BaseModel):
+    """Everything about one predictor; ``pooled`` is its calibration over all splits together."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+    file: str
+    map_size: int
+    splits: tuple[SplitReport, ...]
+    pooled: Calibration
+    hacking: tuple[Hacked, ...] = Field(description="on some people of each split")
+    gradient: tuple[Stepped, ...] = Field(description="on the same people")
+
+
+class RewardReportSummary(Summary):
+    """What jobs/report_reward.py reports."""
+
+    twins: bool = Field(description="whether the people are rendered stand-ins for scans")
+    perceptual_distance: str | None = Field(description="lpips, or random-feature distance without backbone weights")
+    predictors: tuple[PredictorReport, ...]
+
+    @property
+    def perceptual_title(self) -> str:
+        """Column title; random features never go by LPIPS's name."""
+        return {"lpips": "LPIPS"}.get(self.perceptual_distance or "", self.perceptual_distance or "perceptual distance")
