@@ -15,7 +15,7 @@ from drpose_ray.reward.predictor import SkeletonPredictor
 from drpose_ray.reward.skeleton_maps import compose_preview
 
 _PEOPLE, _VIEWS, _CELL = 3, (0, 1, 2, 3), 160
-_FADED = 0.6  # how much of the view is white under the skeleton
+_FADED, _COVER = 0.3, 0.7  # how much of the view is white under the skeleton, and how much the skeleton hides at most
 
 
 class Overlays:
@@ -45,9 +45,9 @@ class Overlays:
 
     def _over_views(self, maps: torch.Tensor) -> torch.Tensor:
         glow = _enlarge(compose_preview(maps))
-        cover = glow.amax(2, keepdim=True).clamp(0, 1)
+        cover = _COVER * glow.amax(2, keepdim=True).clamp(0, 1)
         faded = self._views * (1 - _FADED) + _FADED
-        shown: torch.Tensor = (faded * (1 - cover) + glow).clamp(0, 1)
+        shown: torch.Tensor = (faded * (1 - cover) + _COVER * glow).clamp(0, 1)
         return shown
 
 
