@@ -18,8 +18,9 @@ def is_2k2k(folder: Path) -> bool:
 
 
 def list_2k2k(folder: Path, prefix: str) -> list[ScanFiles]:
-    """The scans below ``folder``. A fit is ``<number>.npz`` or ``.json``, or ``<number>_smplx``, in any folder up to two below.
+    """The scans below ``folder``.
 
+    A fit is ``<number>.npz`` or ``.json``, or ``<number>_smplx`` with these endings, in any folder up to two below.
     Whether the published fits lie on the scans is not known to us: a scan whose fit does not is refused by name.
     """
     fits = {
