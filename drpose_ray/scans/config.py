@@ -26,7 +26,7 @@ class ScanSource(Config):
 class ScanChecks(Config):
     """What is accepted as a scan; what is not is refused before it is decoded, where its size is the reason."""
 
-    max_mesh_bytes: int = Field(default=2**30, ge=1, description="bytes of a mesh file")
+    max_mesh_bytes: int = Field(default=2**29, ge=1, description="bytes of a mesh file or a texture")
     max_fit_bytes: int = Field(default=2**23, ge=1, description="bytes of a fit file, unpacked")
     max_faces: int = Field(default=5_000_000, ge=1, description="triangles of a mesh")
     min_faces: int = Field(default=500, ge=1, description="triangles of a mesh; fewer are not a person")

@@ -23,6 +23,7 @@ def read_obj(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) 
 
     Without ``texture`` the image is the one that the material file names; it has to lie in the OBJ's folder.
     """
+    check_num_faces(data.count(b"\nf "), file, checks)  # before a list of lines, many times the file, is made
     lines = [line.strip() for line in data.splitlines()]
     places = _numbers([line[2:] for line in lines if line.startswith((b"v ", b"v\t"))], (3, 6, 4, 7), "v", file)
     uvs = _numbers([line[3:] for line in lines if line.startswith((b"vt ", b"vt\t"))], (2, 3), "vt", file)

@@ -18,11 +18,16 @@ def is_2k2k(folder: Path) -> bool:
 
 
 def list_2k2k(folder: Path, prefix: str) -> list[ScanFiles]:
-    """The scans below ``folder``. A fit is ``<number>.json`` or ``.npz`` in any folder up to two below, or beside.
+    """The scans below ``folder``.
 
+    A fit is ``<number>.npz`` or ``.json``, or ``<number>_smplx`` with these endings, in any folder up to two below.
     Whether the published fits lie on the scans is not known to us: a scan whose fit does not is refused by name.
     """
-    fits = {path.stem.split("_")[0]: path for kind in ("npz", "json") for path in below(folder, f"*.{kind}", (0, 1, 2))}
+    fits = {
+        path.stem.removesuffix("_smplx"): path
+        for kind in ("json", "npz")
+        for path in below(folder, f"*.{kind}", (0, 1, 2))
+    }
     return [
         ScanFiles(
             scan_id=f"{prefix or '2k2k'}-{mesh.stem}",
