@@ -128,6 +128,14 @@ def test_a_bad_scan_costs_itself_and_is_accounted_for(tmp_path: Path) -> None:
     np.testing.assert_allclose(people.joints[0], person(1).joints_world, atol=1e-6)
 
 
+def test_a_scan_that_cannot_be_seen_is_no_white_picture_but_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = renders()
+    nothing = np.zeros((6, 96, 96), np.float32)
+    unseen = RenderedViews(nothing[..., None].repeat(3, -1), nothing, nothing[..., None].repeat(3, -1), nothing)
+    monkeypatch.setattr(generator.renderer, "render", lambda *_: unseen)
+    assert "shows nothing" in generate_record(generator, window(person(1))).status[0].reason
+
+
 def test_settings_tell_renderers_their_versions_and_their_seeds_apart() -> None:
     settings = renders().settings()
     assert settings["renderer"]["embreex"] and settings["seed"] == 0
