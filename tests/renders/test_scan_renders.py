@@ -13,6 +13,7 @@ from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame, project
 from drpose_ray.renders.config import RaycastConfig, RendersConfig
 from drpose_ray.renders.images import depth_metres
+from drpose_ray.renders.renderer import RenderedViews
 from drpose_ray.renders.scan_renders import ScanRenders, input_view
 from drpose_ray.scans.scan import Scan
 from drpose_ray.shards.multiview import read_multiview
