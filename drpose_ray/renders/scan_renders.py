@@ -19,7 +19,7 @@ from drpose_ray.renders.cameras import View
 from drpose_ray.renders.config import RendersConfig
 from drpose_ray.renders.images import colour_images, depth_image, face_crop, normal_image
 from drpose_ray.renders.raycast import RaycastRenderer
-from drpose_ray.renders.renderer import RenderedViews, ScanRenderer
+from drpose_ray.renders.renderer import RenderedViews, RenderFailedError, ScanRenderer
 from drpose_ray.scans.scan import Scan, ScanFiles
 from drpose_ray.seeding import derive_seed, stream
 from drpose_ray.shards.record import FrameStatus, SequenceCamera, SequenceRecord
@@ -84,6 +84,8 @@ class ScanRenders:
         inputs = [self.input_view(window.clip, number) for number in range(len(azimuths))]
         views = list(dict.fromkeys([*(self._view(a + v) for a in azimuths for v in VIEW_AZIMUTHS_DEG), *inputs]))
         rendered = self.renderer.render(scan.mesh, frame, views, self.config.image_size)
+        if (rendered.alpha.max((1, 2)) == 0).any():
+            raise RenderFailedError("a view shows nothing")
         drawn = [
             self._draw(rendered, views, azimuth, seen_from, frame)
             for azimuth, seen_from in zip(azimuths, inputs, strict=True)

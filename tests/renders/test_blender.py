@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -105,6 +106,14 @@ def test_a_crash_costs_the_scan_and_says_what_happened(blender: BlenderRenderer,
     killer.join()
     assert_equal(render(blender), fresh)
     assert blender.pid != victim
+
+
+def test_a_mesh_that_crashes_blender_costs_itself(blender: BlenderRenderer) -> None:
+    fresh = render(blender)
+    wild = dataclasses.replace(BALL, faces=BALL.faces + 10**8)  # corners far outside the list of vertices
+    with pytest.raises(RenderFailedError, match=r"ended with signal 11 \(SIGSEGV\)"):
+        blender.render(wild, Frame.around(BALL.vertices), VIEWS, 32)
+    assert_equal(render(blender), fresh)
 
 
 def test_a_process_that_died_between_two_scans_is_noticed_by_the_next_and_replaced(blender: BlenderRenderer) -> None:

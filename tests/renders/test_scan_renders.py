@@ -13,6 +13,7 @@ from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame, project
 from drpose_ray.renders.config import RaycastConfig, RendersConfig
 from drpose_ray.renders.images import depth_metres
+from drpose_ray.renders.renderer import RenderedViews
 from drpose_ray.renders.scan_renders import ScanRenders, input_view
 from drpose_ray.scans.scan import Scan
 from drpose_ray.shards.multiview import read_multiview
@@ -126,6 +127,14 @@ def test_a_bad_scan_costs_itself_and_is_accounted_for(tmp_path: Path) -> None:
     people = read_multiview(tmp_path)
     assert people.keys == ("person-1.00", "person-2.00")
     np.testing.assert_allclose(people.joints[0], person(1).joints_world, atol=1e-6)
+
+
+def test_a_scan_that_cannot_be_seen_is_no_white_picture_but_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = renders()
+    nothing = np.zeros((6, 96, 96), np.float32)
+    unseen = RenderedViews(nothing[..., None].repeat(3, -1), nothing, nothing[..., None].repeat(3, -1), nothing)
+    monkeypatch.setattr(generator.renderer, "render", lambda *_: unseen)
+    assert "shows nothing" in generate_record(generator, window(person(1))).status[0].reason
 
 
 def test_settings_tell_renderers_their_versions_and_their_seeds_apart() -> None:
