@@ -97,7 +97,7 @@ def reward_flops(config: RewardConfig, objects: int, map_size: int) -> tuple[int
         with torch.device("meta"):
             # PoseScore's own call, less its autocast guard, which knows no meta device.
             predictor = SkeletonPredictor(predictor_config).requires_grad_(False)
-            measure = SkeletonDistance(distance)
+            measure = SkeletonDistance(distance).to("meta")  # lpips makes its constants on the CPU
             latents = torch.empty(2, objects, NUM_VIEWS, 4, side, side, requires_grad=True)
             maps = torch.empty(objects, NUM_VIEWS, NUM_JOINTS, map_size, map_size)
         found.append(flops(lambda: measure(predictor(latents), maps).sum().backward()))  # noqa: B023 - called here
