@@ -32,7 +32,7 @@ claims: $(INSTALLED)  ## three seeds, four times as long as the demo, on three t
 	done
 
 test: $(INSTALLED)  ## every test, slow ones included (make test ARGS="-m 'not slow'" for the quick ones)
-	$(RUN) -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(RUN) -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 check: $(INSTALLED)  ## lint, format, types, import layers, schema drift
 	ruff check .

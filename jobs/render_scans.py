@@ -3,6 +3,7 @@
 Twin:      python -m jobs.make_scans --run.folder outputs/scans
            python -m jobs.render_scans --run.folder outputs/scans --renders.image_size 192
 Real ones: python -m jobs.render_scans --scans.sources '[{"folder": "/data/THuman2.1"}]'
+           A test split apart: --renders.split test (and train, val); --scans.splits says which scans it has
 Quickly:   --renders.engine raycast
 """
 
@@ -17,6 +18,7 @@ from pathlib import Path
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config, with_absolute_paths
+from drpose_ray.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.renders.camera_file import write_cameras
 from drpose_ray.renders.config import RendersConfig
@@ -27,6 +29,7 @@ from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.scans.config import ScansConfig, ScanSource
 from drpose_ray.scans.scan import ScanFiles
 from drpose_ray.scans.sources import list_scans
+from drpose_ray.scans.splits import split_scans
 from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.store import absolute_location
@@ -53,7 +56,20 @@ class RenderScansConfig(Config):
     @property
     def output(self) -> str:
         """A folder, or ``s3://bucket/prefix``."""
-        return absolute_location(self.renders.output or self.run.folder / "renders")
+        folder = "renders" if self.renders.split == "all" else f"renders_{self.renders.split}"
+        return absolute_location(self.renders.output or self.run.folder / folder)
+
+    def chosen(self, scans: Sequence[ScanFiles]) -> list[ScanFiles]:
+        """Those of the split that is rendered. Raises InputError if there are none."""
+        chosen = (
+            list(scans) if self.renders.split == "all" else split_scans(scans, self.scans.splits)[self.renders.split]
+        )
+        if not chosen:
+            raise InputError(
+                "no scans to render", field="renders.split", value=self.renders.split,
+                remedy=f"name other sources or another split: there are {len(scans)} scans in all",
+            )  # fmt: skip
+        return chosen
 
 
 class RenderScansSummary(Summary):
@@ -75,9 +91,11 @@ CONFIG, SUMMARY = RenderScansConfig, RenderScansSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = with_absolute_paths(load_config(CONFIG, argv))
-    scans = list_scans(config.sources)
+    scans = config.chosen(list_scans(config.sources))
     loader = ScanLoader(config.scans, scans)
-    make_generator = functools.partial(ScanRenders, config.renders, config.run.seed, loader, loader.body.sha256)
+    make_generator = functools.partial(
+        ScanRenders, config.renders, config.run.seed, loader, loader.body_sha256, loader.settings()
+    )
     pool = GeneratorPool(make_generator, config.renders.workers, config.renders.gpus_per_worker)
     plan = plan_build(
         scan_windows(config.renders, scans, loader),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,18 +39,30 @@ os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.envir
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`make test` runs two processes: one has everything that needs Ray, so that there is one instance of it.
+    """What needs Ray comes first: it takes longest."""
+    items.sort(key=lambda item: not _needs_ray(item.path))
 
-    It comes first because it takes longest. The other tests go to the other process a file at a time, as their
-    fixtures are shared within a file.
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """`make test` runs two processes: one takes all files that need Ray, so that there is one instance of it.
+
+    The other takes the rest, a file at a time, as fixtures are shared within a file. (xdist's own groups are written
+    into node ids, which pytest 9.2 does not let it do.)
     """
+    from xdist.scheduler import LoadScopeScheduling
 
-    def needs_ray(item: pytest.Item) -> bool:
-        return "ray_session" in getattr(item, "fixturenames", ())
+    class RayTogether(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", maxsplit=1)[0]
+            return "ray" if _needs_ray(ROOT / file) else file
 
-    items.sort(key=lambda item: not needs_ray(item))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("ray" if needs_ray(item) else str(item.path)))
+    return RayTogether(config, log)
+
+
+@functools.cache
+def _needs_ray(file: Path) -> bool:
+    return "ray_session" in file.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

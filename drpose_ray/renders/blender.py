@@ -119,6 +119,8 @@ class _BlenderProcess:
         request = self._write_request(mesh, frame, views, size)
         self._send(request)
         answer = self._answer(self._timeout_s)
+        if "texture" in request:
+            Path(request["texture"]).unlink()  # a thousand of them would fill the disk
         if "error" in answer:
             raise RenderFailedError(f"blender: {answer['error']}")
         try:

@@ -38,7 +38,7 @@ def _frames(header: RecordHeader, config: RendersConfig, seed: int) -> Iterator[
     assert header.camera
     for number, (center, width) in enumerate(zip(header.camera.center_world, header.camera.width_m, strict=True)):
         frame = Frame(np.array(center), width)
-        seen_from = input_view(config, seed, header.provenance.clip, number)
+        seen_from = input_view(config, seed, header.key, number)
         turned = View(0.0, seen_from.elevation_deg, seen_from.lens_mm)
         yield {
             "input": opencv_camera(turned, frame, config.image_size),

@@ -118,6 +118,9 @@ class RendersConfig(Config):
         " or from above and below",
     )
     depth: bool = Field(default=True, description="store depth, 16 bits")
+    split: Literal["all", "train", "val", "test"] = Field(
+        default="all", description="render the scans of one split only (scans.splits), each into a dataset of its own"
+    )
     attempts: int = Field(default=2, ge=1, le=10, description="how often a scan is rendered until it counts as failed")
     scans_per_shard: int = Field(default=16, ge=1, le=1000, description="the unit of work and of resuming")
     workers: int = Field(default=2, ge=1, description="renderers that run at once, one CPU each")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,30 +18,41 @@ from drpose_ray.errors import InputError
 from drpose_ray.geometry.motion_row import NUM_COLUMNS
 from drpose_ray.scans.config import ScansConfig
 from drpose_ray.scans.fit import read_fit
-from drpose_ray.scans.load import load_scan
+from drpose_ray.scans.load import fit_body, load_scan
 from drpose_ray.scans.scan import Scan, ScanFiles
 
 
 class ScanLoader:
-    """``load_scan`` by id; picklable, and each process reads the body when it reads its first scan."""
+    """``load_scan`` by id; picklable, and each process reads a body when it reads the first scan with a fit of it."""
 
     def __init__(self, config: ScansConfig, scans: Sequence[ScanFiles]) -> None:
-        self._checks, self._path = config.checks, absolute(config.body or ensure_body(BODY_CACHE))
+        """Raises InputError if a body that the scans name cannot be read."""
+        self._checks, self._default = config.checks, absolute(config.body or ensure_body(BODY_CACHE))
         self._scans: Mapping[str, ScanFiles] = {files.scan_id: files for files in scans}
+        self._bodies = {files.source: self._body_of(files).sha256 for files in scans}
 
     @property
-    def body(self) -> Body:
-        return _body(self._path)
+    def body_sha256(self) -> str:
+        """Of the model of all fits, or, where sources differ in it, of the list of them."""
+        hashes = sorted(set(self._bodies.values()))
+        return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+    def settings(self) -> Mapping[str, Any]:
+        """What decides which scans are refused and where joints lie."""
+        return {"bodies": self._bodies, "checks": self._checks.model_dump(mode="json")}
 
     def __call__(self, scan_id: str) -> Scan:
-        return load_scan(self._scans[scan_id], self.body, self._checks)
+        return load_scan(self._scans[scan_id], _body(self._default), self._checks)
 
     def fit_row(self, files: ScanFiles) -> NDArray[np.float32]:
         """(322,) of the fit, or zeros if it cannot be read: the scan's record then fails with the reason."""
         try:
-            return read_fit(files, self.body, self._checks).row
+            return read_fit(files, self._body_of(files), self._checks).row
         except InputError:
             return np.zeros(NUM_COLUMNS, np.float32)
+
+    def _body_of(self, files: ScanFiles) -> Body:
+        return fit_body(files, _body(self._default))
 
 
 @functools.lru_cache(maxsize=1)

@@ -23,7 +23,7 @@ from drpose_ray.renders.renderer import RenderedViews, RenderFailedError, ScanRe
 from drpose_ray.scans.scan import Scan, ScanFiles
 from drpose_ray.seeding import derive_seed, stream
 from drpose_ray.shards.record import FrameStatus, SequenceCamera, SequenceRecord
-from drpose_ray.synthesis.pose_to_image import licence_of, provenance_of
+from drpose_ray.synthesis.pose_to_image import NotDrawableError, licence_of, provenance_of
 
 ERA3D_LENSES_MM: Final = (35.0, 50.0, 85.0, 105.0, 135.0)
 ERA3D_ELEVATIONS_DEG: Final = (-20.0, 40.0)
@@ -31,7 +31,7 @@ FACE: Final = len(VIEW_AZIMUTHS_DEG)
 """Number of PSHuman's seventh slot."""
 
 
-class ScanRefusedError(RuntimeError):
+class ScanRefusedError(NotDrawableError):
     """A scan that is not what it should be: it costs itself and no other."""
 
 
@@ -53,11 +53,16 @@ class ScanRenders:
         seed: int,
         load: Callable[[str], Scan],
         body_sha256: str,
+        read_with: Mapping[str, Any] | None = None,
         body_licence: str = "see the body model file",
     ) -> None:
-        """``load`` reads the scan of an id. It raises InputError if that scan is not to be used."""
+        """``load`` reads the scan of an id. It raises InputError if that scan is not to be used.
+
+        ``read_with`` is what decides its answers (``ScanLoader.settings``); it becomes part of the dataset's identity.
+        """
         self.config, self.seed = config, seed
         self._load, self._body_sha256, self.body_licence = load, body_sha256, body_licence
+        self._read_with = read_with or {}
         self.renderer = make_renderer(config)
 
     @property
@@ -69,19 +74,21 @@ class ScanRenders:
         return {
             **self.config.model_dump(mode="json", include=drawn),
             "renderer": self.renderer.settings(),
+            "scans": self._read_with,
             "seed": self.seed,
         }
 
     def person_seed(self, window: PoseWindow) -> int:
-        return derive_seed(self.seed, "scan", window.clip)
+        """Of the subject: all scans of one have it."""
+        return derive_seed(self.seed, "subject", window.source, window.clip)
 
     def generate(self, window: PoseWindow) -> SequenceRecord:
         try:
-            scan = self._load(window.clip)
+            scan = self._load(window.sequence_id)
         except InputError as error:
             raise ScanRefusedError(_reason(error)) from error
         frame, azimuths = Frame.around(scan.mesh.vertices), self.config.input_azimuths_deg
-        inputs = [self.input_view(window.clip, number) for number in range(len(azimuths))]
+        inputs = [input_view(self.config, self.seed, window.sequence_id, n) for n in range(len(azimuths))]
         views = list(dict.fromkeys([*(self._view(a + v) for a in azimuths for v in VIEW_AZIMUTHS_DEG), *inputs]))
         rendered = self.renderer.render(scan.mesh, frame, views, self.config.image_size)
         if (rendered.alpha.max((1, 2)) == 0).any():
@@ -106,10 +113,6 @@ class ScanRenders:
             licence=licence_of(self, window),
             status=(FrameStatus(),) * len(centers),
         )
-
-    def input_view(self, scan_id: str, number: int) -> View:
-        """The camera of ``input`` in frame ``number``, in the scan's axes."""
-        return input_view(self.config, self.seed, scan_id, number)
 
     def _view(self, azimuth_deg: float) -> View:
         return View(azimuth_deg % 360)
@@ -170,10 +173,10 @@ def turned_fit(scan: Scan, azimuth_deg: float) -> tuple[NDArray[np.float32], NDA
 
 
 def scan_window(files: ScanFiles, fit_row: NDArray[np.float32], rank: int, azimuths_deg: Sequence[float]) -> PoseWindow:
-    """A scan as a window: the fit's row (322,) as each input camera sees it."""
+    """A scan as a window: the fit's row (322,) as each input camera sees it. Its clip is the person, where known."""
     return PoseWindow(
         sequence_id=files.scan_id,
-        clip=files.scan_id,
+        clip=files.subject or files.scan_id,
         frames=np.arange(len(azimuths_deg)),
         motion=np.stack([turn_row(fit_row, -np.deg2rad(azimuth)) for azimuth in azimuths_deg]),
         pick=0,

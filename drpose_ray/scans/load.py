@@ -29,8 +29,7 @@ def load_scan(files: ScanFiles, body: Body, checks: ScanChecks | None = None) ->
             catches it for each scan, whose record then fails with that reason, and goes on.
     """
     checks = checks or ScanChecks()
-    if files.body is not None:
-        body = _body(files.body)
+    body = fit_body(files, body)
     fit = read_fit(files, body, checks)  # small, and tells most scans that cannot work
     raw = checked_mesh(read_mesh(files.mesh, files.texture, checks), files, checks)
     merged = merge_vertices(raw)
@@ -45,6 +44,11 @@ def load_scan(files: ScanFiles, body: Body, checks: ScanChecks | None = None) ->
         None if merged.corner_uvs is None else merged.corner_uvs.astype(np.float32),
     )
     return Scan(files.scan_id, files.source, files.licence, mesh, fit.row, joints[:NUM_JOINTS])
+
+
+def fit_body(files: ScanFiles, default: Body) -> Body:
+    """The model that a fit's parameters pose. Raises InputError if ``files`` name one that cannot be read."""
+    return default if files.body is None else _body(files.body)
 
 
 @functools.lru_cache(maxsize=3)  # neutral, male and female

@@ -16,6 +16,10 @@ from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.record import FrameStatus, Licence, Provenance, SequenceRecord
 
 
+class NotDrawableError(RuntimeError):
+    """A window that no attempt will draw."""
+
+
 class PoseToImage(Protocol):
     """Draws one person through a window of poses.
 
@@ -65,6 +69,8 @@ def generate_record(generator: PoseToImage, window: PoseWindow, attempts: int = 
                 raise
         except Exception as error:  # noqa: BLE001 - one window must not cost the others, whatever a generator raises
             reason = f"{type(error).__name__}: {error}"
+            if isinstance(error, NotDrawableError):
+                break
         else:
             if record.key == window.sequence_id and len(record.status) == len(window.frames):
                 return record

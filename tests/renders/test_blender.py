@@ -147,6 +147,13 @@ def test_an_error_inside_blender_is_the_scan_s_too(blender: BlenderRenderer) -> 
     render(blender)
 
 
+def test_textures_do_not_pile_up_beside_a_long_lived_process(scratch: Path, blender: BlenderRenderer) -> None:
+    textured = ball(textured=True)
+    for _ in range(3):
+        render(blender, textured)
+    assert list(scratch.rglob("*.bmp")) == []
+
+
 def test_a_process_is_replaced_after_its_share_of_scans(scratch: Path) -> None:
     renderer = BlenderRenderer(BlenderConfig(samples=1, recycle=2))
     pids = []

@@ -15,6 +15,7 @@ import pytest
 from drpose_ray.geometry.cameras import Frame
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.renders.blender import BlenderRenderer
+from drpose_ray.renders.cameras import View
 from drpose_ray.renders.config import BlenderConfig, RendersConfig
 from drpose_ray.renders.scan_renders import ScanRenders
 from drpose_ray.scans.scan import Scan
@@ -43,10 +44,10 @@ class Renders(ScanRenders):
 
     def generate(self, window: PoseWindow) -> SequenceRecord:
         time.sleep(self.dawdle_s)
-        if window.clip == self.killed_at and self.kills:
+        if window.sequence_id == self.killed_at and self.kills:
             self.kills -= 1
             mesh = person(1).mesh  # so that there is a process
-            self.renderer.render(mesh, Frame.around(mesh.vertices), [self.input_view(window.clip, 0)], 16)
+            self.renderer.render(mesh, Frame.around(mesh.vertices), [View(0.0)], 16)
             assert isinstance(self.renderer, BlenderRenderer)
             assert self.renderer.pid
             os.kill(self.renderer.pid, signal.SIGSEGV)

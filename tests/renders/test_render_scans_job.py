@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drpose_ray.scans.sources import list_scans
 from drpose_ray.shards.multiview import read_multiview
 from jobs import make_scans, render_scans, verify_dataset
 
@@ -55,3 +56,20 @@ def test_twins_are_rendered_on_ray_and_a_broken_one_is_accounted_for(
 def test_a_folder_without_scans_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert render_scans.main(["--run.folder", str(tmp_path)]) == 2
     assert "scans" in capsys.readouterr().err
+
+
+def test_splits_are_rendered_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Listing and splitting alone: the splits share no subject, and an empty one is refused."""
+    assert make_scans.main(["--run.folder", str(tmp_path), "--twin.num", "6", "--twin.texture_size", "64"]) == 0
+    shares = {"scans": {"splits": {"test_share": 0.5, "val_share": 0.0}}, "run": {"folder": str(tmp_path)}}
+    parts = {}
+    for split in ("train", "test", "all"):
+        config = render_scans.RenderScansConfig.model_validate(shares | {"renders": {"split": split}})
+        parts[split] = {files.scan_id for files in config.chosen(list_scans(config.sources))}
+    assert parts["train"] | parts["test"] == parts["all"] and not parts["train"] & parts["test"]
+    assert len(parts["all"]) == 6 and parts["train"] and parts["test"]
+    assert (
+        render_scans.main(["--run.folder", str(tmp_path), "--renders.split", "val", "--scans.splits.val_share", "0"])
+        == 2
+    )
+    assert "renders.split" in capsys.readouterr().err

@@ -14,8 +14,8 @@ from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame, project
 from drpose_ray.renders.config import RaycastConfig, RendersConfig
 from drpose_ray.renders.images import depth_metres
 from drpose_ray.renders.renderer import RenderedViews
-from drpose_ray.renders.scan_renders import ScanRenders, input_view
-from drpose_ray.scans.scan import Scan
+from drpose_ray.renders.scan_renders import ScanRenders, input_view, scan_window
+from drpose_ray.scans.scan import Scan, ScanFiles
 from drpose_ray.shards.multiview import read_multiview
 from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.synthesis.build import build, plan_build
@@ -135,6 +135,30 @@ def test_a_scan_that_cannot_be_seen_is_no_white_picture_but_a_failure(monkeypatc
     unseen = RenderedViews(nothing[..., None].repeat(3, -1), nothing, nothing[..., None].repeat(3, -1), nothing)
     monkeypatch.setattr(generator.renderer, "render", lambda *_: unseen)
     assert "shows nothing" in generate_record(generator, window(person(1))).status[0].reason
+
+
+def test_a_refused_scan_is_read_once_however_many_attempts_there_are() -> None:
+    reads = []
+
+    def refuse(scan_id: str) -> Scan:
+        reads.append(scan_id)
+        raise InputError("the mesh has no faces", remedy="download it again")
+
+    generator = ScanRenders(RendersConfig(engine="raycast", image_size=24), 0, refuse, "0" * 64)
+    record = generate_record(generator, window(person(1)), attempts=5)
+    assert [status.state for status in record.status] == ["failed"] and len(reads) == 1
+
+
+def test_scans_of_one_subject_have_one_person_seed_and_how_they_are_read_is_part_of_the_identity() -> None:
+    scans = [
+        ScanFiles(f"s{i}", "tests", Path("a"), None, Path("b"), "CC0-1.0", subject=who) for i, who in enumerate("aab")
+    ]
+    windows = [scan_window(files, np.zeros(322, np.float32), 0, (0.0,)) for files in scans]
+    seeds = [renders().person_seed(each) for each in windows]
+    assert seeds[0] == seeds[1] != seeds[2]
+    config = RendersConfig(engine="raycast", image_size=24)
+    strict, loose = (ScanRenders(config, 0, load, "0" * 64, {"checks": value}).settings() for value in (1, 2))
+    assert strict != loose
 
 
 def test_settings_tell_renderers_their_versions_and_their_seeds_apart() -> None:

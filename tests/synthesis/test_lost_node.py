@@ -1,4 +1,7 @@
-"""A machine of the cluster is lost with its actor while a dataset is built, as spot instances are."""
+"""A machine of the cluster is lost with its actor while a dataset is built, as spot instances are.
+
+Runs beside the tests that use ``ray_session``, not at the same time.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,6 @@ def short_folder() -> Iterator[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("ray")
 def test_a_build_outlives_a_node_with_one_of_its_two_actors(tmp_path: Path, short_folder: Path) -> None:
     # In a process of its own: this one may be connected to the session's instance.
     subprocess.run(
