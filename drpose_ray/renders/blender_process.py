@@ -71,8 +71,11 @@ class _Studio:
         with np.load(request["mesh"], allow_pickle=False) as arrays:
             built = self._build(dict(arrays), request.get("texture"))
         try:
-            for view in request["views"]:
+            for number, view in enumerate(request["views"], 1):
                 self._point(view)
+                # Views of a scan share its acceleration structure. After the last, what Cycles holds is let go: kept,
+                # it would never forget a texture.
+                self._scene.render.use_persistent_data = number < len(request["views"])
                 self._scene.render.filepath = view["file"]
                 self._bpy.ops.render.render(write_still=True)
         finally:
@@ -96,7 +99,6 @@ class _Studio:
         render.threads_mode, render.threads = "FIXED", settings["threads"]
         render.film_transparent = True
         render.resolution_percentage = 100
-        render.use_persistent_data = True  # the views of a scan share its acceleration structure
         render.use_compositing = render.use_sequencer = False
         layer.use_pass_combined = layer.use_pass_normal = layer.use_pass_z = True
         image = render.image_settings

@@ -165,6 +165,18 @@ def test_a_process_is_replaced_after_its_share_of_scans(scratch: Path) -> None:
     assert not any(is_alive(pid) for pid in pids if pid)
 
 
+def test_a_texture_is_forgotten_with_its_scan(blender: BlenderRenderer) -> None:
+    mesh = ball(textured=True)
+    assert mesh.texture is not None
+    large = dataclasses.replace(mesh, texture=np.repeat(np.repeat(mesh.texture, 16, 1), 32, 0))  # 4 MB as RGBA
+    sizes = []
+    for _ in range(16):
+        render(blender, large, size=16)
+        status = Path(f"/proc/{blender.pid}/status").read_text()
+        sizes.append(int(status.split("VmRSS:")[1].split()[0]) / 1024)
+    assert sizes[-1] - sizes[5] < 10, sizes
+
+
 @pytest.mark.parametrize("device", ["CUDA", "OPTIX"])
 def test_a_device_that_is_not_there_is_an_error_and_not_a_slow_render(scratch: Path, device: str) -> None:
     import torch
