@@ -63,15 +63,18 @@ def calibration(summary: RewardReportSummary, picture: Picture) -> Section:
                 f"{predictor.name}, {name}", str(found.num_poses), found.pooled.show(3), found.per_person.show(3),
                 f"{found.share_monotone:.0%}",
             ])  # fmt: skip
-    reached = [
-        f"{p.name} {'reaches' if p.pooled.pooled.value >= CORRELATION_GOAL else 'misses'} the goal of "
-        f"{CORRELATION_GOAL} pooled ({p.pooled.pooled.value:.3f}) and within a person ({p.pooled.per_person.value:.3f})"
-        for p in summary.predictors
-    ]
+    held = {
+        kind: ", ".join(
+            f"{'reached' if value >= CORRELATION_GOAL else 'missed'} by {name} ({value:.3f})"
+            for name, value in ((p.name, getattr(p.pooled, kind).value) for p in summary.predictors)
+        )
+        for kind in ("per_person", "pooled")
+    }
+    verdict = f"The goal of {CORRELATION_GOAL} is, within a person, {held['per_person']}; pooled, {held['pooled']}."
     text = (
         "Spearman's rank correlation of minus PoseScore with the mean joint distance of poses whose limbs were turned."
     )
-    return Section("Is a worse pose scored worse? Calibration", [text, Table(rows), "; ".join(reached) + ".", picture])
+    return Section("Is a worse pose scored worse? Calibration", [text, Table(rows), verdict, picture])
 
 
 def sensitivity(summary: RewardReportSummary, picture: Picture) -> Section:
