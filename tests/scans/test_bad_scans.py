@@ -20,6 +20,7 @@ from drpose_ray.errors import InputError
 from drpose_ray.scans.config import ScanChecks, ScanSource, TwinConfig
 from drpose_ray.scans.glb_file import write_glb
 from drpose_ray.scans.load import load_scan
+from drpose_ray.scans.mesh_file import read_mesh
 from drpose_ray.scans.scan import ScanFiles
 from drpose_ray.scans.sources import list_scans
 from drpose_ray.scans.twin import write_twins
@@ -210,6 +211,23 @@ def test_broken_obj_files(body: Body, tmp_path: Path) -> None:
         load_scan(files, body)
     files.mesh.with_suffix(".mtl").unlink()
     assert "texture is missing" in refusal(files, body).problem
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("v 0 0 0\n" * 3001, "scans.checks.max_faces"), (" v\t0 0 0\n" * 3001, "scans.checks.max_faces"),
+        ("vt 0 0\n" * 3001, "scans.checks.max_faces"), ("\n" * 13_001, "scans.checks.max_faces"),
+        ("v 0 0 0\nf " + "1 " * 1003, "scans.checks.max_faces"), ("v " + "0 " * 10_000, "v"),
+        ("v 0 0 0\nf " + "1 " * 10_000, "f"), ("v 0 0\nv 0 0 0 0\n", "v"),
+    ],
+)  # fmt: skip
+def test_obj_files_that_would_take_many_times_their_size(tmp_path: Path, text: str, field: str) -> None:
+    path = tmp_path / "bomb.obj"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_mesh(path, None, ScanChecks(max_faces=1000))
+    assert caught.value.field == field
 
 
 def bomb_png(side: int) -> bytes:

@@ -205,6 +205,22 @@ def test_obj_faces_of_every_form_and_colours_at_vertices_are_read(tmp_path: Path
         assert mesh.texture is None and mesh.corner_uvs is None
 
 
+def test_negative_numbers_of_an_obj_count_back_from_their_line(tmp_path: Path) -> None:
+    from drpose_ray.scans.config import ScanChecks
+    from drpose_ray.scans.mesh_file import read_mesh
+
+    block = "v 0 0 0 1 0 0\nv 1 0 0 0 1 0\nv 1 1 0 0 0 1\nvt 0 0\nvt 1 0\n"
+    path = tmp_path / "blocks.obj"
+    path.write_text(f"{block}f -3/-2 -2/-1 -1/-1\n{block}vt 1 1\nf -3/-3 -2/-2 -1/-1\nf 1/1 2/2 -1/-1\n")
+    mesh = read_mesh(path, None, ScanChecks())
+    assert mesh.faces.tolist() == [[0, 1, 2], [3, 4, 5], [0, 1, 5]]
+    assert mesh.corner_uvs is not None
+    assert mesh.corner_uvs.tolist() == [[[0, 0], [1, 0], [1, 0]], [[0, 0], [1, 0], [1, 1]], [[0, 0], [1, 0], [1, 1]]]
+    path.write_text(f"f -3 -2 -1\n{block}")
+    with pytest.raises(InputError, match="a v that is not there"):
+        read_mesh(path, None, ScanChecks())
+
+
 def test_an_objs_material_cannot_name_a_file_outside_its_folder(tmp_path: Path, body: Body) -> None:
     from PIL import Image
 
