@@ -28,8 +28,9 @@ def checked_mesh(mesh: RawMesh, files: ScanFiles, checks: ScanChecks) -> RawMesh
     """The mesh without faces that have no area and with texture coordinates inside the texture.
 
     Raises:
-        InputError: vertices or texture coordinates are not finite, too few faces are left, too many had no area, too
-            many corners lie outside the texture, or there is neither texture nor colour.
+        InputError: vertices, colours or texture coordinates are not finite, colours are not in [0, 1], too few faces
+            are left, too many had no area, too many corners lie outside the texture, or there is neither texture nor
+            colour.
     """
     file = files.mesh
     wrong = np.flatnonzero(~np.isfinite(mesh.vertices).all(1))
@@ -43,14 +44,26 @@ def checked_mesh(mesh: RawMesh, files: ScanFiles, checks: ScanChecks) -> RawMesh
             "neither a texture nor colours at the vertices", file=file, field="texture",
             remedy="copy the texture from the dataset again",
         )  # fmt: skip
-    if mesh.colours is not None and not np.isfinite(mesh.colours).all():
-        raise InputError(
-            "colours that are not finite", file=file, field="colours", remedy="export the mesh with colours again"
-        )
+    if mesh.colours is not None:
+        mesh = replace(mesh, colours=_in_range(mesh.colours, file))
     mesh = _with_area(mesh, file, checks)
     if mesh.corner_uvs is None or mesh.texture is None:
         return replace(mesh, corner_uvs=None)
     return replace(mesh, corner_uvs=_inside_texture(mesh.corner_uvs, file, checks))
+
+
+def _in_range(colours: NDArray[np.float32], file: Path) -> NDArray[np.float32]:
+    """Rounding may leave a colour a little outside [0, 1]; another range, such as 0..255, is no rounding."""
+    if not np.isfinite(colours).all():
+        raise InputError(
+            "colours that are not finite", file=file, field="colours", remedy="export the mesh with colours again"
+        )
+    if len(colours) and (colours.min() < -1e-3 or colours.max() > 1 + 1e-3):
+        raise InputError(
+            "colours outside [0, 1]", file=file, field="colours", value=f"{colours.min():.4g} to {colours.max():.4g}",
+            remedy="export the mesh with colours as fractions; of 0..255, divide them by 255",
+        )  # fmt: skip
+    return np.clip(colours, 0, 1)
 
 
 def _with_area(mesh: RawMesh, file: Path, checks: ScanChecks) -> RawMesh:

@@ -28,7 +28,7 @@ class ScanChecks(Config):
 
     max_mesh_bytes: int = Field(default=2**29, ge=1, description="bytes of a mesh file or a texture")
     max_fit_bytes: int = Field(default=2**23, ge=1, description="bytes of a fit file, unpacked")
-    max_faces: int = Field(default=5_000_000, ge=1, description="triangles of a mesh")
+    max_faces: int = Field(default=5_000_000, ge=1, description="triangles of a mesh; a third of its vertices")
     min_faces: int = Field(default=500, ge=1, description="triangles of a mesh; fewer are not a person")
     max_texture_pixels: int = Field(default=8192 * 16384, ge=1, description="pixels of a texture")
     max_degenerate_share: float = Field(

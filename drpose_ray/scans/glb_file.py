@@ -17,14 +17,16 @@ from scipy.spatial.transform import Rotation
 
 from drpose_ray.errors import InputError
 from drpose_ray.scans.config import ScanChecks
-from drpose_ray.scans.raw_mesh import RawMesh, check_num_faces
+from drpose_ray.scans.raw_mesh import RawMesh, check_num_faces, check_num_vertices
 from drpose_ray.scans.texture_file import decode_texture, read_texture
 
 _JSON, _BINARY = 0x4E4F534A, 0x004E4942
 _TYPES: Final = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS: Final = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
+_INDEX_TYPES: Final = frozenset({5121, 5123, 5125})
 _MAX_JSON_BYTES: Final = 2**24
 _TRIANGLES: Final = 4
+_PER_VERTEX: Final = ("TEXCOORD_0", "COLOR_0")
 _MALFORMED: Final = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, struct.error)
 
 
@@ -37,13 +39,20 @@ class _Container:
     content: dict[str, Any]
     binary: bytes
 
-    def view(self, index: int) -> bytes:
-        """The bytes of buffer view ``index``."""
+    def view(self, index: int) -> memoryview:
+        """The bytes of buffer view ``index``, not copied: many parts may share a large one."""
         view = self.content["bufferViews"][index]
         start, length = view.get("byteOffset", 0), view["byteLength"]
         if view.get("buffer") != 0 or start < 0 or length < 0 or start + length > len(self.binary):
             raise _BrokenGlbError(f"buffer view {index} of {length} bytes lies outside the file")
-        return self.binary[start : start + length]
+        return memoryview(self.binary)[start : start + length]
+
+    def count(self, index: int) -> int:
+        """The number of elements that accessor ``index`` says it has."""
+        count = int(self.content["accessors"][index]["count"])
+        if count < 1:
+            raise _BrokenGlbError(f"accessor {index} of {count} elements")
+        return count
 
     def values(self, index: int) -> NDArray[Any]:
         """(N, width) numbers of accessor ``index``; normalised integers become fractions."""
@@ -51,10 +60,10 @@ class _Container:
         if "sparse" in accessor or "bufferView" not in accessor:
             raise _BrokenGlbError("a sparse accessor")
         dtype, width = np.dtype(_TYPES[accessor["componentType"]]), _WIDTHS[accessor["type"]]
-        count, packed = int(accessor["count"]), dtype.itemsize * width
+        count, packed = self.count(index), dtype.itemsize * width
         data = self.view(accessor["bufferView"])[int(accessor.get("byteOffset", 0)) :]
         stride = int(self.content["bufferViews"][accessor["bufferView"]].get("byteStride", packed))
-        if count < 1 or stride < packed or stride * (count - 1) + packed > len(data):
+        if stride < packed or stride * (count - 1) + packed > len(data):
             raise _BrokenGlbError(f"accessor {index} of {count} elements lies outside the file")
         rows = np.ndarray((count, width), dtype, data, strides=(stride, dtype.itemsize)).copy()
         return rows / np.iinfo(dtype).max if accessor.get("normalized") else rows
@@ -69,8 +78,7 @@ def read_glb(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) 
     try:
         glb = _open(data)
         placed = _placed_meshes(glb)
-        num = sum(_num_faces(glb, primitive) for mesh, _ in placed for primitive in mesh["primitives"])
-        check_num_faces(num, file, checks)
+        _check_counts(glb, placed, file, checks)
         parts = [_primitive(glb, p, matrix) for mesh, matrix in placed for p in mesh["primitives"]]
         joined = _joined(parts)
         image = None if texture is not None else _image(glb, placed)
@@ -146,20 +154,30 @@ def _matrix(node: dict[str, Any]) -> NDArray[np.float64]:
     return matrix
 
 
-def _num_faces(glb: _Container, primitive: dict[str, Any]) -> int:
-    key = primitive.get("indices", primitive["attributes"]["POSITION"])
-    return int(glb.content["accessors"][key]["count"]) // 3
+def _check_counts(
+    glb: _Container, placed: list[tuple[dict[str, Any], NDArray[np.float64]]], file: Path, checks: ScanChecks
+) -> None:
+    """Refuse too many faces or vertices, counted as often as nodes place them; nothing has been decoded."""
+    num_faces = num_vertices = 0
+    for primitive in (p for mesh, _ in placed for p in mesh["primitives"]):
+        num = glb.count(primitive["attributes"]["POSITION"])
+        corners = glb.count(primitive["indices"]) if "indices" in primitive else num
+        if corners < 3:
+            raise _BrokenGlbError(f"a part of {corners} corners")
+        num_faces, num_vertices = num_faces + corners // 3, num_vertices + num
+        check_num_faces(num_faces, file, checks)  # at once: a small file can place parts billions of times
+        check_num_vertices(num_vertices, file, checks)
 
 
 def _primitive(glb: _Container, primitive: dict[str, Any], matrix: NDArray[np.float64]) -> RawMesh:
     if primitive.get("mode", _TRIANGLES) != _TRIANGLES:
         raise _BrokenGlbError("strips, fans, lines or points")
     attributes = primitive["attributes"]
+    counts = {name: glb.count(attributes[name]) for name in ("POSITION", *_PER_VERTEX) if name in attributes}
+    if len(set(counts.values())) > 1:
+        raise _BrokenGlbError(f"parts of one mesh differ in length: {counts}")
     places = glb.values(attributes["POSITION"]).astype(np.float64)
-    flat = glb.values(primitive["indices"])[:, 0].astype(np.int64) if "indices" in primitive else np.arange(len(places))
-    if len(flat) % 3 or flat.max() >= len(places):
-        raise _BrokenGlbError(f"faces name vertex {flat.max()} of {len(places)}")
-    faces = flat.reshape(-1, 3)
+    faces = _faces(glb, primitive.get("indices"), len(places))
     if np.linalg.det(matrix[:3, :3]) < 0:
         faces = faces[:, ::-1]
     corner_uvs = colours = None
@@ -167,10 +185,28 @@ def _primitive(glb: _Container, primitive: dict[str, Any], matrix: NDArray[np.fl
         uvs = glb.values(attributes["TEXCOORD_0"]).astype(np.float64)
         corner_uvs = np.stack([uvs[..., 0], 1 - uvs[..., 1]], -1)[faces]
     if "COLOR_0" in attributes:
-        linear = np.clip(glb.values(attributes["COLOR_0"])[:, :3].astype(np.float64), 0, 1)
-        colours = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
+        linear = glb.values(attributes["COLOR_0"])[:, :3].astype(np.float64)
+        if linear.shape[1] != 3:
+            raise _BrokenGlbError(f"colours of {linear.shape[1]} numbers")
+        curve = 1.055 * np.maximum(linear, 0) ** (1 / 2.4) - 0.055  # what is not in [0, 1] is found by the checks
+        colours = np.where(linear <= 0.0031308, 12.92 * linear, curve).astype(np.float32)
     with np.errstate(invalid="ignore"):  # vertices that are not finite are found by the checks
         return RawMesh(places @ matrix[:3, :3].T + matrix[:3, 3], faces, colours, None, corner_uvs)
+
+
+def _faces(glb: _Container, indices: int | None, num_vertices: int) -> NDArray[np.int64]:
+    """(F, 3) numbers of vertices that are there."""
+    if indices is None:
+        flat = np.arange(num_vertices)
+    else:
+        accessor = glb.content["accessors"][indices]
+        kind = accessor["componentType"], accessor["type"], bool(accessor.get("normalized"))
+        if kind[0] not in _INDEX_TYPES or kind[1:] != ("SCALAR", False):
+            raise _BrokenGlbError(f"indices of type {kind[0]} {kind[1]}, not unsigned integers")
+        flat = glb.values(indices)[:, 0].astype(np.int64)
+    if len(flat) % 3 or flat.min() < 0 or flat.max() >= num_vertices:
+        raise _BrokenGlbError(f"{len(flat)} corners name vertices {flat.min()}..{flat.max()} of {num_vertices}")
+    return flat.reshape(-1, 3)
 
 
 def _joined(parts: list[RawMesh]) -> RawMesh:
@@ -201,7 +237,7 @@ def _image(glb: _Container, placed: list[tuple[dict[str, Any], Any]]) -> bytes |
     if len(sources) > 1:
         raise _BrokenGlbError("several textures, or parts without one: bake them into one image")
     source = sources.pop()
-    return None if source is None else glb.view(glb.content["images"][source]["bufferView"])
+    return None if source is None else bytes(glb.view(glb.content["images"][source]["bufferView"]))
 
 
 def write_glb(

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from drpose_ray.errors import InputError
 from drpose_ray.scans.config import ScanChecks
-from drpose_ray.scans.raw_mesh import RawMesh, check_num_faces, read_limited
+from drpose_ray.scans.raw_mesh import RawMesh, check_num_faces, check_num_vertices, read_limited
 from drpose_ray.scans.texture_file import IMAGE_SUFFIXES, read_texture
 
 _MAX_MATERIAL_BYTES = 2**20
+_MAX_LINE_BYTES = 2**14
 
 
 def read_obj(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) -> RawMesh:
@@ -23,11 +24,14 @@ def read_obj(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) 
 
     Without ``texture`` the image is the one that the material file names; it has to lie in the OBJ's folder.
     """
-    check_num_faces(data.count(b"\nf "), file, checks)  # before a list of lines, many times the file, is made
+    _check_counts(data, file, checks)  # before a list of lines, many times the file, is made
     lines = [line.strip() for line in data.splitlines()]
     places = _numbers([line[2:] for line in lines if line.startswith((b"v ", b"v\t"))], (3, 6, 4, 7), "v", file)
     uvs = _numbers([line[3:] for line in lines if line.startswith((b"vt ", b"vt\t"))], (2, 3), "vt", file)
-    corners = _corners([line[2:] for line in lines if line.startswith((b"f ", b"f\t"))], file, checks)
+    rows = [line[2:] for line in lines if line.startswith((b"f ", b"f\t"))]
+    if any(b"-" in row for row in rows):
+        rows = _from_the_start(lines, file)
+    corners = _corners(rows, file, checks)
     faces = _indices(corners[..., 0], len(places), "v", file)
     colours = places[:, -3:].astype(np.float32) if places.shape[1] in {6, 7} else None
     corner_uvs = None
@@ -49,27 +53,50 @@ def read_obj(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) 
     return RawMesh(places[:, :3], faces, None if image is not None else colours, image, corner_uvs)
 
 
+def _check_counts(data: bytes, file: Path, checks: ScanChecks) -> None:
+    """Refuse what would take many times the file in memory; a face has lines of its own for three corners at most."""
+    check_num_faces(data.count(b"\nf "), file, checks)
+    for kind in (b"v", b"vt"):
+        check_num_vertices(data.count(kind + b" ") + data.count(kind + b"\t"), file, checks)
+    lines = data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")
+    if lines > 12 * checks.max_faces + 1000:
+        raise InputError(
+            f"more than {12 * checks.max_faces + 1000} lines", file=file, field="scans.checks.max_faces", value=lines,
+            remedy="simplify the mesh, or raise the limit, which is twelve lines a face",
+        )  # fmt: skip
+
+
+def _widths(rows: list[bytes], kind: str, file: Path) -> list[int]:
+    """How many words each line has; a line of any length would be many times the file in words."""
+    longest = max(map(len, rows))
+    if longest > _MAX_LINE_BYTES:
+        raise _broken(kind, f"a line of {longest} bytes", file)
+    return [len(row.split()) for row in rows]
+
+
 def _numbers(rows: list[bytes], widths: tuple[int, ...], kind: str, file: Path) -> NDArray[np.float64]:
     """The lines as an array (N, one of ``widths``); all lines have the width of the first."""
     if not rows:
         return np.zeros((0, widths[0]))
-    width = len(rows[0].split())
+    found = set(_widths(rows, kind, file))
+    width = found.pop()
+    if found or width not in widths:
+        raise _broken(kind, f"lines of {', '.join(map(str, sorted({width, *found})[:5]))} numbers", file)
     try:
         values = np.array(b" ".join(rows).split()).astype(np.float64)
     except ValueError as error:
         raise _broken(kind, str(error), file) from error
-    if width not in widths or len(values) != width * len(rows):
-        raise _broken(kind, f"{len(values)} numbers in {len(rows)} lines", file)
     return values.reshape(-1, width)
 
 
 def _corners(rows: list[bytes], file: Path, checks: ScanChecks) -> NDArray[np.int64]:
     """(F, 3, 2) numbers of vertex and texture coordinate as written, 0 for none; polygons become fans of triangles."""
-    check_num_faces(len(rows), file, checks)
     if not rows:
         return np.zeros((0, 3, 2), np.int64)
-    slashes, fields = rows[0].count(b"/"), len(rows[0].split())
-    plain = slashes in {0, fields, 2 * fields} and b"//" not in rows[0]
+    widths = _widths(rows, "f", file)
+    check_num_faces(sum(widths) - 2 * len(rows), file, checks)
+    slashes, fields = rows[0].count(b"/"), widths[0]
+    plain = min(widths) == max(widths) and slashes in {0, fields, 2 * fields}
     try:
         if plain and fields in {3, 4} and all(row.count(b"/") == slashes and b"//" not in row for row in rows):
             flat = np.array(b" ".join(rows).replace(b"/", b" ").split()).astype(np.int64)
@@ -80,6 +107,38 @@ def _corners(rows: list[bytes], file: Path, checks: ScanChecks) -> NDArray[np.in
         return _fans([np.array([_pair(corner) for corner in row.split()]) for row in rows])
     except (ValueError, OverflowError) as error:
         raise _broken("f", str(error), file) from error
+
+
+def _from_the_start(lines: list[bytes], file: Path) -> list[bytes]:
+    """The faces with numbers from 1: a negative one counts back from the last vertex above its line."""
+    num_places = num_uvs = 0
+    rows = []
+    for line in lines:
+        if line.startswith((b"v ", b"v\t")):
+            num_places += 1
+        elif line.startswith((b"vt ", b"vt\t")):
+            num_uvs += 1
+        elif line.startswith((b"f ", b"f\t")):
+            row = line[2:]
+            if b"-" in row:
+                corners = [_absolute(corner, num_places, num_uvs, file) for corner in row.split()]
+                row = b" ".join(corners)
+            rows.append(row)
+    return rows
+
+
+def _absolute(corner: bytes, num_places: int, num_uvs: int, file: Path) -> bytes:
+    """``-1/-1/-1`` as ``8/6``: the normal is not read."""
+    try:
+        numbers = [int(word) if word else 0 for word in corner.split(b"/")[:2]]
+    except ValueError as error:
+        raise _broken("f", str(error), file) from error
+    for k, (kind, count) in enumerate(zip(("v", "vt"), (num_places, num_uvs), strict=True)):
+        if k < len(numbers) and numbers[k] < 0:
+            if numbers[k] < -count:
+                raise _not_there(kind, f"number {numbers[k]}, {count} above it", file)
+            numbers[k] += count + 1
+    return b"%d/%d" % (numbers[0], numbers[1]) if len(numbers) > 1 and numbers[1] else b"%d" % numbers[0]
 
 
 def _pair(corner: bytes) -> tuple[int, int]:
@@ -94,13 +153,10 @@ def _fans(polygons: list[NDArray[np.int64]]) -> NDArray[np.int64]:
 
 
 def _indices(numbers: NDArray[np.int64], count: int, kind: str, file: Path) -> NDArray[np.int64]:
-    """From 1, or from the end if negative, to indices from 0."""
-    indices = np.where(numbers < 0, numbers + count, numbers - 1)
+    """From 1 to indices from 0."""
+    indices = numbers - 1
     if len(indices) and (indices.min() < 0 or indices.max() >= count):
-        raise InputError(
-            f"faces name a {kind} that is not there", file=file, field=kind,
-            value=f"numbers {int(numbers.min())}..{int(numbers.max())}, {count} there", remedy="export the mesh again",
-        )  # fmt: skip
+        raise _not_there(kind, f"numbers {int(numbers.min())}..{int(numbers.max())}, {count} there", file)
     return indices
 
 
@@ -136,6 +192,12 @@ def _last_name(line: bytes) -> str:
     if text.startswith("-"):  # options such as "-bm 1" come first
         text = text.split()[-1]
     return PurePosixPath(text.replace("\\", "/")).name or "unnamed"
+
+
+def _not_there(kind: str, value: str, file: Path) -> InputError:
+    return InputError(
+        f"faces name a {kind} that is not there", file=file, field=kind, value=value, remedy="export the mesh again"
+    )
 
 
 def _broken(kind: str, why: str, file: Path) -> InputError:

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from drpose_ray.errors import InputError
 
+_MAX_GROWTH: Final = 4
+"""Bytes made for one byte that a file may have: text, its bytes and an array's copy of them are three."""
 MAX_OPERATIONS: Final = 200_000
 """A fit has a few hundred."""
 
@@ -52,6 +54,13 @@ class _Array:
 class _Machine:
     stack: list[Any] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
+    bytes_left: int = 0
+
+    def spend(self, num: int) -> None:
+        """Count ``num`` bytes about to be made: a file can ask for copies of one value over and over."""
+        self.bytes_left -= num
+        if self.bytes_left < 0:
+            raise _RefusedError("its values take far more room than its file may")
 
 
 class _RefusedError(ValueError):
@@ -79,7 +88,7 @@ def load_pickled_arrays(file: Path, max_bytes: int) -> dict[str, Any]:
             f"cannot be read ({error.strerror})", file=file, field="fit", remedy="give a readable file"
         ) from error
     try:
-        value = _replay(data)
+        value = _replay(data, _MAX_GROWTH * max_bytes)
     except _RefusedError as refusal:
         text = str(refusal)
         remedy = _TORCH if re.search(r"\btorch\b", text) else _CONVERT
@@ -99,15 +108,15 @@ def load_pickled_arrays(file: Path, max_bytes: int) -> dict[str, Any]:
     return value
 
 
-def _replay(data: bytes) -> Any:
-    machine = _Machine()
+def _replay(data: bytes, max_made: int) -> Any:
+    machine = _Machine(bytes_left=max_made)
     for count, (operation, argument, _) in enumerate(pickletools.genops(data)):
         if count > MAX_OPERATIONS:
             raise _RefusedError(f"more than {MAX_OPERATIONS} operations")
         if operation.name == "STOP":
             if len(machine.stack) != 1:
                 raise _RefusedError("values left over at the end")
-            return _finished(machine.stack.pop())
+            return _finished(machine, machine.stack.pop())
         if operation.name in _STEPS:
             _STEPS[operation.name](machine)
         elif operation.name in _STEPS_WITH:
@@ -124,7 +133,7 @@ def _since_mark(machine: _Machine) -> list[Any]:
     return values[::-1]
 
 
-def _finished(value: Any) -> Any:
+def _finished(machine: _Machine, value: Any) -> Any:
     """``value`` as an array if it is one whose pieces are all there, else itself; types and names are no values."""
     if isinstance(value, _Array):
         if value.value is None:
@@ -135,7 +144,8 @@ def _finished(value: Any) -> Any:
     if isinstance(value, tuple):
         if any(isinstance(part, tuple) for part in value):  # nested ones can grow without end when walked
             raise _RefusedError("tuples within tuples")
-        return tuple(_finished(part) for part in value)
+        machine.spend(8 * len(value))
+        return tuple(_finished(machine, part) for part in value)
     return value
 
 
@@ -150,14 +160,14 @@ def _set_items(machine: _Machine, pairs: list[Any]) -> None:
     if not isinstance(target, dict) or len(pairs) % 2:
         raise _RefusedError("items for something that is no dict")
     for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-        target[_key(key)] = _finished(value)
+        target[_key(key)] = _finished(machine, value)
 
 
 def _append(machine: _Machine, values: list[Any]) -> None:
     target = machine.stack[-1]
     if not isinstance(target, list):
         raise _RefusedError("elements for something that is no list")
-    target.extend(_finished(value) for value in values)
+    target.extend(_finished(machine, value) for value in values)
 
 
 # What NumPy's pickles call, by version of Python and NumPy and by protocol.
@@ -186,24 +196,31 @@ def _reduce(machine: _Machine) -> None:
     arguments, function = machine.stack.pop(), machine.stack.pop()
     if not isinstance(function, _Name) or not isinstance(arguments, tuple):
         raise _RefusedError("a call of something that is no function")
-    machine.stack.append(_call(function.text, arguments))
+    machine.stack.append(_call(machine, function.text, arguments))
 
 
-def _call(function: str, arguments: tuple[Any, ...]) -> Any:
+def _call(machine: _Machine, function: str, arguments: tuple[Any, ...]) -> Any:
     if function in _RECONSTRUCT and len(arguments) == 3 and arguments[0] == _Name("numpy.ndarray"):
         return _Array()
     if function == "numpy.dtype" and arguments and isinstance(arguments[0], str):
         return _Array(dtype=_number_type(arguments[0]))
     if function in _SCALAR and len(arguments) == 2:
-        return _Array(value=_contents(arguments[1], arguments[0], (), fortran=False))
+        return _Array(value=_contents(machine, arguments[1], arguments[0], (), fortran=False))
     if function in _FROM_BUFFER and len(arguments) == 4 and isinstance(arguments[3], str):
         contents, dtype, shape, order = arguments
-        return _Array(value=_contents(contents, dtype, shape, fortran=order == "F"))
-    if function == "_codecs.encode" and len(arguments) == 2 and arguments[1] == "latin1":
-        return str(arguments[0]).encode("latin1")
+        return _Array(value=_contents(machine, contents, dtype, shape, fortran=order == "F"))
+    if (
+        function == "_codecs.encode"
+        and len(arguments) == 2
+        and arguments[1] == "latin1"
+        and isinstance(arguments[0], str)
+    ):
+        machine.spend(len(arguments[0]))
+        return arguments[0].encode("latin1")
     if function in _BYTES and not arguments:
         return b""
     if function in _BYTES and len(arguments) == 1 and isinstance(arguments[0], bytes | bytearray):
+        machine.spend(len(arguments[0]))
         return bytes(arguments[0])
     raise _RefusedError(f"a call of {function} that NumPy's pickles do not make")
 
@@ -218,7 +235,7 @@ def _build(machine: _Machine) -> None:
         target.dtype = _number_type(state[1] + target.dtype.str[1:])
         return
     _, shape, dtype, fortran, contents = state
-    target.value = _contents(contents, dtype, shape, fortran=bool(fortran))
+    target.value = _contents(machine, contents, dtype, shape, fortran=bool(fortran))
 
 
 def _number_type(code: str) -> np.dtype[Any]:
@@ -227,9 +244,10 @@ def _number_type(code: str) -> np.dtype[Any]:
     return np.dtype(code)
 
 
-def _contents(contents: Any, dtype: Any, shape: Any, *, fortran: bool) -> NDArray[Any]:
+def _contents(machine: _Machine, contents: Any, dtype: Any, shape: Any, *, fortran: bool) -> NDArray[Any]:
     """The bytes as an array; Python 2 wrote them as text."""
     if isinstance(contents, str):
+        machine.spend(len(contents))
         contents = contents.encode("latin1")
     if not isinstance(dtype, _Array) or dtype.dtype is None or not isinstance(contents, bytes | bytearray):
         raise _RefusedError("an array without a type or without bytes")
@@ -240,6 +258,7 @@ def _contents(contents: Any, dtype: Any, shape: Any, *, fortran: bool) -> NDArra
         count *= length
     if count * dtype.dtype.itemsize != len(contents):
         raise _RefusedError(f"an array of shape {shape} in {len(contents)} bytes")
+    machine.spend(len(contents))
     return np.frombuffer(contents, dtype.dtype).reshape(shape, order="F" if fortran else "C").copy()
 
 
@@ -275,7 +294,7 @@ _STEPS: Final[dict[str, Callable[[_Machine], Any]]] = {
     "EMPTY_LIST": lambda m: m.stack.append([]),
     "EMPTY_DICT": lambda m: m.stack.append({}),
     "EMPTY_TUPLE": lambda m: m.stack.append(()),
-    "LIST": lambda m: m.stack.append([_finished(value) for value in _since_mark(m)]),
+    "LIST": lambda m: m.stack.append([_finished(m, value) for value in _since_mark(m)]),
     "DICT": _dict,
     "TUPLE": lambda m: m.stack.append(tuple(_since_mark(m))),
     "TUPLE1": lambda m: _fold(m, 1),

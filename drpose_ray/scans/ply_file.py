@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import trimesh
+from numpy.typing import NDArray
 
 from drpose_ray.errors import InputError
 from drpose_ray.scans.config import ScanChecks
-from drpose_ray.scans.raw_mesh import RawMesh, check_num_faces
+from drpose_ray.scans.raw_mesh import RawMesh, check_num_faces, check_num_vertices
 
 _MAX_HEADER_BYTES = 2**16
 
@@ -32,11 +33,19 @@ def read_ply(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) 
         return RawMesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
     visual, colours = loaded.visual, None
     if isinstance(visual, trimesh.visual.ColorVisuals) and visual.kind == "vertex":
-        colours = (np.asarray(visual.vertex_colors)[:, :3] / 255).astype(np.float32)
+        colours = _colours(loaded)
     faces = np.asarray(loaded.faces, np.int64)
     if len(faces) and (faces.min() < 0 or faces.max() >= len(loaded.vertices)):
         raise _broken(file, f"faces name vertex {int(faces.max())} of {len(loaded.vertices)}")
     return RawMesh(np.asarray(loaded.vertices, np.float64), faces, colours)
+
+
+def _colours(mesh: trimesh.Trimesh) -> NDArray[np.float32]:
+    """(V, 3) as the file has them: trimesh's own are cut to bytes, whatever they were."""
+    stored = mesh.metadata["_ply_raw"]["vertex"]["data"]
+    columns = [np.asarray(stored[name]).reshape(-1) for name in ("red", "green", "blue")]
+    colours = np.stack([column / 255 if column.dtype.kind in "iu" else column for column in columns], 1)
+    return colours.astype(np.float32)
 
 
 def _check_header(data: bytes, file: Path, checks: ScanChecks) -> None:
@@ -49,6 +58,7 @@ def _check_header(data: bytes, file: Path, checks: ScanChecks) -> None:
     for kind, num in counts.items():
         if num > len(data) - end:
             raise _broken(file, f"{num} elements {kind.decode()!r} in {len(data)} bytes")
+    check_num_vertices(counts.get(b"vertex", 0), file, checks)
 
 
 def _broken(file: Path, why: str) -> InputError:

@@ -53,6 +53,15 @@ def check_num_faces(num: int, file: Path, checks: ScanChecks) -> None:
         )  # fmt: skip
 
 
+def check_num_vertices(num: int, file: Path, checks: ScanChecks) -> None:
+    """Refuse more vertices, or texture coordinates, than the corners of as many faces as are allowed."""
+    if num > 3 * checks.max_faces:
+        raise InputError(
+            f"more than {3 * checks.max_faces} vertices", file=file, field="scans.checks.max_faces", value=num,
+            remedy="simplify the mesh, or raise the limit, which is three vertices a face",
+        )  # fmt: skip
+
+
 def merge_vertices(mesh: RawMesh) -> RawMesh:
     """One vertex per place, numbered as faces first use it; texture coordinates stay with the corners.
 

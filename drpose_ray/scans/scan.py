@@ -20,7 +20,7 @@ class ScanFiles:
     scan_id: str
     """Unique within a dataset and free of dots, so that it can start a file name inside a shard."""
     source: str
-    """The dataset, e.g. ``thuman2.1``."""
+    """The dataset, e.g. ``thuman2``."""
     mesh: Path
     texture: Path | None
     """None: the mesh file says where its texture is, or holds it."""

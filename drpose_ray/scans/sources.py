@@ -34,8 +34,9 @@ def list_scans(sources: Sequence[ScanSource]) -> list[ScanFiles]:
     twice = [scan_id for scan_id, count in Counter(files.scan_id for files in scans).items() if count > 1]
     if twice:
         raise InputError(
-            f"{len(twice)} scans have the ids of others", field="scans.sources", value=twice[0],
-            remedy="give each source a name of its own",
+            f"{len(twice)} scans have the ids of others", field="scans.sources",
+            value=f"{twice[0]}: {', '.join(str(files.mesh) for files in scans if files.scan_id == twice[0])}",
+            remedy="give each source a name of its own; of two copies in one folder remove one",
         )  # fmt: skip
     return scans
 
@@ -56,8 +57,7 @@ def detect_layout(folder: Path) -> Layout:
 def _list(source: ScanSource) -> list[ScanFiles]:
     folder = source.folder.absolute()  # who loads the scans may be a process in another folder
     layout = source.format or detect_layout(folder)
-    prefix = (source.name or "").replace(".", "_")
-    scans = _READERS[layout][1](folder, prefix) if folder.is_dir() else []
+    scans = _READERS[layout][1](folder, source.name or "") if folder.is_dir() else []
     if not scans:
         raise InputError(
             f"no scans of the layout {layout}", file=source.folder, field="scans.sources.format",

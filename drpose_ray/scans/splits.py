@@ -73,5 +73,5 @@ def _split_of(files: ScanFiles, test: frozenset[str] | None, settings: ScanSplit
 def _place(files: ScanFiles, seed: int) -> float:
     """A number in [0, 1) of the subject alone."""
     subject = f"{seed}:{files.source}:{files.subject or files.name or files.scan_id}"
-    digest = hashlib.sha256(subject.encode()).digest()
+    digest = hashlib.sha256(subject.encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:7], "big") / 2**56

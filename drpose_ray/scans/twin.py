@@ -151,10 +151,24 @@ def _identity(body: Body, settings: TwinConfig, clips: Sequence[MotionClip]) -> 
     }
 
 
+def read_identity(path: Path) -> dict[str, Any]:
+    """What ``twin.json`` says; InputError if it cannot be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError(f"a {type(content).__name__}")  # noqa: TRY301, TRY004 - one message for all that is no identity
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"cannot be read ({error})", file=path, field=IDENTITY_FILE,
+            remedy="make the scans again in another folder, or remove the file",
+        ) from error  # fmt: skip
+    return content
+
+
 def _claim(folder: Path, identity: dict[str, Any]) -> None:
     path = folder / IDENTITY_FILE
     if path.exists():
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = read_identity(path)
         different = sorted(key for key in {*identity, *stored} if identity.get(key) != stored.get(key))
         if different:
             raise InputError(

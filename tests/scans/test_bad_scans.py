@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from drpose_ray.errors import InputError
 from drpose_ray.scans.config import ScanChecks, ScanSource, TwinConfig
 from drpose_ray.scans.glb_file import write_glb
 from drpose_ray.scans.load import load_scan
+from drpose_ray.scans.mesh_file import read_mesh
 from drpose_ray.scans.scan import ScanFiles
 from drpose_ray.scans.sources import list_scans
 from drpose_ray.scans.twin import write_twins
@@ -212,6 +214,23 @@ def test_broken_obj_files(body: Body, tmp_path: Path) -> None:
     assert "texture is missing" in refusal(files, body).problem
 
 
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("v 0 0 0\n" * 3001, "scans.checks.max_faces"), (" v\t0 0 0\n" * 3001, "scans.checks.max_faces"),
+        ("vt 0 0\n" * 3001, "scans.checks.max_faces"), ("\n" * 13_001, "scans.checks.max_faces"),
+        ("v 0 0 0\nf " + "1 " * 1003, "scans.checks.max_faces"), ("v " + "0 " * 10_000, "v"),
+        ("v 0 0 0\nf " + "1 " * 10_000, "f"), ("v 0 0\nv 0 0 0 0\n", "v"),
+    ],
+)  # fmt: skip
+def test_obj_files_that_would_take_many_times_their_size(tmp_path: Path, text: str, field: str) -> None:
+    path = tmp_path / "bomb.obj"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_mesh(path, None, ScanChecks(max_faces=1000))
+    assert caught.value.field == field
+
+
 def bomb_png(side: int) -> bytes:
     """A PNG of ``side`` x ``side`` black pixels in a few kilobytes."""
 
@@ -249,7 +268,7 @@ def glb_with(files: ScanFiles, change: Callable[[dict[str, object]], None]) -> b
 GLB_CHANGES: dict[str, Callable[[dict], None]] = {
     "a buffer view past the end": lambda c: c["bufferViews"][0].update(byteLength=2**60),
     "a negative offset": lambda c: c["bufferViews"][0].update(byteOffset=-4),
-    "a count past the end": lambda c: c["accessors"][0].update(count=2**50),
+    "a count past the end": lambda c: c["accessors"][0].update(count=10**7),
     "no elements": lambda c: c["accessors"][0].update(count=0),
     "an unknown number type": lambda c: c["accessors"][0].update(componentType=9999),
     "a sparse accessor": lambda c: c["accessors"][0].update(sparse={}),
@@ -267,6 +286,17 @@ GLB_CHANGES: dict[str, Callable[[dict], None]] = {
     "several textures": lambda c: c["meshes"][0]["primitives"].append(
         {k: v for k, v in c["meshes"][0]["primitives"][0].items() if k != "material"}
     ),
+    "indices with a sign": lambda c: c["accessors"][2].update(componentType=5124 - 2, count=3),
+    "indices with fractions": lambda c: c["accessors"][2].update(componentType=5126),
+    "indices of two numbers": lambda c: c["accessors"][2].update(type="VEC2", count=3),
+    "an index that is not there": lambda c: [c["accessors"][k].update(count=4) for k in (0, 1)],
+    "fewer coordinates than vertices": lambda c: c["accessors"][1].update(count=5),
+    "fewer colours than vertices": lambda c: (
+        c["meshes"][0]["primitives"][0]["attributes"].update(COLOR_0=len(c["accessors"])),
+        c["accessors"].append({**c["accessors"][0], "count": 5}),
+    ),
+    "colours of two numbers": lambda c: c["meshes"][0]["primitives"][0]["attributes"].update(COLOR_0=1),
+    "a negative count": lambda c: c["accessors"][2].update(count=-3),
     "a matrix of three": lambda c: c["nodes"][0].update(matrix=[1, 2, 3]),
     "text where numbers belong": lambda c: c["accessors"][0].update(count="many"),
 }
@@ -293,6 +323,52 @@ def test_a_glb_without_its_texture_has_neither_texture_nor_colour(files: ScanFil
         glb_with(files, lambda c: c.pop("materials") and c["meshes"][0]["primitives"][0].pop("material"))
     )
     assert refusal(files, body).field == "texture"
+
+
+def test_a_glb_that_places_one_mesh_many_times(files: ScanFiles) -> None:
+    """By its faces, and by vertices that hardly any face names."""
+
+    def instances(content: dict[str, object], corners: int | None, num: int) -> None:
+        if corners is not None:
+            content["accessors"][2].update(count=corners)
+        content["nodes"] = [{"mesh": 0}] * num
+        content["scenes"] = [{"nodes": list(range(num))}]
+
+    for corners, limit, word in ((None, 300_000, "faces"), (3, 30_000, "vertices")):
+        few, many = files.mesh.with_name("few.glb"), files.mesh.with_name("many.glb")
+        few.write_bytes(glb_with(files, lambda c, corners=corners: instances(c, corners, 2)))
+        many.write_bytes(glb_with(files, lambda c, corners=corners: instances(c, corners, 20_000)))
+        assert len(read_mesh(few, None, ScanChecks(max_faces=limit)).vertices) > 20_000
+        tracemalloc.start()
+        with pytest.raises(InputError, match=word) as caught:
+            read_mesh(many, None, ScanChecks(max_faces=limit))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert caught.value.field == "scans.checks.max_faces" and peak < 2**27
+
+
+@pytest.mark.parametrize("value", [200.0, -0.5, np.nan])
+def test_colours_that_are_no_fractions_are_named_in_every_format(
+    files: ScanFiles, body: Body, tmp_path: Path, value: float
+) -> None:
+    obj, ply = tmp_path / "a.obj", tmp_path / "a.ply"
+    obj.write_text("".join(f"v {x} {y} 0 0.5 0.5 {value}\n" for x, y in ((0, 0), (1, 0), (1, 1))) + "f 1 2 3\n")
+    head = "ply\nformat ascii 1.0\nelement vertex 3\n" + "".join(f"property float {n}\n" for n in "xyz")
+    head += "".join(f"property float {name}\n" for name in ("red", "green", "blue"))
+    head += "element face 1\nproperty list uchar int vertex_indices\nend_header\n"
+    ply.write_text(head + "".join(f"{x} {y} 0 0.5 0.5 {value}\n" for x, y in ((0, 0), (1, 0), (1, 1))) + "3 0 1 2\n")
+
+    def coloured(content: dict[str, object]) -> None:
+        content.pop("materials")
+        primitive = content["meshes"][0]["primitives"][0]
+        primitive.pop("material")
+        primitive["attributes"].update(COLOR_0=0)  # the places of the vertices, some of them negative
+
+    glb = files.mesh
+    glb.write_bytes(glb_with(files, coloured))
+    for path in (obj, ply, glb):
+        error = refusal(replace(files, mesh=path), body)
+        assert error.field == "colours" and error.problem.startswith("colours")
 
 
 def test_huge_files_and_too_many_faces(files: ScanFiles, body: Body) -> None:

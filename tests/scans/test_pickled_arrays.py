@@ -7,6 +7,7 @@ import pickle
 import pickletools
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -164,6 +165,24 @@ def test_bombs_cost_no_time(tmp_path: Path) -> None:
     file.write_bytes(pickle.dumps({"a": lists}))
     assert len(load_pickled_arrays(file, LIMIT)["a"]) == 2, "references cost nothing until they are walked"
     assert time.process_time() - start < 5
+
+
+def test_copies_of_one_value_over_and_over_are_refused(tmp_path: Path) -> None:
+    """64 kB copied thirty thousand times would be two gigabytes."""
+    text = b"X\x00\x00\x01\x00" + b"a" * 2**16 + b"q\x000"
+    encode = b"c_codecs\nencode\nq\x010X\x06\x00\x00\x00latin1q\x020" + text
+    encoded = b"\x80\x02" + encode + b"]q\x03" + b"h\x01h\x00h\x02\x86Ra" * 30_000 + b"."
+    tuples = b"\x80\x02(" + b"K\x01" * 30_000 + b"tq\x000]" + b"h\x00a" * 50_000 + b"."
+    nested = b"\x80\x02" + encode + b"]q\x04" + b"](h\x04h\x04eq\x04" * 60 + b"0h\x01h\x04h\x02\x86R."
+    file = tmp_path / "fit.pkl"
+    for data, why in ((encoded, "room"), (tuples, "room"), (nested, "do not make")):
+        file.write_bytes(data)
+        tracemalloc.start()
+        with pytest.raises(InputError, match=why):
+            load_pickled_arrays(file, 2**20)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 2**26
 
 
 def test_a_large_or_missing_file_and_torch_tensors_are_named(tmp_path: Path) -> None:

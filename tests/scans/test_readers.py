@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +17,13 @@ import trimesh
 
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.errors import InputError
-from drpose_ray.scans.config import ScanSource, TwinConfig
+from drpose_ray.scans.config import ScanSource, ScanSplits, TwinConfig
 from drpose_ray.scans.load import load_scan
 from drpose_ray.scans.scan import Layout, Scan, ScanFiles
 from drpose_ray.scans.sources import detect_layout, list_scans
+from drpose_ray.scans.splits import split_scans
 from drpose_ray.scans.twin import write_twins
+from drpose_ray.shards.record import KEY_PATTERN
 from tests.scans import published_layouts as layouts
 
 BODY_CACHE = Path(".cache/body")
@@ -82,7 +86,7 @@ def test_names_licences_and_subjects_are_the_datasets(datasets: dict[Layout, Pat
         list_scans([ScanSource(folder=datasets[name])]) for name in ("thuman", "customhumans", "2k2k")
     )
     assert [(files.scan_id, files.name, files.source) for files in thuman] == [
-        ("thuman2_1-0007", "0007", "thuman2.1"), ("thuman2_1-0526", "0526", "thuman2.1"),
+        ("thuman2-0007", "0007", "thuman2"), ("thuman2-0526", "0526", "thuman2"),
     ]  # fmt: skip
     assert custom[0].scan_id == "customhumans-0383_00070_02_00101" and custom[0].subject == "00070"
     assert k2k[0].scan_id == "2k2k-00003" and "." not in k2k[0].scan_id
@@ -94,15 +98,40 @@ def test_names_licences_and_subjects_are_the_datasets(datasets: dict[Layout, Pat
         list_scans([ScanSource(folder=datasets["2k2k"])] * 2)
 
 
-def test_thuman_2_0_is_told_from_2_1_and_fits_may_lie_beside_the_meshes(
+def test_a_part_of_thuman_has_the_ids_of_the_whole_and_fits_may_lie_beside_the_meshes(
     datasets: dict[Layout, Path], body: Body, tmp_path: Path
 ) -> None:
     shutil.copytree(datasets["thuman"] / "model" / "0007", tmp_path / "0007")
     shutil.copy(datasets["thuman"] / "smplx" / "0007" / "smplx_param.pkl", tmp_path / "0007")
     (files,) = list_scans([ScanSource(folder=tmp_path)])
-    assert files.source == "thuman2.0"
+    assert (files.source, files.scan_id) == ("thuman2", "thuman2-0007"), "as in a download that goes beyond 0525"
     person = layouts.draw(body, 4)
     np.testing.assert_allclose(load_scan(files, body).joints_world, person.joints - person.row[309:312], atol=1e-4)
+
+
+def test_any_file_name_gives_an_id_that_records_take(tmp_path: Path) -> None:
+    names = ["a b", "a-b", "a.b", "a_b", "Zoë", "人", "x" * 240, "x" * 239 + "y", os.fsdecode(b"bad\xff")]
+    for name in names:
+        (tmp_path / f"{name}.glb").touch()
+    scans = list_scans([ScanSource(folder=tmp_path), ScanSource(folder=tmp_path, name="my (own) set")])
+    ids = {files.scan_id for files in scans}
+    assert len(ids) == 2 * len(names) and all(re.fullmatch(KEY_PATTERN, f"{scan_id}-000000-00") for scan_id in ids)
+    assert {"scans-a-b", "scans-a_b"} < ids, "plain names stay as they are"
+    assert sum(map(len, split_scans(scans, ScanSplits()).values())) == len(scans)
+
+
+def test_frames_of_one_customhumans_folder_are_scans_of_their_own(tmp_path: Path) -> None:
+    folder = tmp_path / "mesh" / "0383_00070_02_00101"
+    folder.mkdir(parents=True)
+    fits = tmp_path / "smplx" / folder.name
+    fits.mkdir(parents=True)
+    for frame in ("00101", "00102"):
+        (folder / f"mesh-f{frame}.obj").touch()
+        (fits / f"mesh-f{frame}_smplx.json").touch()
+    scans = list_scans([ScanSource(folder=tmp_path)])
+    assert [files.scan_id.removeprefix("customhumans-0383_00070_02_") for files in scans] == ["00101", "00101-f00102"]
+    assert [files.fit.name for files in scans] == ["mesh-f00101_smplx.json", "mesh-f00102_smplx.json"]
+    assert {(files.name, files.subject) for files in scans} == {(folder.name, "00070")}
 
 
 def test_a_scan_without_its_fit_is_listed_and_refused_by_name(
@@ -203,6 +232,22 @@ def test_obj_faces_of_every_form_and_colours_at_vertices_are_read(tmp_path: Path
         assert mesh.faces.tolist() == [[0, 1, 2], [0, 2, 3]], faces
         assert mesh.colours is not None and mesh.colours[1].tolist() == [0, 1, 0]
         assert mesh.texture is None and mesh.corner_uvs is None
+
+
+def test_negative_numbers_of_an_obj_count_back_from_their_line(tmp_path: Path) -> None:
+    from drpose_ray.scans.config import ScanChecks
+    from drpose_ray.scans.mesh_file import read_mesh
+
+    block = "v 0 0 0 1 0 0\nv 1 0 0 0 1 0\nv 1 1 0 0 0 1\nvt 0 0\nvt 1 0\n"
+    path = tmp_path / "blocks.obj"
+    path.write_text(f"{block}f -3/-2 -2/-1 -1/-1\n{block}vt 1 1\nf -3/-3 -2/-2 -1/-1\nf 1/1 2/2 -1/-1\n")
+    mesh = read_mesh(path, None, ScanChecks())
+    assert mesh.faces.tolist() == [[0, 1, 2], [3, 4, 5], [0, 1, 5]]
+    assert mesh.corner_uvs is not None
+    assert mesh.corner_uvs.tolist() == [[[0, 0], [1, 0], [1, 0]], [[0, 0], [1, 0], [1, 1]], [[0, 0], [1, 0], [1, 1]]]
+    path.write_text(f"f -3 -2 -1\n{block}")
+    with pytest.raises(InputError, match="a v that is not there"):
+        read_mesh(path, None, ScanChecks())
 
 
 def test_an_objs_material_cannot_name_a_file_outside_its_folder(tmp_path: Path, body: Body) -> None:

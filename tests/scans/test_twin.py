@@ -62,6 +62,19 @@ def test_a_folder_of_other_settings_is_refused(body: Body, tmp_path: Path) -> No
     assert caught.value.field == "seed"
 
 
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b"[" * 100_000])
+def test_a_broken_identity_is_named(body: Body, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "twin.json").write_bytes(content)
+    (tmp_path / "a.glb").touch()
+    for read in (
+        lambda: write_twins(tmp_path, body, SETTINGS, [], BODY_CACHE),
+        lambda: list_scans([ScanSource(folder=tmp_path)]),
+    ):
+        with pytest.raises(InputError, match="cannot be read") as caught:
+            read()
+        assert caught.value.file == tmp_path / "twin.json"
+
+
 def test_a_scan_shows_the_person_and_pose_that_its_fit_says(body: Body, tmp_path: Path) -> None:
     write_twins(tmp_path, body, SETTINGS, [], BODY_CACHE)
     scans = [load_scan(files, body) for files in list_scans([ScanSource(folder=tmp_path)])]

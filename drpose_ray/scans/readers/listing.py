@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from pathlib import Path
 
 from drpose_ray.scans.texture_file import IMAGE_SUFFIXES
@@ -10,6 +12,17 @@ from drpose_ray.scans.texture_file import IMAGE_SUFFIXES
 def below(folder: Path, pattern: str, depths: tuple[int, ...] = (1, 2)) -> list[Path]:
     """Files that match ``pattern`` so many folders below ``folder``, by depth and name."""
     return [path for depth in depths for path in sorted(folder.glob("/".join(["*"] * depth + [pattern])))]
+
+
+def name_scan(dataset: str, name: str) -> str:
+    """E.g. ``thuman2-0461``; where other characters than those of record keys go, a hash keeps names apart."""
+    return f"{_plain(dataset.replace('.', '_'))}-{_plain(name)}"
+
+
+def _plain(text: str) -> str:
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", text)[:80]
+    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return text if plain == text else f"{plain}-{digest}"
 
 
 def find_texture(mesh: Path, stem: str) -> Path | None:

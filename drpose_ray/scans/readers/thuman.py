@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import Final
 
-from drpose_ray.scans.readers.listing import below, find_texture
+from drpose_ray.scans.readers.listing import below, find_texture, name_scan
 from drpose_ray.scans.scan import ScanFiles
 
+SOURCE: Final = "thuman2"
 LICENCE: Final = "THuman2.0/2.1 agreement: non-commercial research, no redistribution"
 _FIT: Final = "smplx_param.pkl"
-_LAST_OF_2_0: Final = 525
 
 
 def is_thuman(folder: Path) -> bool:
@@ -22,15 +22,14 @@ def is_thuman(folder: Path) -> bool:
 def list_thuman(folder: Path, prefix: str) -> list[ScanFiles]:
     """The scans below ``folder``, which holds meshes and fits, each one or two folders deep, e.g. ``model``, ``smplx``.
 
-    The name of the dataset is judged by the numbers: 2.1 goes on from 2.0's 0525.
+    2.1 begins with 2.0's scans. Both are ``thuman2``, so that ids and hashed splits stay as a download grows.
     """
     meshes = _meshes(folder)
     fits = {path.parent.name: path for path in reversed(below(folder, _FIT))}
-    source = "thuman2.1" if any(int(mesh.stem) > _LAST_OF_2_0 for mesh in meshes) else "thuman2.0"
     return [
         ScanFiles(
-            scan_id=f"{prefix or source.replace('.', '_')}-{mesh.stem}",
-            source=source,
+            scan_id=name_scan(prefix or SOURCE, mesh.stem),
+            source=SOURCE,
             mesh=mesh,
             texture=find_texture(mesh, "material0"),
             fit=fits.get(mesh.stem, mesh.with_name(_FIT)),

@@ -5,12 +5,11 @@ The free twin is written in it, and any dataset can be: only ``twin.json`` is th
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from drpose_ray.errors import InputError
+from drpose_ray.scans.readers.listing import name_scan
 from drpose_ray.scans.scan import ScanFiles
-from drpose_ray.scans.twin import IDENTITY_FILE
+from drpose_ray.scans.twin import IDENTITY_FILE, read_identity
 
 
 def is_twin(folder: Path) -> bool:
@@ -20,11 +19,12 @@ def is_twin(folder: Path) -> bool:
 
 def list_twin(folder: Path, prefix: str) -> list[ScanFiles]:
     """The scans in ``folder``. Names ``<person>_<pose>`` tell which scans show one person."""
-    identity = _identity(folder / IDENTITY_FILE)
+    path = folder / IDENTITY_FILE
+    identity = read_identity(path) if path.exists() else {"source": "scans"}
     source = str(identity.get("source", "twin"))
     return [
         ScanFiles(
-            scan_id=f"{prefix or source.replace('.', '_')}-{mesh.stem.replace('.', '_')}",
+            scan_id=name_scan(prefix or source, mesh.stem),
             source=source,
             mesh=mesh,
             texture=None,
@@ -36,15 +36,3 @@ def list_twin(folder: Path, prefix: str) -> list[ScanFiles]:
         )
         for mesh in sorted(folder.glob("*.glb"))
     ]
-
-
-def _identity(path: Path) -> dict[str, object]:
-    if not path.exists():
-        return {"source": "scans"}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"cannot be read ({error})", file=path, remedy="make the scans again, or remove the file"
-        ) from error
-    return content if isinstance(content, dict) else {}

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from drpose_ray.scans.readers.listing import below
+from drpose_ray.scans.readers.listing import below, name_scan
 from drpose_ray.scans.scan import ScanFiles
 
 LICENCE: Final = "2K2K agreement: non-commercial research, no redistribution"
@@ -30,7 +30,7 @@ def list_2k2k(folder: Path, prefix: str) -> list[ScanFiles]:
     }
     return [
         ScanFiles(
-            scan_id=f"{prefix or '2k2k'}-{mesh.stem}",
+            scan_id=name_scan(prefix or "2k2k", mesh.stem),
             source="2k2k",
             mesh=mesh,
             texture=None,
