@@ -1,20 +1,26 @@
 """Connecting a job to Ray: the cluster that RAY_ADDRESS names, or a local instance that ends with the job; and the two
-things that several packages ask of it, work on names in actors and a run of Ray Train.
+things that several packages ask of it, work on names in pools of actors and a run of Ray Train.
 """
 
 from __future__ import annotations
 
+import functools
+import json
 import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import ray
 
 from drpose_ray.errors import InputError
+
+if TYPE_CHECKING:
+    import ray.data
 
 
 @contextmanager
@@ -57,31 +63,61 @@ def local_or_cluster_ray(num_cpus: int, object_store_bytes: int = 200 * 2**20) -
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@dataclass(frozen=True)
+class ActorPool:
+    """Ray actors of one CPU, and the names that they work on."""
+
+    make_worker: Callable[[], Callable[[str], str]]
+    """Called once in each actor; what it returns is called with name after name. Must be picklable."""
+    names: Sequence[str]
+    workers: int
+    gpus_per_worker: float = 0
+
+
 def map_in_actors(
     make_worker: Callable[[], Callable[[str], None]], names: Sequence[str], workers: int, gpus_per_worker: float = 0
 ) -> Iterator[str]:
-    """Hand every name to one of ``workers`` Ray actors of one CPU; yields it when its work is done, in any order.
+    """As ``map_in_pools`` with one pool of workers that return nothing; yields each name when its work is done."""
+    return map_in_pools([ActorPool(functools.partial(_naming, make_worker), names, workers, gpus_per_worker)])
 
-    ``make_worker`` is called once in each actor; what it returns is called with name after name. No names, no Ray.
+
+def map_in_pools(pools: Sequence[ActorPool]) -> Iterator[str]:
+    """Hand every name to an actor of its pool; yields what the worker returned for it when it is done, in any order.
+
+    The pools work at the same time. No names, no Ray. A name whose actor or machine dies is handed to another.
+    Raises the InputError that a worker raised.
     """
-    if not names:
+    pools = [pool for pool in pools if pool.names]
+    if not pools:
         return
     import ray.data  # costs seconds, which only who maps should pay
 
-    workers = min(workers, len(names))
-    with local_or_cluster_ray(num_cpus=workers):
-        ray.data.DataContext.get_current().enable_progress_bars = False
+    with local_or_cluster_ray(num_cpus=sum(min(pool.workers, len(pool.names)) for pool in pools)):
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        # While actors start slowly on a busy machine, Ray Data warns that the job may hang for ever; errors are raised.
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        rows = ray.data.from_items([{"name": name} for name in names], override_num_blocks=len(names)).map_batches(
-            _Worker,
-            fn_constructor_args=(make_worker,),
-            batch_size=1,
-            num_cpus=1,
-            num_gpus=gpus_per_worker or None,
-            compute=ray.data.ActorPoolStrategy(size=workers),
-        )
-        for row in rows.iter_rows():
-            yield row["name"]
+        # A shard of slow sequences takes hours; what dies is noticed otherwise.
+        context.execution_no_progress_timeout_s = -1
+        first, *others = [_mapped(pool) for pool in pools]
+        for row in (first.union(*others) if others else first).iter_rows():
+            if row["refused"]:
+                raise InputError(**json.loads(row["refused"]))
+            yield row["done"]
+
+
+def _mapped(pool: ActorPool) -> ray.data.Dataset:
+    # One block per name: blocks are what Ray Data retries and what it hands back as progress. One task in flight per
+    # actor, so that at the end no actor holds a second name while others have none.
+    rows = ray.data.from_items([{"name": name} for name in pool.names], override_num_blocks=len(pool.names))
+    return rows.map_batches(
+        _Worker,
+        fn_constructor_args=(pool.make_worker,),
+        batch_size=1,
+        num_cpus=1,
+        num_gpus=pool.gpus_per_worker or None,
+        compute=ray.data.ActorPoolStrategy(size=min(pool.workers, len(pool.names)), max_tasks_in_flight_per_actor=1),
+    )
 
 
 def run_trainer(trainer: Any) -> None:
@@ -97,13 +133,36 @@ def run_trainer(trainer: Any) -> None:
         raise
 
 
-class _Worker:
-    """What ``map_in_actors`` runs in each actor."""
+def _naming(make_worker: Callable[[], Callable[[str], None]]) -> Callable[[str], str]:
+    work = make_worker()
 
-    def __init__(self, make_worker: Callable[[], Callable[[str], None]]) -> None:
-        self._work = make_worker()
+    def name_when_done(name: str) -> str:
+        work(name)
+        return name
+
+    return name_when_done
+
+
+class _Worker:
+    """What ``map_in_pools`` runs in each actor."""
+
+    def __init__(self, make_worker: Callable[[], Callable[[str], str]]) -> None:
+        self._make_worker = make_worker
+        self._work: Callable[[str], str] | None = None
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         (name,) = batch["name"]
-        self._work(str(name))
-        return {"name": [str(name)]}
+        try:
+            if self._work is None:  # made here, not in the constructor: that could not hand on what it refuses
+                self._work = self._make_worker()
+            return {"done": [self._work(str(name))], "refused": [""]}
+        except InputError as error:  # as a value: Ray Data would hand on the traceback's text only
+            return {"done": [""], "refused": [_to_json(error)]}
+
+
+def _to_json(error: InputError) -> str:
+    text = {name: None if (part := getattr(error, name)) is None else str(part) for name in _PARTS}
+    return json.dumps(text)
+
+
+_PARTS = ("problem", "file", "field", "value", "remedy")

@@ -59,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     size = settings.network.input_size
     chunks = torch.split(renders.images, _PEOPLE_AT_ONCE)
     images = torch.cat([_shrink(chunk, size) for chunk in chunks])
-    softened = torch.cat([_shrink(decode_latents(vae, encode_renders(vae, chunk)), size) for chunk in chunks])
+    side = renders.images.shape[-1]
+    softened = torch.cat([_shrink(decode_latents(vae, encode_renders(vae, chunk, side)), size) for chunk in chunks])
     data = ImagePoses(images, renders.joints_world, renders.width_m, softened)
     validation: dict[str, float] = {}
     with open_run(config, config.folder, "fit_estimator") as run:

@@ -64,12 +64,15 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "nothing to report on", field=f"reward_report.{field}", remedy=f"name one or more {field}: name -> path"
             )
     model = load_i2mv(config.reward.i2mv)
-    splits = [read_people(name, path, model.vae, settings.people_per_split) for name, path in settings.splits.items()]
+    splits = [
+        read_people(name, path, model.vae, model.image_size, settings.people_per_split)
+        for name, path in settings.splits.items()
+    ]
     readers = [load_reader(name, path, config.reward.distance, splits[0]) for name, path in settings.predictors.items()]
     few = some_of_each(splits, settings.few)
     decode = _decoder(model)
     means = Means(
-        encode=lambda images: encode_renders(model.vae, images),
+        encode=lambda images: encode_renders(model.vae, images, model.image_size),
         decode=decode,
         judges={"estimator": _estimator_judge(settings.estimator)} if settings.estimator else {},
         generated=_generate(model, few, settings.generated_steps, config.run.seed),

@@ -17,10 +17,10 @@ from tests.reward.posed_people import draw_images, draw_joints, frame_joints
 PREDICTOR = "weights/small/predictor.safetensors"
 
 
-def stick_people(name: str, folder: Path, vae: ImageVAE, limit: int) -> People:
+def stick_people(name: str, folder: Path, vae: ImageVAE, image_size: int, limit: int) -> People:
     joints = draw_joints(limit, seed=len(name))
     images = draw_images(joints, 96)
-    return People(name, images, encode_renders(vae, images).float(), joints, *frame_joints(joints))
+    return People(name, images, encode_renders(vae, images, image_size).float(), joints, *frame_joints(joints))
 
 
 @pytest.mark.slow
@@ -57,6 +57,9 @@ def test_nothing_to_report_on_and_a_predictor_of_other_latents_are_refused(
 
     assert report_reward.main(["--run.folder", str(tmp_path)]) == 2
     assert "reward_report.splits" in capsys.readouterr().err
+    flags = ["--reward_report.angles_deg", "[]"]
+    assert report_reward.main(["--run.folder", str(tmp_path), *flags]) == 2
+    assert "reward_report.angles_deg" in capsys.readouterr().err
     monkeypatch.setattr(report_reward, "read_people", stick_people)
     other = tmp_path / "other.safetensors"
     torch.manual_seed(0)

@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from drpose_ray.diffusion.layout import load_vae, model_image_size
+from drpose_ray.diffusion.vae import ImageVAE
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import NUM_VIEWS
 from drpose_ray.geometry.view_sets import PSHUMAN_VIEWS
@@ -50,9 +51,17 @@ def latents_folder(root: Path, dataset: Path, model: Path) -> Path:
 
 
 def plan_latents(dataset: Path, model: Path) -> LatentsRecord:
-    """What the finished folder will say of itself. Raises InputError if the dataset is unfinished or lacks views."""
+    """What the finished folder will say of itself.
+
+    Raises InputError if the dataset is unfinished, lacks views, or has no ok frame.
+    """
     manifest = read_manifest(dataset)
-    first = next(row for row in manifest.shards if row.frames_ok)
+    first = next((row for row in manifest.shards if row.frames_ok), None)
+    if first is None:
+        raise InputError(
+            "no frame of the dataset is ok: there is nothing to encode", file=dataset, field="frames_ok", value=0,
+            remedy="see its manifest for what became of the frames, and synthesize or render it again",
+        )  # fmt: skip
     sample = next(iter(read_shard(dataset, first)))
     return LatentsRecord(
         dataset_sha256=manifest_sha256(dataset),
@@ -86,6 +95,18 @@ def encode_here(task: EncodeTask) -> Iterator[str]:
     complete(task.output, record, MARKER)
 
 
+@torch.no_grad()
+def encode_pixels(vae: ImageVAE, images: torch.Tensor, image_size: int, images_per_call: int) -> torch.Tensor:
+    """Latents (n, C, h, w) float32 of uint8 images (n, 3, s, s), shrunk to ``image_size`` by mean of area."""
+    batches = []
+    for batch in images.split(images_per_call):
+        pixels = batch.float() / 255
+        if pixels.shape[-1] != image_size:
+            pixels = F.interpolate(pixels, (image_size, image_size), mode="area")
+        batches.append(vae.encode(pixels))
+    return torch.cat(batches)
+
+
 class ShardEncoder:
     """Holds the VAE; encodes shard after shard."""
 
@@ -107,7 +128,7 @@ class ShardEncoder:
         side = self._record.image_size // self._vae.pixels_per_latent
         channels = int(self._vae.autoencoder.config.latent_channels)
         latents = torch.zeros(0, 2, self._record.num_slots, channels, side, side)
-        return ShardLatents((), latents, torch.zeros(0, 23, 3), torch.zeros(0, 3), torch.zeros(0))
+        return ShardLatents((), latents, torch.zeros(0, 23, 3), torch.zeros(0, 3), torch.zeros(0), ())
 
     @torch.no_grad()
     def _encode_frame(self, sample: FrameSample) -> ShardLatents:
@@ -118,16 +139,12 @@ class ShardEncoder:
                 "images smaller than the model's", file=self._task.dataset, field=sample.key, value=images.shape[-1],
                 remedy=f"render at {size} px: what is not in the pixels will not be in the latents",
             )  # fmt: skip
-        batches = []
-        for batch in images.flatten(0, 1).split(self._task.images_per_call):
-            pixels = batch.to(self._device).float() / 255
-            if pixels.shape[-1] != size:
-                pixels = F.interpolate(pixels, (size, size), mode="area")
-            batches.append(self._vae.encode(pixels).cpu())
+        latents = encode_pixels(self._vae, images.flatten(0, 1).to(self._device), size, self._task.images_per_call)
         return ShardLatents(
             sample_ids=(f"{sample.key}.{sample.frame:02d}",),
-            latents=torch.cat(batches).unflatten(0, images.shape[:2])[None],
+            latents=latents.cpu().unflatten(0, images.shape[:2])[None],
             joints_world=torch.from_numpy(input_camera_joints(sample)).float()[None],
             center_world=torch.from_numpy(sample.view.center_world).float()[None],
             width_m=torch.tensor([sample.view.width_m]),
+            person_seeds=(sample.person_seed,),
         )

@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from drpose_ray.diffusion.layout import model_image_size
 from drpose_ray.diffusion.weight_files import parts_sha256
 from drpose_ray.errors import InputError
+from drpose_ray.geometry.cameras import NUM_VIEWS
 from drpose_ray.publish import replace_when_complete
 from drpose_ray.shards.derived import DerivedRecord, read_record, refuse_other_origin
 
@@ -48,6 +49,7 @@ class ShardLatents:
     joints_world: torch.Tensor  # (n, 23, 3) metres, in the input camera's axes
     center_world: torch.Tensor  # (n, 3) metres
     width_m: torch.Tensor  # (n,) metres
+    person_seeds: tuple[int, ...]  # (n,) who is shown: equal within a dataset exactly if it is the same person
 
 
 def join(shards: Sequence[ShardLatents]) -> ShardLatents:
@@ -58,6 +60,7 @@ def join(shards: Sequence[ShardLatents]) -> ShardLatents:
         torch.cat([shard.joints_world for shard in shards]),
         torch.cat([shard.center_world for shard in shards]),
         torch.cat([shard.width_m for shard in shards]),
+        tuple(seed for shard in shards for seed in shard.person_seeds),
     )
 
 
@@ -75,7 +78,7 @@ def write_latents(path: Path, shard: ShardLatents) -> None:
     """Publish one shard's latents. Raises InputError if half precision cannot hold one of them."""
     tensors = {
         "latents": shard.latents.half(), "joints": shard.joints_world.float(), "center": shard.center_world.float(),
-        "width": shard.width_m.float(),
+        "width": shard.width_m.float(), "person_seeds": torch.tensor(shard.person_seeds, dtype=torch.int64),
     }  # fmt: skip
     for sample, latents in zip(shard.sample_ids, tensors["latents"], strict=True):
         if not latents.isfinite().all():
@@ -87,6 +90,7 @@ def write_latents(path: Path, shard: ShardLatents) -> None:
         save_file(
             {name: tensor.cpu().contiguous() for name, tensor in tensors.items()},
             temporary,
+            # A single entry: the order of several in the file would change from run to run.
             metadata={"samples": json.dumps(list(shard.sample_ids))},
         )
 
@@ -123,19 +127,23 @@ def open_latents(folder: Path, model: Path | None = None) -> list[ShardLatents]:
 
 
 class MappedLatents:
-    """Rows of several mapped tensors, as if they were one (N, M, V, C, h, w) tensor that is read by row."""
+    """Rows of several mapped tensors, as if they were one (N, M, V=6, C, h, w) tensor that is read by row.
+
+    Datasets with a face beside those without are read as one: a seventh slot is left on disk.
+    """
 
     def __init__(self, files: Sequence[torch.Tensor], places: Sequence[tuple[int, int]]) -> None:
         """``places`` are the rows, each a file's number and a row in it."""
         self._files, self._places = files, places
-        self.shape = torch.Size((len(places), *files[0].shape[1:]))
+        self.shape = torch.Size((len(places), files[0].shape[1], NUM_VIEWS, *files[0].shape[3:]))
 
     def __len__(self) -> int:
         return len(self._places)
 
     def __getitem__(self, rows: torch.Tensor) -> torch.Tensor:
-        """(len(rows), M, V, C, h, w) float16, read now."""
-        return torch.stack([self._files[file][row] for file, row in (self._places[i] for i in rows.tolist())])
+        """(len(rows), M, V=6, C, h, w) float16, read now."""
+        places = (self._places[i] for i in rows.tolist())
+        return torch.stack([self._files[file][row, :, :NUM_VIEWS] for file, row in places])
 
     def take(self, rows: Sequence[int]) -> MappedLatents:
         """Those rows, not read."""
@@ -147,12 +155,17 @@ def _open(path: Path, num_slots: int) -> ShardLatents:
     try:
         with safe_open(path, framework="pt") as stored:
             sample_ids = tuple(json.loads(stored.metadata()["samples"]))
+            seeds = tuple(stored.get_tensor("person_seeds").tolist())
             latents, joints, center, width = (
                 stored.get_tensor(name) for name in ("latents", "joints", "center", "width")
             )
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"not a file of latents ({error})", file=path, remedy=remedy) from error
     count = len(sample_ids)
+    if len(seeds) != count:
+        raise InputError(
+            "not as many people as samples", file=path, field="person_seeds", value=len(seeds), remedy=remedy
+        )
     expected = {"latents": (count, 2, num_slots), "joints": (count, 23, 3), "center": (count, 3), "width": (count,)}
     for name, tensor in (("latents", latents), ("joints", joints), ("center", center), ("width", width)):
         if tuple(tensor.shape[: len(expected[name])]) != expected[name] or (name == "latents" and tensor.ndim != 6):
@@ -160,4 +173,4 @@ def _open(path: Path, num_slots: int) -> ShardLatents:
                 "a tensor of another shape than its folder says", file=path, field=name, value=tuple(tensor.shape),
                 remedy=remedy,
             )  # fmt: skip
-    return ShardLatents(sample_ids, latents, joints, center, width)
+    return ShardLatents(sample_ids, latents, joints, center, width, seeds)

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
-from drpose_ray.latents.store import MARKER, MappedLatents, open_latents
+from drpose_ray.latents.store import MARKER, MappedLatents, ShardLatents, open_latents
 from drpose_ray.reward.skeleton_maps import render_skeleton_maps
 from drpose_ray.seeding import torch_stream
 
@@ -19,7 +22,7 @@ from drpose_ray.seeding import torch_stream
 class LatentPoses:
     """N frames, in memory (all tensors on one device) or with latents that are read from disk when they are picked."""
 
-    latents: torch.Tensor | MappedLatents  # (N, M=2, V>=6, C, h, w) float16 or float32, normals first
+    latents: torch.Tensor | MappedLatents  # (N, M=2, V=6, C, h, w) float16 or float32, normals first
     joints_world: torch.Tensor  # (N, 23, 3) metres
     center_world: torch.Tensor  # (N, 3) metres
     width_m: torch.Tensor  # (N,) metres
@@ -83,8 +86,8 @@ class LatentPoses:
 
 def read_latents(folders: Sequence[Path], model: Path, seed: int) -> LatentPoses:
     """The frames of folders of latents, mapped; people in an order drawn from ``seed``, so that the last are a fair
-    validation set. A person is a record of the dataset: all views and frames of a scan. The same key in two datasets
-    is taken for the same person.
+    validation set. Of one person are all records of a dataset with the same person seed: all scans of a subject, with
+    their views and frames. The same record key in two datasets is taken for the same person, too.
 
     Raises InputError if no folder is given, one is unfinished or of another VAE than ``model``'s, or sizes differ.
     """
@@ -104,7 +107,7 @@ def read_latents(folders: Sequence[Path], model: Path, seed: int) -> LatentPoses
             )  # fmt: skip
     shards = [shard for _, shard in opened]
     frames: dict[str, list[int]] = {}
-    people = [sample.rsplit(".", 1)[0] for shard in shards for sample in shard.sample_ids]
+    people = _people(opened)
     for row, person in enumerate(people):
         frames.setdefault(person, []).append(row)
     names = list(frames)
@@ -118,3 +121,16 @@ def read_latents(folders: Sequence[Path], model: Path, seed: int) -> LatentPoses
         torch.cat([shard.width_m for shard in shards])[rows],
         tuple(people[row] for row in rows),
     )
+
+
+def _people(shards: Sequence[tuple[Path, ShardLatents]]) -> list[str]:
+    """Whom each sample of (folder, shard) pairs shows, by the key of the first record of that person."""
+    keys = [sample.rsplit(".", 1)[0] for _, shard in shards for sample in shard.sample_ids]
+    seeds = [(folder, seed) for folder, shard in shards for seed in shard.person_seeds]
+    nodes: dict[str | tuple[Path, int], int] = {}
+    ends = [[nodes.setdefault(name, len(nodes)) for name in pair] for pair in zip(keys, seeds, strict=True)]
+    rows, columns = np.array(ends, np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(len(nodes), len(nodes)))
+    _, persons = connected_components(graph, directed=False)
+    first: dict[int, str] = {}
+    return [first.setdefault(int(persons[row]), key) for row, key in zip(rows, keys, strict=True)]

@@ -14,13 +14,15 @@ from drpose_ray.reward.share import ALONE, Share
 from drpose_ray.reward.skeleton_maps import compose_preview
 
 _MEASURES = ("pose_score", "cross_entropy", "peak_error_cm", "psnr_db", "preview_psnr_db", "preview_ssim")
+_AT_ONCE = 16
 
 
 @torch.no_grad()
 def measure_predictor(
     predictor: SkeletonPredictor, distance: SkeletonDistance, data: LatentPoses, share: Share = ALONE
 ) -> dict[str, float]:
-    """Quality on clean latents of all views. Each process of ``share`` measures every size-th row; all get the means.
+    """Quality on clean latents of all views. Each process of ``share`` measures every size-th row, or none if there are
+    fewer; all get the means.
 
     ``pose_score`` (Eq. 1); ``peak_error_cm``, in-plane distance of a map's brightest pixel from the joint's (its floor
     is half a pixel); ``psnr_db`` of the 23 channels, ``preview_psnr_db`` and ``preview_ssim`` of their composition in
@@ -31,7 +33,9 @@ def measure_predictor(
     views = torch.arange(NUM_VIEWS)
     names = [*_MEASURES, *([distance.perceptual.name] if distance.perceptual is not None else [])]
     totals = torch.zeros(len(names), dtype=torch.float64)
-    for rows in torch.split(torch.arange(share.rank, len(data), share.size), 16):
+    own = range(share.rank, len(data), share.size)
+    for start in range(0, len(own), _AT_ONCE):
+        rows = torch.tensor(own[start : start + _AT_ONCE])
         latents, maps = data.pick(rows, views, predictor.config.map_size, device)
         logits = predictor(latents)
         predicted = logits.sigmoid()

@@ -10,6 +10,7 @@ import torch
 
 from drpose_ray.diffusion.vae import ImageVAE
 from drpose_ray.errors import InputError
+from drpose_ray.latents.encode import encode_pixels
 from drpose_ray.seeding import torch_stream
 from drpose_ray.shards.multiview import read_multiview
 
@@ -50,10 +51,9 @@ def read_renders(folders: Sequence[Path], seed: int) -> PosedRenders:
 
 
 @torch.no_grad()
-def encode_renders(vae: ImageVAE, images: torch.Tensor) -> torch.Tensor:
-    """Latents (N, M, V, 4, h, w) float16 of uint8 images (N, M, V, 3, s, s)."""
-    batches = torch.split(images.flatten(0, 2), _IMAGES_AT_ONCE)
-    latents = torch.cat([vae.encode(batch.float() / 255).half() for batch in batches])
+def encode_renders(vae: ImageVAE, images: torch.Tensor, image_size: int) -> torch.Tensor:
+    """Latents (N, M, V, 4, h, w) float16 of uint8 images (N, M, V, 3, s, s), as they are stored for training."""
+    latents = encode_pixels(vae, images.flatten(0, 2), image_size, _IMAGES_AT_ONCE).half()
     return latents.reshape(*images.shape[:3], *latents.shape[1:])
 
 

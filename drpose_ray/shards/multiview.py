@@ -28,13 +28,17 @@ class MultiViewSet:
         return len(self.keys)
 
 
-def read_multiview(folder: Path, limit: int | None = None) -> MultiViewSet:
-    """The first ``limit`` frames of a six-view dataset, in stored order.
+def read_multiview(folder: Path, limit: int | None = None, one_per_record: bool = False) -> MultiViewSet:
+    """The first ``limit`` frames of a six-view dataset, in stored order; if so wanted, only the first of each record.
 
     Raises InputError if the dataset is unfinished, damaged, or lacks views.
     """
     keys, images, joints, centers, widths = [], [], [], [], []
+    last = None
     for sample in ShardReader(folder):
+        if one_per_record and sample.key == last:  # a record's frames are adjacent
+            continue
+        last = sample.key
         keys.append(f"{sample.key}.{sample.frame:02d}")
         images.append(view_images(sample, folder))
         joints.append(input_camera_joints(sample))

@@ -37,6 +37,8 @@ class FrameSample:
     """(23, 3) metres."""
     view: Frame
     azimuth_deg: float
+    person_seed: int
+    """Of the record's provenance: records of one dataset with the same one show the same person."""
 
 
 class OpenShard:
@@ -107,6 +109,7 @@ class OpenShard:
             joints_world=joints[frame],
             view=Frame(np.array(header.camera.center_world[frame]), header.camera.width_m[frame]),
             azimuth_deg=header.camera.azimuth_deg,
+            person_seed=header.provenance.person_seed,
         )
 
     def _bytes(self, name: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from dataclasses import replace
@@ -15,10 +16,12 @@ from drpose_ray.diffusion.build import build_i2mv
 from drpose_ray.diffusion.config import small_architecture
 from drpose_ray.diffusion.layout import load_vae, model_image_size, save_i2mv
 from drpose_ray.errors import InputError
-from drpose_ray.latents.encode import EncodeTask, encode_here, latents_folder
-from drpose_ray.latents.on_ray import encode_on_ray
+from drpose_ray.latents import encode
+from drpose_ray.latents.encode import EncodeTask, encode_here, latents_folder, plan_latents
+from drpose_ray.latents.on_ray import _load_encoder, encode_on_ray
 from drpose_ray.latents.store import MARKER, MappedLatents, open_latents, write_latents
-from drpose_ray.shards.manifest import manifest_sha256
+from drpose_ray.on_ray import map_in_actors
+from drpose_ray.shards.manifest import manifest_sha256, read_manifest
 from drpose_ray.shards.multiview import read_multiview
 from tests.latents.six_views import write_six_views
 
@@ -55,6 +58,7 @@ def test_stored_latents_are_the_vaes_own_with_the_poses_that_readers_of_images_g
     torch.testing.assert_close(torch.cat([s.joints_world for s in shards]), torch.from_numpy(people.joints))
     torch.testing.assert_close(torch.cat([s.center_world for s in shards]), torch.from_numpy(people.center))
     assert torch.cat([s.width_m for s in shards]).tolist() == [2.0] * 4
+    assert [s.person_seeds for s in shards] == [(0, 0), (1, 1)], "those of the provenance"
 
 
 def test_mapped_rows_are_read_in_the_order_asked_for(task: EncodeTask) -> None:
@@ -91,6 +95,41 @@ def test_the_face_is_kept_in_slot_six_and_a_shard_without_ok_frames_is_no_proble
     list(encode_here(task))
     empty, shard = open_latents(task.output)
     assert len(empty.latents) == 0 and shard.latents.shape == (1, 2, 7, 4, 16, 16)
+
+
+def test_a_dataset_with_faces_is_read_beside_one_without(task: EncodeTask, model: Path, tmp_path: Path) -> None:
+    dataset = write_six_views(tmp_path / "shards", frames=(1,), side=SIDE, slots=7)
+    list(encode_here(EncodeTask(dataset, model, tmp_path / "encoded")))
+    (face,), (plain, _) = open_latents(tmp_path / "encoded"), open_latents(task.output)
+    for files in ([face, plain], [plain, face]):
+        mapped = MappedLatents([shard.latents for shard in files], [(0, 0), (1, 0)])
+        assert mapped.shape == mapped[torch.tensor([0, 1])].shape == (2, 2, 6, 4, 16, 16)
+    assert torch.equal(mapped[torch.tensor([1])][0], face.latents[0, :, :6])
+
+
+def test_a_dataset_without_any_ok_frame_is_refused(
+    task: EncodeTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = read_manifest(task.dataset)
+    rows = tuple(row.model_copy(update={"frames_ok": 0}) for row in manifest.shards)
+    monkeypatch.setattr(encode, "read_manifest", lambda _: manifest.model_copy(update={"shards": rows}))
+    with pytest.raises(InputError, match="no frame of the dataset is ok"):
+        list(encode_here(replace(task, output=tmp_path)))
+
+
+@pytest.mark.slow
+def test_what_an_actor_refuses_reaches_the_driver_as_it_was_raised(
+    model: Path, tmp_path: Path, ray_session: None
+) -> None:
+    small = write_six_views(tmp_path / "small", frames=(1,), side=SIDE // 2)
+    with pytest.raises(InputError, match="smaller than the model's") as refused:
+        list(encode_on_ray(EncodeTask(small, model, tmp_path / "a")))
+    assert refused.value.field == "scan0"
+    lost = replace(EncodeTask(small, model, tmp_path / "b"), model=shutil.copytree(model, tmp_path / "model"))
+    record = plan_latents(small, model)
+    shutil.rmtree(lost.model / "vae")
+    with pytest.raises(InputError):  # by what makes the worker
+        list(map_in_actors(functools.partial(_load_encoder, lost, record), ["shard-000000.tar"], 1))
 
 
 def test_latents_of_another_vae_are_refused_and_have_a_folder_of_their_own(task: EncodeTask, tmp_path: Path) -> None:

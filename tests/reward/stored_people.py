@@ -18,15 +18,28 @@ def write_model(folder: Path) -> Path:
     return folder
 
 
-def write_people(folder: Path, model: Path, shards: int = 2, people: int = 6, frames: int = 2, side: int = 16) -> Path:
-    """``people`` per shard in ``frames`` frames each, with latents of ``side`` cells."""
+def write_people(
+    folder: Path,
+    model: Path,
+    shards: int = 2,
+    people: int = 6,
+    frames: int = 2,
+    side: int = 16,
+    scans_per_person: int = 1,
+) -> Path:
+    """``people`` records per shard in ``frames`` frames each, with latents of ``side`` cells.
+
+    One person is shown by ``scans_per_person`` records on end, across shards.
+    """
     files, per_shard = [], people * frames
     for shard in range(shards):
         joints = draw_joints(per_shard, seed=shard)
         center, width = frame_joints(joints)
         ids = [f"person{shard}x{row // frames}.{row % frames:02d}" for row in range(per_shard)]
         files.append(latent_file(f"shard-{shard:06d}.tar"))
-        write_latents(folder / files[-1], ShardLatents(tuple(ids), draw_latents(joints, side), joints, center, width))
+        seeds = tuple((shard * people + row // frames) // scans_per_person for row in range(per_shard))
+        latents = draw_latents(joints, side)
+        write_latents(folder / files[-1], ShardLatents(tuple(ids), latents, joints, center, width, seeds))
     record = LatentsRecord(
         dataset_sha256=folder.name, vae_sha256=vae_sha256(model), image_size=96, num_slots=6,
         samples=shards * per_shard, files=tuple(files),

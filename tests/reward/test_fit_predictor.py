@@ -110,6 +110,16 @@ def test_two_processes_train_the_same_weights_as_one(data: LatentPoses, distance
         torch.testing.assert_close(first[name], tensor, rtol=1e-5, atol=1e-5)
 
 
+def test_processes_without_a_held_out_frame_get_the_means_of_the_others(
+    data: LatentPoses, distance: SkeletonDistance
+) -> None:
+    _, two = data.hold_out(2)
+    predictor = SkeletonPredictor(CONFIG).eval()
+    with ThreadPoolExecutor(4) as threads:
+        each = list(threads.map(lambda share: measure_predictor(predictor, distance, two, share), Meeting(4).shares()))
+    assert each[0] == each[2] == each[3] == pytest.approx(measure_predictor(predictor, distance, two))
+
+
 def test_a_batch_that_cannot_be_shared_is_refused(data: LatentPoses, distance: SkeletonDistance) -> None:
     with pytest.raises(InputError, match="shared equally"):
         PredictorFit(data, CONFIG, distance, SETTINGS, 0, Meeting(3).shares()[0])

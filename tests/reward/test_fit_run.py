@@ -137,6 +137,20 @@ def test_the_order_of_people_is_drawn_and_their_frames_stay_together(folders: tu
     assert torch.equal(data.joints_world[row], stored["joints"][4])
 
 
+def test_all_scans_of_a_person_are_held_out_together(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    model, latents = folders
+    scans = write_people(tmp_path / "scans", model, people=3, scans_per_person=2)  # the third spans both shards
+    data = read_latents([scans], model, 0)
+    assert sorted(set(data.people)) == ["person0x0", "person0x2", "person1x1"], "named by their first record"
+    training, held_out = data.hold_out(1)
+    assert len(held_out) == 4 and set(training.people).isdisjoint(held_out.people)
+    # In another dataset the same seeds are other people, unless records have the same key.
+    both = read_latents([latents, scans], model, 0)
+    assert sorted(set(both.people)) == sorted(
+        {f"person{shard}x{n}" for shard in (0, 1) for n in range(6)} - {"person0x1", "person1x0", "person1x2"}
+    )
+
+
 def test_latents_of_another_size_or_vae_or_too_few_people_are_refused(
     folders: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from drpose_ray.diffusion.build import build_i2mv
+from drpose_ray.diffusion.config import small_architecture
+from drpose_ray.errors import InputError
 from drpose_ray.geometry.skeleton import JOINT_NAMES, PARENTS
 from drpose_ray.reward.config import DistanceConfig, PredictorConfig
 from drpose_ray.reward.distance import SkeletonDistance
@@ -22,11 +26,13 @@ from drpose_ray.reward.report.intervals import mean_of
 from drpose_ray.reward.report.joint_errors import peak_errors_cm, soft_errors_cm
 from drpose_ray.reward.report.missing_limb import erase_forearm
 from drpose_ray.reward.report.page import Picture, Section, Table, as_html, as_markdown
-from drpose_ray.reward.report.people import People, some_of_each
+from drpose_ray.reward.report.people import People, read_people, some_of_each
 from drpose_ray.reward.report.reader import Reader
 from drpose_ray.reward.report.reading import measure_reading
 from drpose_ray.reward.report.sensitivity import MISSING, measure_sensitivity
 from drpose_ray.reward.skeleton_maps import compose_preview
+from drpose_ray.shards.multiview import read_multiview
+from tests.latents.six_views import write_six_views
 from tests.reward.posed_people import draw_images, draw_joints, draw_maps, frame_joints
 
 SIZE = 32
@@ -181,6 +187,21 @@ def test_gains_and_steps_are_judged_by_others(reader: Reader, people: People) ->
     assert all(row.share_improved == 1 and row.cosine_to_truth.value > 0 for row in rows)
     assert all(row.judges_improved["PoseScore of seer"] == 1 for row in rows)
     assert all(row.judges_improved["-cm by nothing"] == 0 for row in rows)
+
+
+def test_a_record_is_one_person_and_large_renders_are_encoded_at_the_models_size(tmp_path: Path) -> None:
+    vae = build_i2mv(small_architecture(), seed=0).vae
+    large = write_six_views(tmp_path / "large", frames=(2, 1, 1, 2, 1), side=192)
+    people = read_people("a", large, vae, 96, limit=4)
+    assert people.latents.shape == (4, 2, 6, 4, 16, 16) and people.images.shape[-1] == 192
+    assert len(read_multiview(large)) == 7 and read_multiview(large, one_per_record=True).keys == tuple(
+        f"scan{record}.00" for record in range(5)
+    )
+    few = write_six_views(tmp_path / "few", frames=(3, 3), side=96)
+    with pytest.raises(InputError, match="too few people"):
+        read_people("a", few, vae, 96, limit=4)
+    with pytest.raises(InputError, match="smaller than the model's"):
+        read_people("a", large, vae, 384, limit=4)
 
 
 def test_splits_take_turns_in_the_few(people: People) -> None:

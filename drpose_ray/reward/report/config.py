@@ -26,7 +26,9 @@ class RewardReportConfig(Config):
     people_per_split: int = Field(default=32, ge=4, description="people read of each split")
     few: int = Field(default=12, ge=4, description="people, shared out over the splits, for what needs gradients")
     angles_deg: tuple[float, ...] = Field(
-        default=(3, 6, 10, 15, 25, 40, 60, 90), description="limbs are turned so far, once each, to calibrate the score"
+        default=(3, 6, 10, 15, 25, 40, 60, 90),
+        min_length=1,
+        description="limbs are turned so far, once each, to calibrate the score",
     )
     ascent_steps: int = Field(default=15, ge=2, description="steps of the adversarial ascent")
     generated_steps: int = Field(

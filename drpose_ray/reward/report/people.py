@@ -38,19 +38,27 @@ class People:
         )
 
 
-def read_people(name: str, folder: Path, vae: ImageVAE, limit: int) -> People:
-    """The first ``limit`` people of a six-view dataset. Raises InputError as ``read_multiview``, or if they are few."""
-    shown = read_multiview(folder, limit)
+def read_people(name: str, folder: Path, vae: ImageVAE, image_size: int, limit: int) -> People:
+    """The first ``limit`` people of a six-view dataset, one frame of each record, encoded at ``image_size`` px.
+
+    Raises InputError as ``read_multiview``, or if they are few or shown smaller.
+    """
+    shown = read_multiview(folder, limit, one_per_record=True)
     if len(shown) < _LEAST:
         raise InputError(
             "too few people to judge a reward by", file=folder, field=f"reward_report.splits.{name}", value=len(shown),
             remedy=f"give a dataset of at least {_LEAST}, better 60",
         )  # fmt: skip
     images = torch.from_numpy(shown.images).movedim(-1, -3).contiguous()
+    if images.shape[-1] < image_size:
+        raise InputError(
+            "images smaller than the model's", file=folder, field=f"reward_report.splits.{name}",
+            value=images.shape[-1], remedy=f"render at {image_size} px, as the predictors' training data",
+        )  # fmt: skip
     return People(
         name,
         images,
-        encode_renders(vae, images).float(),
+        encode_renders(vae, images, image_size).float(),
         torch.from_numpy(shown.joints),
         torch.from_numpy(shown.center),
         torch.from_numpy(shown.width_m),
