@@ -64,14 +64,18 @@ def calibration(summary: RewardReportSummary, picture: Picture) -> Section:
                 f"{found.share_monotone:.0%}",
             ])  # fmt: skip
     reached = [
-        f"{p.name} {'reaches' if p.pooled.pooled.value >= CORRELATION_GOAL else 'misses'} the goal of "
-        f"{CORRELATION_GOAL} pooled ({p.pooled.pooled.value:.3f}) and within a person ({p.pooled.per_person.value:.3f})"
+        f"{p.name}: {where} {found:.3f}, {'reaches' if found >= CORRELATION_GOAL else 'misses'} {CORRELATION_GOAL}"
         for p in summary.predictors
+        for where, found in (("pooled", p.pooled.pooled.value), ("within a person", p.pooled.per_person.value))
     ]
     text = (
-        "Spearman's rank correlation of minus PoseScore with the mean joint distance of poses whose limbs were turned."
+        "Spearman's rank correlation of minus PoseScore with the mean joint distance of poses whose limbs were turned. "
+        "Pooled, people are ranked together whose true poses score differently; training compares poses of one person."
     )
-    return Section("Is a worse pose scored worse? Calibration", [text, Table(rows), "; ".join(reached) + ".", picture])
+    return Section(
+        "Is a worse pose scored worse? Calibration",
+        [text, Table(rows), f"Against the goal: {'; '.join(reached)}.", picture],
+    )
 
 
 def sensitivity(summary: RewardReportSummary, picture: Picture) -> Section:
