@@ -34,7 +34,7 @@ from drpose_ray.reward.report.summary import RewardReportSummary
 from drpose_ray.runs import RunSettings, open_run
 from jobs import run_job
 
-_COLOUR, _SHOWN = 1, 3
+_COLOUR, _SHOWN = 1, 2
 _SHOWN_BUDGET = 0.2
 
 

@@ -35,10 +35,14 @@ def plot_calibration(findings: Mapping[str, Findings]) -> bytes:
             bins = np.digitize(distance, _EDGES_CM)
             middles = [(np.median(distance[bins == b]), np.median(badness[bins == b])) for b in np.unique(bins)]
             axis.plot(*zip(*middles, strict=True), "o-", color=colour, markersize=3, linewidth=1.4, label=split)
-        axis.set(xscale="symlog", yscale="log", xlabel="mean joint distance of the pose, cm")
+        axis.set(yscale="log", xlabel="mean joint distance of the pose, cm")
         axis.set_xscale("symlog", linthresh=1)
         axis.set_xlim(left=-0.1)
-        axis.set_title(f"{name}: rank correlation {found.report.pooled.pooled.show()}", loc="left", fontsize=9)
+        ranks = found.report.pooled
+        title = (
+            f"{name}: rank correlation {ranks.pooled.value:.2f} pooled, {ranks.per_person.value:.2f} within a person"
+        )
+        axis.set_title(title, loc="left", fontsize=8)
     axes[0].set_ylabel("minus PoseScore")
     axes[0].legend(fontsize=8, frameon=False)
     return _save(figure)

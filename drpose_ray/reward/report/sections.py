@@ -63,18 +63,19 @@ def calibration(summary: RewardReportSummary, picture: Picture) -> Section:
                 f"{predictor.name}, {name}", str(found.num_poses), found.pooled.show(3), found.per_person.show(3),
                 f"{found.share_monotone:.0%}",
             ])  # fmt: skip
-    held = {
-        kind: ", ".join(
-            f"{'reached' if value >= CORRELATION_GOAL else 'missed'} by {name} ({value:.3f})"
-            for name, value in ((p.name, getattr(p.pooled, kind).value) for p in summary.predictors)
-        )
-        for kind in ("per_person", "pooled")
-    }
-    verdict = f"The goal of {CORRELATION_GOAL} is, within a person, {held['per_person']}; pooled, {held['pooled']}."
+    reached = [
+        f"{p.name}: {where} {found:.3f}, {'reaches' if found >= CORRELATION_GOAL else 'misses'} {CORRELATION_GOAL}"
+        for p in summary.predictors
+        for where, found in (("pooled", p.pooled.pooled.value), ("within a person", p.pooled.per_person.value))
+    ]
     text = (
-        "Spearman's rank correlation of minus PoseScore with the mean joint distance of poses whose limbs were turned."
+        "Spearman's rank correlation of minus PoseScore with the mean joint distance of poses whose limbs were turned. "
+        "Pooled, people are ranked together whose true poses score differently; training compares poses of one person."
     )
-    return Section("Is a worse pose scored worse? Calibration", [text, Table(rows), verdict, picture])
+    return Section(
+        "Is a worse pose scored worse? Calibration",
+        [text, Table(rows), f"Against the goal: {'; '.join(reached)}.", picture],
+    )
 
 
 def sensitivity(summary: RewardReportSummary, picture: Picture) -> Section:
