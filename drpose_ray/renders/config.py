@@ -75,7 +75,7 @@ class BlenderConfig(Config):
         default="CPU", description="where Cycles renders; an error if there is no such device"
     )
     threads: int = Field(default=1, ge=1, description="CPU threads of one process")
-    timeout_s: float = Field(default=300.0, gt=0, description="longest time for one scan; its process is ended then")
+    timeout_s: float = Field(default=900.0, gt=0, description="longest time for one scan; its process is ended then")
     recycle: int = Field(default=1000, ge=1, description="scans until a process is replaced by a fresh one")
 
 
