@@ -34,7 +34,7 @@ START_S: Final = 180.0
 
 _SCRATCH: Final = "drpose-blender-"
 _NOT_PIXELS: Final = {"timeout_s", "recycle", "threads"}
-_ROOT: Final = Path(__file__).resolve().parents[2]
+_PROGRAM: Final = Path(__file__).resolve().with_name("blender_process.py")
 
 
 class BlenderRenderer:
@@ -97,12 +97,11 @@ class _BlenderProcess:
             (self._folder / "settings.json").write_text(json.dumps(settings))
             with (self._folder / "stderr.txt").open("wb") as stderr:
                 self._child = subprocess.Popen(
-                    [sys.executable, "-m", "drpose_ray.renders.blender_process", "settings.json", str(lifeline)],
-                    bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, cwd=self._folder,
-                    pass_fds=(lifeline,), env=_environment(self._folder),
+                    [sys.executable, "-P", str(_PROGRAM)], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                    stderr=stderr, cwd=self._folder, pass_fds=(lifeline,),
                 )  # fmt: skip
             self._answers = _Lines(self._child.stdout.fileno())  # type: ignore[union-attr]
-            self._check_start()
+            self._check_start(lifeline)
         except BaseException:
             self.end()
             raise
@@ -139,8 +138,9 @@ class _BlenderProcess:
         shutil.rmtree(self._folder, ignore_errors=True)
         os.close(self._lock)
 
-    def _check_start(self) -> None:
+    def _check_start(self, lifeline: int) -> None:
         try:
+            self._say(json.dumps({"settings": "settings.json", "lifeline": lifeline}))
             answer = self._answer(START_S)
         except RenderFailedError as error:  # no scan's fault: a build should end with it
             raise OSError(f"Blender does not start: {error}") from error
@@ -180,11 +180,15 @@ class _BlenderProcess:
         return request
 
     def _send(self, request: Mapping[str, Any]) -> None:
+        (self._folder / "request.json").write_text(json.dumps(request))
+        self._say("request.json")
+
+    def _say(self, line: str) -> None:
+        """Short enough for any pipe, so that this cannot hang."""
         assert self._child
         assert self._child.stdin
-        (self._folder / "request.json").write_text(json.dumps(request))
         try:
-            self._child.stdin.write(b"request.json\n")  # a line that fits into any pipe, so that this cannot hang
+            self._child.stdin.write(f"{line}\n".encode())
         except BrokenPipeError as error:
             raise RenderFailedError(self._epitaph()) from error
 
@@ -269,12 +273,6 @@ def _camera_matrix(view: View) -> NDArray[np.float64]:
     matrix[:3, :3] = _blender_axes(axes).T
     matrix[:3, 3] = _blender_axes(axes[2] * view.distance)
     return matrix
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    """With this package to be found, and Blender's own temporary files where they are removed with ours."""
-    path = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(path), "TMPDIR": str(folder)}
 
 
 def _own_folder() -> tuple[Path, int]:

@@ -1,11 +1,9 @@
 """Blender, in a process of its own: the only file of the project that imports ``bpy``.
 
-    python -m drpose_ray.renders.blender_process SETTINGS.json LIFELINE
-
-Started by ``renders.blender`` in a folder of theirs. Each line on stdin names a JSON file that says what to render, and
-is answered by a line of JSON on stdout. Meshes come as npz files, pictures go as multilayer EXR files. LIFELINE is the
-reading end of a pipe that the parent holds open: when the parent is gone, however it ended, the kernel ends this
-process, be it deep inside Blender.
+Started as a script by ``renders.blender`` in a folder of theirs. The first line on stdin is ``{"settings": FILE,
+"lifeline": N}``. Each further one names a JSON file that says what to render, and is answered by a line of JSON on
+stdout. Meshes come as npz files, pictures go as multilayer EXR files. The lifeline is the reading end of a pipe that
+the parent holds open: when the parent is gone, however it ended, the kernel ends this process, be it deep in Blender.
 
 Everything here is in Blender's axes and in frames: the parent has turned and scaled what comes.
 """
@@ -25,11 +23,13 @@ import numpy as np
 Json = dict[str, Any]
 
 
-def main(settings_file: str, lifeline: int) -> None:
-    _end_with_parent(lifeline)
+def main() -> None:
+    beginning: Json = json.loads(sys.stdin.readline())
+    _end_with_parent(beginning["lifeline"])
     answers = os.fdopen(os.dup(1), "w")
     _silence()
-    settings: Json = json.loads(Path(settings_file).read_text(encoding="utf-8"))
+    settings: Json = json.loads(Path(beginning["settings"]).read_text(encoding="utf-8"))
+    os.putenv("TMPDIR", str(Path.cwd()))  # Blender's own temporary files are removed with ours
     import bpy  # prints a traceback about numpy 1 where numpy is 2: an audio module that nobody needs
 
     try:
@@ -254,4 +254,4 @@ def _answer(answers: TextIO, content: Json) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main()
