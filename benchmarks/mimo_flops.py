@@ -8,12 +8,11 @@ The published architectures on the meta device, 784 x 784 pixels, 10 frames, 25 
 
 from __future__ import annotations
 
-import argparse
 import platform
 from importlib.metadata import version
-from pathlib import Path
 
 import torch
+from page import hand_in
 
 from drpose_ray.mimo.architecture import STABLE_DIFFUSION_15
 from drpose_ray.mimo.flops import count_mimo_flops, make_bank, step_flops
@@ -62,17 +61,5 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, help="page whose part below the mark is replaced by the table")
-    args = parser.parse_args()
-    text = table()
-    print(text)
-    if args.output:
-        mark = "<!-- counted -->"
-        page = args.output.read_text().split(mark)[0] if args.output.exists() else ""
-        args.output.write_text(f"{page}{mark}\n\n{text}\n")
-
-
 if __name__ == "__main__":
-    main()
+    hand_in(__doc__, table, "counted")

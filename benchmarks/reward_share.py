@@ -8,7 +8,6 @@ K as there. Counted by ``torch.utils.flop_counter``: convolutions, matrix produc
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from page import hand_in
 from torch.utils.flop_counter import FlopCounterMode
 
 from drpose_ray.config import Config, load_config
@@ -140,17 +140,5 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, help="page whose part below the mark is replaced by the table")
-    args = parser.parse_args()
-    text = table()
-    print(text)
-    if args.output:
-        mark = "<!-- counted -->"
-        page = args.output.read_text().split(mark)[0] if args.output.exists() else ""
-        args.output.write_text(f"{page}{mark}\n\n{text}\n")
-
-
 if __name__ == "__main__":
-    main()
+    hand_in(__doc__, table, "counted")

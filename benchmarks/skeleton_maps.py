@@ -8,14 +8,13 @@ drawn a person at a time, as 24 images at once would need tens of gigabytes.
 
 from __future__ import annotations
 
-import argparse
 import platform
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 from measure import seconds
+from page import hand_in
 
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
 from drpose_ray.poses.kinematics import joints_from_rows
@@ -72,17 +71,5 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, help="page whose part below the mark is replaced by the table")
-    args = parser.parse_args()
-    text = table()
-    print(text)
-    if args.output:
-        mark = "<!-- measured -->"
-        page = args.output.read_text().split(mark)[0] if args.output.exists() else ""
-        args.output.write_text(f"{page}{mark}\n\n{text}\n")
-
-
 if __name__ == "__main__":
-    main()
+    hand_in(__doc__, table, "measured")
