@@ -68,11 +68,11 @@ def contact_sheet(folder: Path, path: Path, num: int = 24, seed: int = 0) -> Non
 
 
 def _drawn_positions(num_sequences: int, num: int, seed: int) -> list[int]:
-    """Rising positions in stored order, one from each of ``num`` equally long runs; all if there are no more."""
+    """Rising positions in stored order, one from each of ``num`` runs of about one length; all if there are no more."""
     if num >= num_sequences:
         return list(range(num_sequences))
-    places = (np.arange(num) + stream(seed, "contact sheet").random(num)) * num_sequences / num
-    return [int(place) for place in places]
+    starts = np.arange(num + 1) * num_sequences // num
+    return [int(place) for place in stream(seed, "contact sheet").integers(starts[:-1], starts[1:])]
 
 
 def _strips(folder: Path, manifest: Manifest, positions: Sequence[int]) -> Iterator[_Strip]:

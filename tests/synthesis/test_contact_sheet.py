@@ -96,6 +96,12 @@ def test_sequences_are_drawn_evenly_over_the_dataset() -> None:
     assert len({place % 100 for place in places}) > 3, "not always the same place of a run"
 
 
+def test_runs_of_two_sequences_or_three_give_each_its_own() -> None:
+    for seed in range(20):
+        places = sheets._drawn_positions(50, 24, seed)
+        assert len(set(places)) == 24 and min(places) >= 0 and max(places) < 50
+
+
 def test_rejected_sequences_are_listed_with_frames_and_reasons(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = read_manifest(dataset)
     counts, half, refused = sheets._rejected_lines(manifest, rejected_frames(dataset))
