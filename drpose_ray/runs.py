@@ -27,8 +27,8 @@ CONFIG_FILE, RUN_FILE, METRICS_FILE, SUMMARY_FILE = "config.resolved.yaml", "run
 _POLL_SECONDS = 0.5
 
 RECORDED_PACKAGES = (
-    "anny", "deepspeed", "diffusers", "drpose-ray", "embreex", "lpips", "mlflow", "numpy", "pydantic", "ray", "smplx",
-    "torch", "torchvision", "transformers", "webdataset",
+    "anny", "bpy", "deepspeed", "diffusers", "drpose-ray", "embreex", "lpips", "mlflow", "numpy", "openexr", "pydantic",
+    "ray", "smplx", "torch", "torchvision", "transformers", "webdataset",
 )  # fmt: skip
 
 

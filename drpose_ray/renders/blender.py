@@ -25,9 +25,9 @@ from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import Frame
 from drpose_ray.renders.cameras import SENSOR_MM, View
 from drpose_ray.renders.config import BlenderConfig
-from drpose_ray.renders.images import srgb_to_linear
 from drpose_ray.renders.renderer import RenderedViews, RenderFailedError
 from drpose_ray.scans.scan import Mesh
+from drpose_ray.scans.srgb import srgb_to_linear
 
 START_S: Final = 180.0
 """Longest time for importing bpy and setting up, on a busy machine with a cold disk."""

@@ -9,22 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from drpose_ray.geometry.cameras import world_to_cam
+from drpose_ray.scans.srgb import linear_to_srgb
 
 DEPTH_STEPS: Final = 65534
 """Of a frame's width: depth ``1 + round(DEPTH_STEPS * d / width)``, where ``d`` grows from 0, half a frame in front of
 the frame's centre, to the width, half a frame behind it. The rig's box fits in between. 0 is nothing."""
-
-
-def srgb_to_linear(colour: NDArray[np.floating]) -> NDArray[np.float32]:
-    """The sRGB curve backwards, of values in [0, 1]."""
-    linear = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
-    return linear.astype(np.float32)
-
-
-def linear_to_srgb(light: NDArray[np.floating]) -> NDArray[np.float32]:
-    """The sRGB curve, of light clipped to [0, 1]."""
-    light = light.clip(0, 1)
-    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
 def colour_images(
@@ -35,7 +24,7 @@ def colour_images(
     Edges are mixed with white as sRGB values, as whoever composites the RGBA does.
     """
     coverage = alpha[..., None]
-    straight = linear_to_srgb(colour / np.maximum(coverage, 1e-6))
+    straight = linear_to_srgb((colour / np.maximum(coverage, 1e-6)).clip(0, 1))
     straight = np.where(coverage > 0, straight, 1)
     on_white = straight * coverage + (1 - coverage)
     return _to_bytes(on_white), np.concatenate([_to_bytes(straight), _to_bytes(coverage)], -1)

@@ -15,9 +15,9 @@ from drpose_ray.body.smplx_body import vertex_normals
 from drpose_ray.geometry.cameras import Frame
 from drpose_ray.renders.cameras import SENSOR_MM, View
 from drpose_ray.renders.config import Lights, RaycastConfig
-from drpose_ray.renders.images import srgb_to_linear
 from drpose_ray.renders.renderer import RenderedViews
 from drpose_ray.scans.scan import Mesh
+from drpose_ray.scans.srgb import srgb_to_linear
 
 Array = NDArray[np.float32]
 

@@ -18,6 +18,7 @@ from scipy.spatial.transform import Rotation
 from drpose_ray.errors import InputError
 from drpose_ray.scans.config import ScanChecks
 from drpose_ray.scans.raw_mesh import RawMesh, check_num_faces, check_num_vertices
+from drpose_ray.scans.srgb import linear_to_srgb
 from drpose_ray.scans.texture_file import decode_texture, read_texture
 
 _JSON, _BINARY = 0x4E4F534A, 0x004E4942
@@ -188,8 +189,7 @@ def _primitive(glb: _Container, primitive: dict[str, Any], matrix: NDArray[np.fl
         linear = glb.values(attributes["COLOR_0"])[:, :3].astype(np.float64)
         if linear.shape[1] != 3:
             raise _BrokenGlbError(f"colours of {linear.shape[1]} numbers")
-        curve = 1.055 * np.maximum(linear, 0) ** (1 / 2.4) - 0.055  # what is not in [0, 1] is found by the checks
-        colours = np.where(linear <= 0.0031308, 12.92 * linear, curve).astype(np.float32)
+        colours = linear_to_srgb(linear)  # what is not in [0, 1] is found by the checks
     with np.errstate(invalid="ignore"):  # vertices that are not finite are found by the checks
         return RawMesh(places @ matrix[:3, :3].T + matrix[:3, 3], faces, colours, None, corner_uvs)
 

@@ -11,10 +11,10 @@ from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame
 from drpose_ray.renders.blender import BlenderRenderer
 from drpose_ray.renders.cameras import View
 from drpose_ray.renders.config import BlenderConfig, RaycastConfig
-from drpose_ray.renders.images import linear_to_srgb
 from drpose_ray.renders.raycast import RaycastRenderer
 from drpose_ray.renders.renderer import RenderedViews
 from drpose_ray.scans.scan import Mesh
+from drpose_ray.scans.srgb import linear_to_srgb
 from tests.renders.people import ball, person
 
 RIG = tuple(View(azimuth) for azimuth in VIEW_AZIMUTHS_DEG)
