@@ -14,7 +14,7 @@ from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
 from drpose_ray.geometry.silhouettes import foreground
 from drpose_ray.poses.standing import draw_standing
 from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.reward.skeleton_maps import render_skeleton_maps
+from drpose_ray.reward.skeleton_maps import render_target_maps
 from drpose_ray.seeding import stream
 from drpose_ray.shards.multiview import read_multiview
 
@@ -69,5 +69,5 @@ def read_pose_set(folder: Path, name: str, map_size: int) -> PoseSet:
         masks=foreground(images[:, NORMAL]),
         joints_m=joints,
         width_m=width_m,
-        target_maps=render_skeleton_maps(joints, center, width_m, azimuths_deg, map_size),
+        target_maps=render_target_maps(joints, center, width_m, azimuths_deg, map_size),
     )

@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
 from drpose_ray.latents.store import MARKER, MappedLatents, ShardLatents, open_latents
-from drpose_ray.reward.skeleton_maps import render_skeleton_maps
+from drpose_ray.reward.skeleton_maps import render_target_maps
 from drpose_ray.seeding import torch_stream
 
 
@@ -52,7 +52,7 @@ class LatentPoses:
         joints, center, width = (
             t[rows].to(device).float() for t in (self.joints_world, self.center_world, self.width_m)
         )
-        maps = render_skeleton_maps(joints, center, width, azimuths, map_size)
+        maps = render_target_maps(joints, center, width, azimuths, map_size)
         return latents.to(device).float().transpose(0, 1), maps
 
     def hold_out(self, num_people: int) -> tuple[LatentPoses, LatentPoses]:

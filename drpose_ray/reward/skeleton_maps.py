@@ -24,6 +24,7 @@ MIN_BONE_SIGMA_PX = 0.8
 BLOB_RATIO = 1.5
 """Blob sigma over bone sigma; at 96 px the blob is then 1.7 px."""
 
+_WINDOWED_FROM_PX = 64  # below it a limb's box is most of the image, and small calls cost more than they save
 _MIN_LIMB_PX2 = 1e-6  # a limb seen end-on has no direction; its capsule is the disc around either end
 
 
@@ -77,6 +78,20 @@ def render_skeleton_maps_windowed(
             window = _draw(starts[index], ends[index], centres[left:right], centres[top:bottom], size)
             flat[index, top:bottom, left:right] = window
     return maps
+
+
+def render_target_maps(
+    joints_world: torch.Tensor,
+    center_world: torch.Tensor,
+    width_m: torch.Tensor,
+    azimuths_deg: torch.Tensor,
+    size: int,
+) -> torch.Tensor:
+    """The maps of ``render_skeleton_maps`` as constants: windowed where that is faster, on a CPU for large maps."""
+    if size >= _WINDOWED_FROM_PX and joints_world.device.type == "cpu":
+        return render_skeleton_maps_windowed(joints_world, center_world, width_m, azimuths_deg, size)
+    with torch.no_grad():
+        return render_skeleton_maps(joints_world, center_world, width_m, azimuths_deg, size)
 
 
 def compose_preview(maps: torch.Tensor) -> torch.Tensor:

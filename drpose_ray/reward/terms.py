@@ -9,7 +9,7 @@ import torch
 
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
 from drpose_ray.reward.pose_score import PoseScore
-from drpose_ray.reward.skeleton_maps import render_skeleton_maps
+from drpose_ray.reward.skeleton_maps import render_target_maps
 
 _LEAST_VARIANCE = 1e-12  # a square root has no slope at zero, where members agree
 
@@ -44,7 +44,7 @@ class PoseReward:
         self._azimuths_deg = torch.tensor(VIEW_AZIMUTHS_DEG)
 
     def __call__(self, latents_x0: torch.Tensor, poses: Poses) -> torch.Tensor:
-        targets = render_skeleton_maps(poses.joints, poses.center, poses.width_m, self._azimuths_deg, self._size)
+        targets = render_target_maps(poses.joints, poses.center, poses.width_m, self._azimuths_deg, self._size)
         scores: torch.Tensor = self._score(latents_x0, targets.to(self._device))
         return scores
 

@@ -53,7 +53,7 @@ def test_thirty_updates_bring_held_out_maps_closer(data: LatentPoses, distance: 
     assert len(seen) == 30 and len(validated) == 3
     assert validated[-1]["validation_pose_score"] > validated[0]["validation_pose_score"]
     assert seen[-1]["cross_entropy"] < 0.7 * seen[0]["cross_entropy"]
-    measures = ("psnr_db", "preview_psnr_db", "preview_ssim", "peak_error_cm", "random-feature distance")
+    measures = ("channels_psnr_db", "psnr_db", "ssim", "peak_error_cm", "random-feature distance")
     assert all(f"validation_{name}" in validated[-1] for name in measures)
     assert not any("lpips" in name for metrics in seen for name in metrics)
     assert not predictor.training and not any(p.requires_grad for p in predictor.parameters())

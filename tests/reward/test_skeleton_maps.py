@@ -10,6 +10,7 @@ from drpose_ray.reward.skeleton_maps import (
     compose_preview,
     render_skeleton_maps,
     render_skeleton_maps_windowed,
+    render_target_maps,
     truncation_bound,
 )
 from tests.reward.posed_people import AZIMUTHS_DEG, draw_joints, draw_maps, frame_joints
@@ -68,6 +69,15 @@ def test_windowed_maps_equal_plain_ones_up_to_truncation(reach_sigmas: float) ->
     windowed = render_skeleton_maps_windowed(joints, center, width, AZIMUTHS_DEG, 96, reach_sigmas)
     assert (plain - windowed).abs().max() <= truncation_bound(reach_sigmas)
     assert truncation_bound(4.0) < 4e-4
+
+
+def test_target_maps_are_constants_plain_when_small_and_windowed_when_large() -> None:
+    joints = draw_joints(2).requires_grad_()
+    center, width = frame_joints(joints.detach())
+    small, large = (render_target_maps(joints, center, width, AZIMUTHS_DEG, size) for size in (32, 96))
+    assert not small.requires_grad and not large.requires_grad
+    assert torch.equal(small, render_skeleton_maps(joints, center, width, AZIMUTHS_DEG, 32))
+    assert torch.equal(large, render_skeleton_maps_windowed(joints, center, width, AZIMUTHS_DEG, 96))
 
 
 def test_mirrored_joints_give_mirrored_channels() -> None:

@@ -9,8 +9,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional as F
 
+from drpose_ray.reward.joint_errors import soft_errors_cm
 from drpose_ray.reward.report.intervals import Estimate, mean_of
-from drpose_ray.reward.report.joint_errors import soft_errors_cm
 from drpose_ray.reward.report.people import People
 from drpose_ray.reward.report.reader import Reader
 from drpose_ray.reward.report.wrong_poses import another_persons
@@ -75,7 +75,7 @@ def measure_disturbed(reader: Reader, people: People) -> list[Disturbed]:
             if kind == "shifted":
                 logits = logits.roll(-int(amount) * logits.shape[-1] // latents.shape[-1], -1)
                 followed = mean_of(reader.score(logits, right))
-            errors = soft_errors_cm(logits.sigmoid(), people).mean((1, 2))
+            errors = soft_errors_cm(logits.sigmoid(), people.joints, people.center, people.width_m).mean((1, 2))
             rows.append(
                 Disturbed(
                     kind=kind,

@@ -9,11 +9,11 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional as F
 
+from drpose_ray.reward.joint_errors import soft_errors_cm
 from drpose_ray.reward.report.ascent import ascend, move_at_random, reward_gradient
 from drpose_ray.reward.report.disturbed import add_noise, blur
 from drpose_ray.reward.report.independent import ImageJudge, measure_independently
 from drpose_ray.reward.report.intervals import Estimate, mean_of
-from drpose_ray.reward.report.joint_errors import soft_errors_cm
 from drpose_ray.reward.report.people import People
 from drpose_ray.reward.report.reader import Reader
 from drpose_ray.seeding import torch_stream
@@ -57,7 +57,7 @@ def measure_gradient(
 
     def look(latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
         logits = reader.read(latents)
-        errors = soft_errors_cm(logits.sigmoid(), people).mean((1, 2))
+        errors = soft_errors_cm(logits.sigmoid(), people.joints, people.center, people.width_m).mean((1, 2))
         return (
             reader.score(logits, maps),
             errors,

@@ -14,7 +14,7 @@ from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.predictor import SkeletonPredictor
 from drpose_ray.reward.report.people import People
-from drpose_ray.reward.skeleton_maps import render_skeleton_maps
+from drpose_ray.reward.skeleton_maps import render_target_maps
 
 _ROWS_AT_ONCE = 32
 ALL_VIEWS = tuple(range(NUM_VIEWS))
@@ -41,9 +41,7 @@ class Reader:
     def draw(self, people: People, joints: torch.Tensor | None = None) -> torch.Tensor:
         """R(J(theta)): maps (N, V, 23, s, s) of ``people``, or of other ``joints`` (N, 23, 3) in their frames."""
         shown = people.joints if joints is None else joints
-        return render_skeleton_maps(
-            shown, people.center, people.width_m, torch.tensor(VIEW_AZIMUTHS_DEG), self.map_size
-        )
+        return render_target_maps(shown, people.center, people.width_m, torch.tensor(VIEW_AZIMUTHS_DEG), self.map_size)
 
     def score(self, logits: torch.Tensor, maps: torch.Tensor, views: Sequence[int] = ALL_VIEWS) -> torch.Tensor:
         """PoseScore (N,) over some of the views; differentiable."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from drpose_ray.geometry.cameras import VIEW_NAMES
 from drpose_ray.geometry.skeleton import JOINT_NAMES
+from drpose_ray.reward.joint_errors import peak_errors_cm, soft_errors_cm
+from drpose_ray.reward.picture_quality import psnr_db, ssim
 from drpose_ray.reward.report.intervals import Estimate, mean_of
-from drpose_ray.reward.report.joint_errors import peak_errors_cm, soft_errors_cm
 from drpose_ray.reward.report.people import People
 from drpose_ray.reward.report.reader import Reader
 from drpose_ray.reward.skeleton_maps import compose_preview
@@ -45,15 +44,16 @@ def measure_reading(reader: Reader, people: People, logits: torch.Tensor) -> tup
     """The numbers, and the soft errors (N, V, 23) in cm behind them, of ``logits`` (N, V, 23, s, s)."""
     maps, drawn = logits.sigmoid(), reader.draw(people)
     pictures, targets = compose_preview(maps), compose_preview(drawn)
-    soft, peak = soft_errors_cm(maps, people), peak_errors_cm(maps, people)
+    where = people.joints, people.center, people.width_m
+    soft, peak = soft_errors_cm(maps, *where), peak_errors_cm(maps, *where)
     perceptual = None
     if reader.distance.perceptual is not None:
         perceptual = mean_of(reader.distance.perceptual_term(logits, drawn))
     reading = Reading(
-        psnr_db=mean_of(_psnr_db(pictures, targets)),
-        ssim=mean_of(_ssim(pictures, targets)),
+        psnr_db=mean_of(psnr_db(pictures, targets)),
+        ssim=mean_of(ssim(pictures, targets)),
         perceptual=perceptual,
-        channels_psnr_db=mean_of(_psnr_db(maps, drawn)),
+        channels_psnr_db=mean_of(psnr_db(maps, drawn)),
         pose_score=mean_of(reader.score(logits, drawn)),
         soft_error_cm=mean_of(soft.mean((1, 2))),
         peak_error_cm=mean_of(peak.mean((1, 2))),
@@ -62,18 +62,3 @@ def measure_reading(reader: Reader, people: People, logits: torch.Tensor) -> tup
         soft_error_cm_by_view=dict(zip(VIEW_NAMES, soft.mean((0, 2)).tolist(), strict=True)),
     )
     return reading, soft
-
-
-def _psnr_db(pictures: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """(N,) of stacks of views in [0, 1]."""
-    pairs = zip(targets.numpy(), pictures.numpy(), strict=True)
-    return torch.tensor([peak_signal_noise_ratio(*pair, data_range=1.0) for pair in pairs])  # type: ignore[no-untyped-call]
-
-
-def _ssim(pictures: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """(N,) of (N, V, 3, s, s), the mean over views."""
-    values = [
-        structural_similarity(*pair, channel_axis=0, data_range=1.0)  # type: ignore[no-untyped-call]
-        for pair in zip(targets.flatten(0, 1).numpy(), pictures.flatten(0, 1).numpy(), strict=True)
-    ]
-    return torch.from_numpy(np.array(values)).reshape(pictures.shape[:2]).mean(1)
