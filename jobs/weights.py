@@ -1,8 +1,8 @@
-"""Train the shipped small weights again: render people, fit base, reward and estimator, gather them with their card.
+"""Train the shipped small weights again: render people and scans, fit base, reward and estimator, gather them.
 
 python -m jobs.weights --config configs/weights.yaml
 
-A stage that is done under the same settings is skipped; a base or render that was stopped goes on where it was.
+A stage that is done under the same settings is skipped; one that was stopped goes on where it was, but the estimator.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from drpose_ray.evaluate.estimator_config import EstimatorTrainingConfig
 from drpose_ray.on_ray import local_or_cluster_ray
 from drpose_ray.poses.config import PosesConfig
 from drpose_ray.publish import file_sha256, write_json
+from drpose_ray.renders.config import RendersConfig
 from drpose_ray.reward.config import RewardConfig
 from drpose_ray.runs import SUMMARY_FILE, RunSettings, Summary, open_run
+from drpose_ray.scans.config import TwinConfig
 from drpose_ray.synthesis.people_sets import PeopleConfig
-from jobs import fit_base, fit_estimator, fit_reward, render_people, run_job
+from jobs import fit_base, fit_estimator, fit_reward, make_scans, render_people, render_scans, run_job
 from jobs.pipeline import Stage, run_stage
 
 
@@ -32,7 +34,9 @@ class WeightsConfig(Config):
 
     run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
     poses: PosesConfig = Field(default=PosesConfig(), description="mocap whose training split feeds the sets")
-    people: PeopleConfig = Field(default=PeopleConfig(), description="the rendered sets")
+    people: PeopleConfig = Field(default=PeopleConfig(), description="the ray-cast sets")
+    twin: TwinConfig = Field(default=TwinConfig(), description="scans for the skeleton predictor")
+    renders: RendersConfig = Field(default=RendersConfig(), description="how those are rendered")
     base: fit_base.BaseConfig = Field(default=fit_base.BaseConfig(), description="VAE, U-Net and image encoder")
     reward: RewardConfig = Field(default=RewardConfig(), description="skeleton predictor")
     estimator: EstimatorTrainingConfig = Field(default=EstimatorTrainingConfig(), description="independent estimator")
@@ -51,7 +55,7 @@ CONFIG, SUMMARY = WeightsConfig, WeightsSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> int:
     config = load_config(CONFIG, argv)
-    root, num_cpus = config.run.folder, max(config.people.workers, config.reward.fit.workers)
+    root, num_cpus = config.run.folder, max(config.people.workers, config.renders.workers, config.reward.fit.workers)
     with open_run(config, root / "weights", "weights") as run, local_or_cluster_ray(num_cpus):
         upstream = ""
         for stage in plan_stages(config):
@@ -66,14 +70,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def plan_stages(config: WeightsConfig) -> list[Stage]:
-    """The four jobs with their parts of the settings."""
+    """The jobs with their parts of the settings."""
     run, root = config.run, config.run.folder
     people = render_people.RenderPeopleConfig(run=run, poses=config.poses, people=config.people)
+    scans = make_scans.MakeScansConfig(run=run, poses=config.poses, twin=config.twin)
+    renders = render_scans.RenderScansConfig(run=run, renders=config.renders)
     base = fit_base.FitBaseConfig(run=run, base=config.base)
     reward = fit_reward.FitRewardConfig(run=run, reward=config.reward)
     estimator = fit_estimator.FitEstimatorConfig(run=run, estimator=config.estimator)
     return [
         Stage("render_people", render_people.main, people, root / "render_people"),
+        Stage("make_scans", make_scans.main, scans, root / "make_scans"),
+        Stage("render_scans", render_scans.main, renders, root / "render_scans"),
         Stage("fit_base", fit_base.main, base, root / "fit_base"),
         Stage("fit_reward", fit_reward.main, reward, root / "fit_reward"),
         Stage("fit_estimator", fit_estimator.main, estimator, root / "fit_estimator"),

@@ -28,12 +28,15 @@ def tiny_preset(root: Path) -> Path:
                 "broad": {"num": 8, "seed": 2, "mixture": {"dance": 0.5, "mocap": 0.5}},
             },
         },
+        "twin": {"num": 4, "texture_size": 64, "mixture": {"standing": 1.0}},
+        "renders": {"engine": "raycast", "image_size": 96, "view_set": "era3d", "depth": False, "workers": 1},
         "base": {
             "multiview_shards": [str(shards / "narrow")], "num_held_out": 2,
             "vae": {"num_updates": 2, "batch_size": 2}, "unet": {"num_updates": 2, "batch_size": 2},
         },
         "reward": {
-            "multiview_shards": [str(shards / "broad")], "i2mv": str(root / "fit_base" / "i2mv"),
+            "multiview_shards": [str(root / "renders"), str(shards / "broad")],
+            "i2mv": str(root / "fit_base" / "i2mv"),
             "fit": {"updates": 2, "samples_per_update": 2, "validation_samples": 2},
         },
         "estimator": {
