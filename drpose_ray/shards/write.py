@@ -1,7 +1,7 @@
 """Writing one shard: a tar whose name and bytes depend on its records alone, then its sidecar as marker.
 
 While it is written it is a *part*, and a part is never lost: whoever builds the shard next takes over the records that
-are whole and goes on after them.
+are whole and goes on after them, and sees how many before it ended while they drew the next.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ from drpose_ray.shards.extents import RecordExtent, Tally, describe_shard, whole
 from drpose_ray.shards.manifest import create_sidecar, shard_name
 from drpose_ray.shards.record import SequenceRecord, encode_members
 from drpose_ray.shards.rows import ShardRow
-from drpose_ray.shards.store import Store, copy_start, open_store
+from drpose_ray.shards.store import Store, copy_start, open_store, writer_is_gone
 
 SAVE_PART_EVERY_S: Final = 60.0
 """How much work a lost machine may cost where parts do not lie in a shared folder."""
+
+_DRAWING: Final = b"a record is being drawn\n"
+"""Stands behind the whole records of a part from ``begin`` to ``add``, which writes over it."""
 
 
 def write_shard(location: Path | str, shard_id: int, records: Iterable[SequenceRecord]) -> ShardRow:
@@ -55,6 +58,8 @@ class ShardWriter:
         self._store, self._name, self._keys = store, shard_name(shard_id), keys
         self._part_name = f"{self._name}.{origin}" if origin else self._name
         self._tally = Tally()
+        self._begun_at: int | None = None
+        self._deaths = 0
         self._part = store.part(self._part_name)
         start = self._take_over(keys) if keys is not None else 0
         try:
@@ -74,20 +79,39 @@ class ShardWriter:
         """Records that need not be added any more."""
         return len(self._tally.keys)
 
+    @property
+    def num_deaths(self) -> int:
+        """How many writers on this machine ended without a word, killed or crashed, while they drew the next record."""
+        return self._deaths
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         with contextlib.suppress(OSError):  # a full disk fails again here; publish has flushed what it needs
             self._file.close()
+        if self._begun_at is not None:  # an error has been told: this is no death
+            with contextlib.suppress(OSError):
+                os.truncate(self._part, self._begun_at)
         if error is not None and self._keys is not None:
             self._save_part()
         else:
             self._store.sweep(self._part_name)
 
+    def begin(self) -> None:
+        """Note that the next record is being drawn, so that those who come after a death know at which."""
+        self._begun_at = self._file.tell()
+        try:
+            self._file.write(_DRAWING)
+            self._file.flush()
+        except OSError as error:
+            raise _clear(error, self._part) from error
+        self._file.seek(self._begun_at)
+
     def add(self, record: SequenceRecord) -> None:
         """Append ``record`` and hand its bytes to the operating system."""
         self._refuse_twice(record.key)
+        self._begun_at, self._deaths = None, 0
         try:
             for name, data in encode_members(record):
                 self._tar.addfile(_plain_member(name, len(data)), io.BytesIO(data))
@@ -137,11 +161,9 @@ class ShardWriter:
 
     def _take_over(self, keys: Sequence[str]) -> int:
         """Copy the longest start of the shard that anybody wrote, count it, and return its bytes."""
-        best: tuple[int, Path] = (0, self._part)
-        for part in self._store.parts(self._part_name):
-            known = takewhile(lambda pair: pair[0].header.key == pair[1], zip(whole_records(part), keys, strict=False))
-            best = max(best, (max((record.end for record, _ in known), default=0), part))
-        length, source = best
+        starts = [(_whole_bytes(part, keys), part) for part in self._store.parts(self._part_name)]
+        length, source = max([(0, self._part), *starts])
+        self._deaths = sum(start == length and _died_drawing(part, start) for start, part in starts)
         if length == 0:
             return 0
         for record in whole_records(source):
@@ -154,6 +176,19 @@ class ShardWriter:
     def _save_part(self) -> None:
         self._store.save_part(self._part_name)
         self._saved_at = time.monotonic()
+
+
+def _whole_bytes(part: Path, keys: Sequence[str]) -> int:
+    """Bytes of the records of ``part`` that are whole and those of ``keys``."""
+    known = takewhile(lambda pair: pair[0].header.key == pair[1], zip(whole_records(part), keys, strict=False))
+    return max((record.end for record, _ in known), default=0)
+
+
+def _died_drawing(part: Path, start: int) -> bool:
+    """Whether nobody goes on with ``part``, and it ends with the mark of a record that was begun."""
+    with part.open("rb") as file:
+        file.seek(start)
+        return file.read(len(_DRAWING) + 1) == _DRAWING and writer_is_gone(part)
 
 
 def _plain_member(name: str, size: int) -> tarfile.TarInfo:

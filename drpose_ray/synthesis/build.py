@@ -22,7 +22,7 @@ from drpose_ray.shards.rows import Manifest, ShardRow
 from drpose_ray.shards.store import absolute_location, open_store
 from drpose_ray.shards.write import ShardWriter
 from drpose_ray.synthesis.duplicates import find_duplicates
-from drpose_ray.synthesis.pose_to_image import PoseToImage, generate_record, settings_sha256
+from drpose_ray.synthesis.pose_to_image import PoseToImage, failed_record, generate_record, settings_sha256
 
 Progress = Callable[[ShardRow, int], None]
 """Called once per shard as it is finished, with its row and the number of sequences that are left to do."""
@@ -40,6 +40,9 @@ class BuildPlan:
     identity: DatasetIdentity
     attempts: int = 2
     """How often a window is drawn until it counts as failed."""
+    most_deaths: int = 5
+    """How many workers of one machine may end while they draw a window until it counts as failed: Ray restarts actors
+    for ever."""
     duplicate_bits: int | None = None
     """Sequences whose image hashes differ in so few bits count as one drawn twice; None: nobody looks."""
 
@@ -74,7 +77,7 @@ def plan_build(
         sequences_per_shard=sequences_per_shard,
         segments=_segments(windows, before.segments if before else ()),
     )
-    return BuildPlan(absolute_location(location), windows, identity, attempts, duplicate_bits)
+    return BuildPlan(absolute_location(location), windows, identity, attempts, duplicate_bits=duplicate_bits)
 
 
 def identify(generator: PoseToImage, share: float = 1.0) -> GeneratorIdentity:
@@ -110,6 +113,10 @@ def build_shard(plan: BuildPlan, shard_id: int, generator: PoseToImage) -> Shard
     keys = [window.sequence_id for window in windows]
     with ShardWriter(open_store(plan.location), shard_id, keys, plan.identity.origin(shard_id)) as writer:
         for window in windows[writer.num_written :]:
+            if writer.num_deaths >= plan.most_deaths:
+                writer.add(failed_record(generator, window, f"{plan.most_deaths} workers ended while they drew it"))
+                continue
+            writer.begin()
             writer.add(generate_record(generator, window, plan.attempts))
         return writer.publish()
 

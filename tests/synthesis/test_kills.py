@@ -10,6 +10,7 @@ import random
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,8 @@ def test_a_build_whose_workers_are_killed_twenty_times_has_the_bytes_of_an_undis
     plain = plan_build(windows, Stripes(), tmp_path / "plain", 8)
     build(plain, Stripes(), silent)
     (tmp_path / "workers").mkdir()
-    killed = plan_build(windows, Stripes(), tmp_path / "killed", 8)
+    # Any worker is killed within half a second, however busy the machine: no window is to blame.
+    killed = replace(plan_build(windows, Stripes(), tmp_path / "killed", 8), most_deaths=10**6)
     killer = Killer(tmp_path / "workers")
     killer.start()
     build_on_ray(killed, [GeneratorPool(Maker(tmp_path / "workers"), WORKERS)], silent)
