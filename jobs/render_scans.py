@@ -59,6 +59,12 @@ class RenderScansConfig(Config):
         folder = "renders" if self.renders.split == "all" else f"renders_{self.renders.split}"
         return absolute_location(self.renders.output or self.run.folder / folder)
 
+    @property
+    def own_folder(self) -> Path:
+        """Summary, cameras and sheets: of each dataset in a folder of its own."""
+        name = Path(self.output).name.removeprefix("renders").removeprefix("_")
+        return self.run.folder / (f"render_scans_{name}" if name else "render_scans")
+
     def chosen(self, scans: Sequence[ScanFiles]) -> list[ScanFiles]:
         """Those of the split that is rendered. Raises InputError if there are none."""
         chosen = (
@@ -113,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     reasons: Counter[str] = Counter()
     for row in manifest.shards:
         reasons.update(row.reasons)
-    with open_run(config, config.run.folder / "render_scans", "render_scans") as run:
+    with open_run(config, config.own_folder, "render_scans") as run:
         describe(config, run.folder)
         run.finish(
             RenderScansSummary(

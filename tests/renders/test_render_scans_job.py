@@ -65,6 +65,7 @@ def test_splits_are_rendered_apart(tmp_path: Path, capsys: pytest.CaptureFixture
     parts = {}
     for split in ("train", "test", "all"):
         config = render_scans.RenderScansConfig.model_validate(shares | {"renders": {"split": split}})
+        assert config.own_folder.name == ("render_scans" if split == "all" else f"render_scans_{split}")
         parts[split] = {files.scan_id for files in config.chosen(list_scans(config.sources))}
     assert parts["train"] | parts["test"] == parts["all"] and not parts["train"] & parts["test"]
     assert len(parts["all"]) == 6 and parts["train"] and parts["test"]
