@@ -2,9 +2,8 @@
 
     python -m jobs.make_scans --run.folder X --twin.num 50
     python -m jobs.render_scans --run.folder X --renders.image_size 192
-    python -m jobs.render_scans --run.folder X --renders.image_size 192 --renders.engine raycast \\
-        --renders.output X/raycast
-    python benchmarks/render_parity.py X/renders X/raycast
+    python -m jobs.render_scans --run.folder X --renders.image_size 192 --renders.engine raycast --renders.output X/ray
+    python benchmarks/render_parity.py X/renders X/ray
 
 Masks are where there is depth; normals and depths are compared where both renders show the person, colours over the
 whole picture. Joints and frames have to be equal.
