@@ -45,7 +45,10 @@ class ScanLoader:
         return load_scan(self._scans[scan_id], _body(self._default), self._checks)
 
     def fit_row(self, files: ScanFiles) -> NDArray[np.float32]:
-        """(322,) of the fit, or zeros if it cannot be read: the scan's record then fails with the reason."""
+        """(322,) of the fit, or zeros if it cannot be read: the scan's record then fails with the reason.
+
+        Raises OSError if the disk failed: zeros would be taken for the fit when the dataset is continued.
+        """
         try:
             return read_fit(files, self._body_of(files), self._checks).row
         except InputError:

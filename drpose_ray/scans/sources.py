@@ -10,6 +10,7 @@ from typing import Final
 
 from drpose_ray.errors import InputError
 from drpose_ray.scans.config import ScanSource
+from drpose_ray.scans.disk import named_refusals
 from drpose_ray.scans.readers.customhumans import is_customhumans, list_customhumans
 from drpose_ray.scans.readers.thuman import is_thuman, list_thuman
 from drpose_ray.scans.readers.twin import is_twin, list_twin
@@ -28,9 +29,13 @@ def list_scans(sources: Sequence[ScanSource]) -> list[ScanFiles]:
     """All scans of ``sources``, in their order and each by name; what a folder lacks of a scan is found on loading.
 
     Raises:
-        InputError: a folder is missing, holds no scans of a known layout or of several, or two scans share an id.
+        InputError: a folder is missing, may not be listed, holds no scans of a known layout or of several, or two scans
+            share an id.
     """
-    scans = [files for source in sources for files in _list(source)]
+    scans: list[ScanFiles] = []
+    for source in sources:
+        with named_refusals(source.folder, "scans.sources.folder"):
+            scans.extend(_list(source))
     twice = [scan_id for scan_id, count in Counter(files.scan_id for files in scans).items() if count > 1]
     if twice:
         raise InputError(
