@@ -21,7 +21,7 @@ from drpose_ray.publish import replace_when_complete
 
 SECTIONS = (
     "run", "poses", "people", "synthesis", "base", "reward", "estimator", "encode", "finetune", "generate", "evaluate",
-    "planning", "sweep", "export", "verify", "reshard", "card", "twin", "scans", "renders", "reward_report",
+    "planning", "sweep", "export", "verify", "reshard", "card", "twin", "scans", "check", "renders", "reward_report",
 )  # fmt: skip
 """Every top-level section that a preset may hold. The job that owns a section checks what is inside it."""
 

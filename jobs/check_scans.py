@@ -1,28 +1,36 @@
 """Reads every scan of the given folders as rendering will, and says which ones work, what is wrong with the others.
 
 python -m jobs.check_scans --scans.sources '[{"folder":"/data/THuman2.1","body":"models/smplx/SMPLX_MALE.npz"}]'
+Thousands:  ... --check.workers 8
 """
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
-from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
-from drpose_ray.body.smplx_body import Body
 from drpose_ray.config import Config, load_config
 from drpose_ray.errors import InputError
 from drpose_ray.publish import write_json
+from drpose_ray.renders.loader import ScanLoader
 from drpose_ray.runs import RunSettings, Summary, open_run
+from drpose_ray.scans.broken import BrokenScan, CheckedScan, scan_checker
 from drpose_ray.scans.config import ScansConfig
-from drpose_ray.scans.load import load_scan
 from drpose_ray.scans.sources import list_scans
 from drpose_ray.scans.splits import split_scans
 from jobs import run_job
+
+
+class CheckSettings(Config):
+    """The ``check:`` section."""
+
+    workers: int = Field(
+        default=1, ge=1, description="Ray actors of one CPU that read scans at once; 1: the job itself, without Ray"
+    )
 
 
 class CheckScansConfig(Config):
@@ -30,17 +38,7 @@ class CheckScansConfig(Config):
 
     run: RunSettings = RunSettings()
     scans: ScansConfig = ScansConfig()
-
-
-class BrokenScan(BaseModel):
-    """A scan that cannot be used, and why."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    scan_id: str
-    file: str
-    field: str
-    problem: str
+    check: CheckSettings = Field(default=CheckSettings(), description="how the scans are read")
 
 
 class CheckScansSummary(Summary):
@@ -62,35 +60,54 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError("no scans", field="scans.sources", remedy="name at least one folder")
     scans = list_scans(config.scans.sources)
     dealt = split_scans(scans, config.scans.splits)
-    body = Body(config.scans.body or ensure_body(BODY_CACHE))
-    broken: dict[str, InputError] = {}
+    ids = [files.scan_id for files in scans]
+    answers = _checked(functools.partial(scan_checker, ScanLoader(config.scans, scans)), ids, config.check.workers)
+    broken: list[BrokenScan] = []
+    messages: dict[str, str] = {}
     with open_run(config, config.run.folder / "check_scans", "check_scans") as run:
-        for count, files in enumerate(scans, 1):
-            try:
-                load_scan(files, body, config.scans.checks)
-            except InputError as error:
-                broken[files.scan_id] = error
-                print(f"{files.scan_id}: {error}", flush=True)
+        for count, answer in enumerate(_in_order(answers, ids), 1):
+            if answer.broken is not None:
+                broken.append(answer.broken)
+                messages[answer.scan_id] = answer.message
+                print(f"{answer.scan_id}: {answer.message}", flush=True)
             if count % 100 == 0:
                 print(f"{count} of {len(scans)} scans read, {len(broken)} broken", flush=True)
-        write_json(run.folder / "broken.json", {scan_id: str(error) for scan_id, error in broken.items()})
+        write_json(run.folder / "broken.json", messages)
         run.finish(
             CheckScansSummary(
                 scans=len(scans),
                 by_source=dict(sorted(Counter(files.source for files in scans).items())),
                 by_split={name: len(part) for name, part in dealt.items()},
-                broken=tuple(
-                    BrokenScan(scan_id=scan_id, file=_name(error.file), field=str(error.field), problem=error.problem)
-                    for scan_id, error in broken.items()
-                ),
+                broken=tuple(broken),
             )
         )
     print(f"{len(scans) - len(broken)} of {len(scans)} scans can be used")
     return int(bool(broken))
 
 
-def _name(file: str | Path | None) -> str:
-    return "" if file is None else Path(file).name
+def _checked(
+    make_checker: Callable[[], Callable[[str], str]], ids: Sequence[str], workers: int
+) -> Iterator[CheckedScan]:
+    """What is said of each scan, as it comes."""
+    if workers == 1:
+        answers: Iterable[str] = map(make_checker(), ids)
+    else:
+        from drpose_ray.on_ray import ActorPool, map_in_pools  # costs seconds, which only who maps should pay
+
+        answers = map_in_pools([ActorPool(make_checker, ids, workers)])
+    return map(CheckedScan.model_validate_json, answers)
+
+
+def _in_order(answers: Iterable[CheckedScan], ids: Sequence[str]) -> Iterator[CheckedScan]:
+    """``answers``, which come in any order, in that of ``ids``: a report does not depend on who was faster."""
+    early: dict[str, CheckedScan] = {}
+    places = iter(ids)
+    waited_for = next(places, None)
+    for answer in answers:
+        early[answer.scan_id] = answer
+        while waited_for is not None and waited_for in early:
+            yield early.pop(waited_for)
+            waited_for = next(places, None)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ class ScanLoader:
         """Raises InputError if a body that the scans name cannot be read."""
         self._checks, self._default = config.checks, absolute(config.body or ensure_body(BODY_CACHE))
         self._scans: Mapping[str, ScanFiles] = {files.scan_id: files for files in scans}
-        self._bodies = {files.source: self._body_of(files).sha256 for files in scans}
+        self._bodies = {files.scan_id: self._body_of(files).sha256 for files in scans}
 
     @property
     def body_sha256(self) -> str:
@@ -39,17 +39,29 @@ class ScanLoader:
 
     def settings(self) -> Mapping[str, Any]:
         """What decides which scans are refused and where joints lie."""
-        return {"bodies": self._bodies, "checks": self._checks.model_dump(mode="json")}
+        return {"bodies": self._bodies_by_source(), "checks": self._checks.model_dump(mode="json")}
 
     def __call__(self, scan_id: str) -> Scan:
         return load_scan(self._scans[scan_id], _body(self._default), self._checks)
 
     def fit_row(self, files: ScanFiles) -> NDArray[np.float32]:
-        """(322,) of the fit, or zeros if it cannot be read: the scan's record then fails with the reason."""
+        """(322,) of the fit, or zeros if it cannot be read: the scan's record then fails with the reason.
+
+        Raises OSError if the disk failed: zeros would be taken for the fit when the dataset is continued.
+        """
         try:
             return read_fit(files, self._body_of(files), self._checks).row
         except InputError:
             return np.zeros(NUM_COLUMNS, np.float32)
+
+    def _bodies_by_source(self) -> Mapping[str, Any]:
+        """Source -> hash of its body; of several, from which name on each: a download that grows changes neither."""
+        runs: dict[str, list[tuple[str, str]]] = {}
+        for files in sorted(self._scans.values(), key=lambda files: files.name):
+            run, sha256 = runs.setdefault(files.source, []), self._bodies[files.scan_id]
+            if not run or run[-1][1] != sha256:
+                run.append((files.name if run else "", sha256))
+        return {source: run[0][1] if len(run) == 1 else [list(part) for part in run] for source, run in runs.items()}
 
     def _body_of(self, files: ScanFiles) -> Body:
         return fit_body(files, _body(self._default))

@@ -21,6 +21,26 @@ class ScanSource(Config):
         default=None,
         description="SMPLX_*.npz that the fits are for (THuman2.0 and CustomHumans: male); null: the run's body",
     )
+    first: int | None = Field(
+        default=None, ge=0, description="number, at the start of its name, of the first scan to take; null: any"
+    )
+    last: int | None = Field(default=None, ge=0, description="number of the last scan to take, inclusive; null: any")
+
+    @model_validator(mode="after")
+    def _check_range(self) -> ScanSource:
+        if self.first is not None and self.last is not None and self.last < self.first:
+            raise ValueError(f"scans {self.first} to {self.last} are none")
+        return self
+
+    @property
+    def is_part(self) -> bool:
+        """Whether only some of the folder's scans are meant, by their numbers."""
+        return self.first is not None or self.last is not None
+
+    @property
+    def range(self) -> str:
+        """E.g. ``526..`` and ``..525``."""
+        return "..".join("" if end is None else str(end) for end in (self.first, self.last))
 
 
 class ScanChecks(Config):

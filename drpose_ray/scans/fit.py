@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from dataclasses import dataclass
@@ -13,10 +14,10 @@ from numpy.typing import NDArray
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.errors import InputError
 from drpose_ray.geometry import motion_row
-from drpose_ray.poses.readers.arrays import load_fields
+from drpose_ray.poses.readers.arrays import UNREADABLE, load_fields
 from drpose_ray.scans.config import ScanChecks
+from drpose_ray.scans.disk import is_there, read_limited
 from drpose_ray.scans.pickled_arrays import load_pickled_arrays
-from drpose_ray.scans.raw_mesh import read_limited
 from drpose_ray.scans.scan import Layout, ScanFiles
 
 _SIZES: Final = {"global_orient": (3,), "body_pose": (63, 66), "jaw_pose": (3,), "transl": (3,), "translation": (3,)}
@@ -25,6 +26,8 @@ _FIELDS: Final = (*_SIZES, *_HANDS, "betas", "expression", "scale")
 _HANDS_ADD_MEAN: Final[dict[Layout, bool]] = {"thuman": True, "2k2k": True, "customhumans": False, "twin": False}
 """Whether a dataset's hand poses are relative to the hand model's mean (smplx: ``flat_hand_mean=False``)."""
 _MAX_MEMBERS: Final = 64
+_LARGEST: Final = 1e9
+"""No angle, shape or place in any unit; single precision would make infinities of some such numbers."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ def read_fit(files: ScanFiles, body: Body, checks: ScanChecks) -> Fit:
     Raises:
         InputError: the file is missing, too large or broken, or a parameter is missing, of the wrong size or not
             finite.
+        OSError: the disk failed.
     """
     values = _load(files, checks)
     row = np.zeros(motion_row.NUM_COLUMNS)
@@ -75,7 +79,7 @@ def read_fit(files: ScanFiles, body: Body, checks: ScanChecks) -> Fit:
 
 def _load(files: ScanFiles, checks: ScanChecks) -> dict[str, Any]:
     kind = files.fit.suffix.lower()
-    if not files.fit.is_file():
+    if not is_there(files.fit, "fit"):
         raise _wrong(
             files, "fit", "missing", "copy the dataset's SMPL-X fits into its folder; docs/scans.md says where"
         )
@@ -89,7 +93,7 @@ def _load(files: ScanFiles, checks: ScanChecks) -> dict[str, Any]:
 
 
 def _load_json(files: ScanFiles, checks: ScanChecks) -> dict[str, Any]:
-    data = read_limited(files.fit, checks.max_fit_bytes, "scans.checks.max_fit_bytes")
+    data = read_limited(files.fit, checks.max_fit_bytes, "scans.checks.max_fit_bytes", "fit")
     try:
         values = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -101,10 +105,11 @@ def _load_json(files: ScanFiles, checks: ScanChecks) -> dict[str, Any]:
 
 def _load_npz(files: ScanFiles, checks: ScanChecks) -> dict[str, Any]:
     """Arrays of an archive whose members say, before they are unpacked, that they are small."""
+    content = read_limited(files.fit, checks.max_fit_bytes, "scans.checks.max_fit_bytes", "fit")
     try:
-        with zipfile.ZipFile(files.fit) as archive:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except UNREADABLE as error:
         raise _wrong(files, "fit", str(error)[:80], "copy the file again: it is no .npz") from error
     unpacked = sum(member.file_size for member in members)
     if len(members) > _MAX_MEMBERS or unpacked > checks.max_fit_bytes:
@@ -113,10 +118,7 @@ def _load_npz(files: ScanFiles, checks: ScanChecks) -> dict[str, Any]:
             file=files.fit, field="scans.checks.max_fit_bytes", value=unpacked,
             remedy="give an .npz of SMPL-X parameters alone",
         )  # fmt: skip
-    try:
-        return dict(load_fields(files.fit, _FIELDS))
-    except (MemoryError, zipfile.error, NotImplementedError, RuntimeError) as error:
-        raise _wrong(files, "fit", str(error)[:80], "write the parameters again with np.savez") from error
+    return dict(load_fields(files.fit, _FIELDS, content))
 
 
 def _numbers(values: dict[str, Any], field: str, files: ScanFiles) -> NDArray[np.float64] | None:
@@ -132,8 +134,8 @@ def _numbers(values: dict[str, Any], field: str, files: ScanFiles) -> NDArray[np
     flat: NDArray[np.float64] = array.astype(np.float64).ravel()
     if field in _SIZES and flat.size not in _SIZES[field]:
         raise _wrong(files, field, array.shape, f"give {' or '.join(map(str, _SIZES[field]))} numbers of one person")
-    if not np.isfinite(flat).all():
-        raise _wrong(files, field, "NaN or infinite", "leave the scan out, or fit it again")
+    if not (np.abs(flat) < _LARGEST).all():
+        raise _wrong(files, field, "NaN, infinite or absurdly large", "leave the scan out, or fit it again")
     return flat
 
 
@@ -170,7 +172,7 @@ def _scale(values: dict[str, Any], files: ScanFiles) -> float:
     scale = _numbers(values, "scale", files)
     if scale is None:
         return 1.0
-    if scale.size != 1 or scale[0] <= 0:
+    if scale.size != 1 or scale[0] < 1 / _LARGEST:
         raise _wrong(files, "scale", scale.tolist()[:3], "give one positive number")
     return float(scale[0])
 

@@ -62,7 +62,10 @@ class _Container:
             raise _BrokenGlbError("a sparse accessor")
         dtype, width = np.dtype(_TYPES[accessor["componentType"]]), _WIDTHS[accessor["type"]]
         count, packed = self.count(index), dtype.itemsize * width
-        data = self.view(accessor["bufferView"])[int(accessor.get("byteOffset", 0)) :]
+        start = int(accessor.get("byteOffset", 0))
+        if start < 0:  # a slice would count it from the end
+            raise _BrokenGlbError(f"accessor {index} starts at {start}")
+        data = self.view(accessor["bufferView"])[start:]
         stride = int(self.content["bufferViews"][accessor["bufferView"]].get("byteStride", packed))
         if stride < packed or stride * (count - 1) + packed > len(data):
             raise _BrokenGlbError(f"accessor {index} of {count} elements lies outside the file")

@@ -8,10 +8,11 @@ from typing import Final
 
 from drpose_ray.errors import InputError
 from drpose_ray.scans.config import ScanChecks
+from drpose_ray.scans.disk import read_limited
 from drpose_ray.scans.glb_file import read_glb
 from drpose_ray.scans.obj_file import read_obj
 from drpose_ray.scans.ply_file import read_ply
-from drpose_ray.scans.raw_mesh import RawMesh, read_limited
+from drpose_ray.scans.raw_mesh import RawMesh
 
 _READERS: Final[dict[str, Callable[[bytes, Path, Path | None, ScanChecks], RawMesh]]] = {
     ".obj": read_obj,
@@ -28,6 +29,7 @@ def read_mesh(file: Path, texture: Path | None, checks: ScanChecks) -> RawMesh:
 
     Raises:
         InputError: the file is missing, too large, of another kind, or broken; or its texture is.
+        OSError: the disk failed.
     """
     reader = _READERS.get(file.suffix.lower())
     if reader is None:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from drpose_ray.errors import InputError
 from drpose_ray.scans.config import ScanChecks
-from drpose_ray.scans.raw_mesh import RawMesh, check_num_faces, check_num_vertices, read_limited
+from drpose_ray.scans.disk import is_there, named_refusals, read_limited
+from drpose_ray.scans.raw_mesh import RawMesh, check_num_faces, check_num_vertices
 from drpose_ray.scans.texture_file import IMAGE_SUFFIXES, read_texture
 
 _MAX_MATERIAL_BYTES = 2**20
@@ -165,7 +166,7 @@ def _texture_of_material(lines: list[bytes], file: Path) -> Path:
     names = [_last_name(line) for line in lines if line.startswith(b"mtllib ")]
     for name in names:
         material = file.with_name(name)
-        if not material.is_file():
+        if not is_there(material, "mtllib"):
             continue
         content = read_limited(material, _MAX_MATERIAL_BYTES, "mtllib")
         images = [_last_name(row) for row in content.splitlines() if row.strip().lower().startswith(b"map_kd")]
@@ -176,7 +177,8 @@ def _texture_of_material(lines: list[bytes], file: Path) -> Path:
             )  # fmt: skip
         if images:
             return file.with_name(images[0])
-    beside = sorted(path for path in file.parent.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    with named_refusals(file.parent, "mtllib"):
+        beside = sorted(path for path in file.parent.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     if len(beside) != 1:
         raise InputError(
             "the texture is missing: no material names one", file=file, field="mtllib", value=names,

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.errors import InputError
+from drpose_ray.scans.disk import read_limited
 
 _MAX_GROWTH: Final = 4
 """Bytes made for one byte that a file may have: text, its bytes and an array's copy of them are three."""
@@ -76,17 +77,7 @@ def load_pickled_arrays(file: Path, max_bytes: int) -> dict[str, Any]:
         InputError: the file is missing, larger than ``max_bytes``, cut short, no pickle, asks for anything but NumPy
             arrays of numbers, or is no dict.
     """
-    try:
-        if file.stat().st_size > max_bytes:
-            raise InputError(
-                f"the file is larger than {max_bytes} bytes", file=file, field="scans.checks.max_fit_bytes",
-                value=file.stat().st_size, remedy="raise the limit if the file is what it should be",
-            )  # fmt: skip
-        data = file.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"cannot be read ({error.strerror})", file=file, field="fit", remedy="give a readable file"
-        ) from error
+    data = read_limited(file, max_bytes, "scans.checks.max_fit_bytes", "fit")
     try:
         value = _replay(data, _MAX_GROWTH * max_bytes)
     except _RefusedError as refusal:

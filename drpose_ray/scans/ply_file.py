@@ -15,6 +15,7 @@ from drpose_ray.scans.config import ScanChecks
 from drpose_ray.scans.raw_mesh import RawMesh, check_num_faces, check_num_vertices
 
 _MAX_HEADER_BYTES = 2**16
+_CHANNELS = ("red", "green", "blue")
 
 
 def read_ply(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) -> RawMesh:
@@ -33,17 +34,23 @@ def read_ply(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) 
         return RawMesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
     visual, colours = loaded.visual, None
     if isinstance(visual, trimesh.visual.ColorVisuals) and visual.kind == "vertex":
-        colours = _colours(loaded)
+        colours = _colours(loaded, file)
     faces = np.asarray(loaded.faces, np.int64)
     if len(faces) and (faces.min() < 0 or faces.max() >= len(loaded.vertices)):
         raise _broken(file, f"faces name vertex {int(faces.max())} of {len(loaded.vertices)}")
     return RawMesh(np.asarray(loaded.vertices, np.float64), faces, colours)
 
 
-def _colours(mesh: trimesh.Trimesh) -> NDArray[np.float32]:
+def _colours(mesh: trimesh.Trimesh, file: Path) -> NDArray[np.float32]:
     """(V, 3) as the file has them: trimesh's own are cut to bytes, whatever they were."""
-    stored = mesh.metadata["_ply_raw"]["vertex"]["data"]
-    columns = [np.asarray(stored[name]).reshape(-1) for name in ("red", "green", "blue")]
+    element = mesh.metadata["_ply_raw"]["vertex"]
+    missing = [name for name in _CHANNELS if name not in element["properties"]]
+    if missing:  # trimesh takes any three of red, green, blue and alpha for colours
+        raise _colourless(file, f"without {', '.join(missing)}")
+    columns = [np.asarray(element["data"][name]).reshape(-1) for name in _CHANNELS]
+    for name, column in zip(_CHANNELS, columns, strict=True):
+        if column.dtype.kind not in "iuf" or len(column) != len(mesh.vertices):
+            raise _colourless(file, f"{name}: {len(column)} of {column.dtype} at {len(mesh.vertices)} vertices")
     colours = np.stack([column / 255 if column.dtype.kind in "iu" else column for column in columns], 1)
     return colours.astype(np.float32)
 
@@ -59,6 +66,13 @@ def _check_header(data: bytes, file: Path, checks: ScanChecks) -> None:
         if num > len(data) - end:
             raise _broken(file, f"{num} elements {kind.decode()!r} in {len(data)} bytes")
     check_num_vertices(counts.get(b"vertex", 0), file, checks)
+
+
+def _colourless(file: Path, value: str) -> InputError:
+    return InputError(
+        "colours that are not red, green and blue at each vertex", file=file, field="colours", value=value,
+        remedy="export the mesh with these three at its vertices",
+    )  # fmt: skip
 
 
 def _broken(file: Path, why: str) -> InputError:

@@ -23,27 +23,6 @@ class RawMesh:
     corner_uvs: NDArray[np.float64] | None = None  # (F, 3, 2), origin at the texture's lower left corner
 
 
-def read_limited(file: Path, max_bytes: int, setting: str) -> bytes:
-    """The bytes of a file that is there and not too large; InputError otherwise."""
-    try:
-        size = file.stat().st_size
-        if not file.is_file():
-            raise InputError("not a file", file=file, field="file", remedy="give a file")
-        if size > max_bytes:
-            raise InputError(
-                f"the file is larger than {max_bytes} bytes", file=file, field=setting, value=size,
-                remedy="raise the limit if the file is what it should be, else leave the scan out",
-            )  # fmt: skip
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"cannot be read ({error.strerror or error})",
-            file=file,
-            field="file",
-            remedy="give a readable file",
-        ) from error
-
-
 def check_num_faces(num: int, file: Path, checks: ScanChecks) -> None:
     """Refuse more faces than are allowed, as soon as their number is known."""
     if num > checks.max_faces:

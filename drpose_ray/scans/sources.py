@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,6 +12,7 @@ from typing import Final
 
 from drpose_ray.errors import InputError
 from drpose_ray.scans.config import ScanSource
+from drpose_ray.scans.disk import named_refusals
 from drpose_ray.scans.readers.customhumans import is_customhumans, list_customhumans
 from drpose_ray.scans.readers.thuman import is_thuman, list_thuman
 from drpose_ray.scans.readers.twin import is_twin, list_twin
@@ -28,9 +31,15 @@ def list_scans(sources: Sequence[ScanSource]) -> list[ScanFiles]:
     """All scans of ``sources``, in their order and each by name; what a folder lacks of a scan is found on loading.
 
     Raises:
-        InputError: a folder is missing, holds no scans of a known layout or of several, or two scans share an id.
+        InputError: a folder is missing, may not be listed, holds no scans of a known layout or of several or none of
+            the range that is asked for, ranges overlap, or two scans share an id.
     """
-    scans = [files for source in sources for files in _list(source)]
+    parts: list[list[ScanFiles]] = []
+    for source in sources:
+        with named_refusals(source.folder, "scans.sources.folder"):
+            parts.append(_part(source, _list(source)))
+    _check_ranges(sources, parts)
+    scans = [files for part in parts for files in part]
     twice = [scan_id for scan_id, count in Counter(files.scan_id for files in scans).items() if count > 1]
     if twice:
         raise InputError(
@@ -52,6 +61,36 @@ def detect_layout(folder: Path) -> Layout:
             field="scans.sources.format", value=found, remedy=f"name one: {', '.join(_READERS)}; see docs/scans.md",
         )  # fmt: skip
     return found[0]
+
+
+def _part(source: ScanSource, scans: list[ScanFiles]) -> list[ScanFiles]:
+    """Those of the source's range, by the number that a name starts with."""
+    if not source.is_part:
+        return scans
+    numbers = {files.scan_id: int(match.group()) for files in scans if (match := re.match(r"[0-9]+", files.name))}
+    first, last = source.first or 0, math.inf if source.last is None else source.last
+    chosen = [files for files in scans if first <= numbers.get(files.scan_id, -1) <= last]
+    if not chosen:
+        known = f"numbers {min(numbers.values())} to {max(numbers.values())}" if numbers else "names without numbers"
+        raise InputError(
+            "no scans of this range", file=source.folder, field="scans.sources.first", value=source.range,
+            remedy=f"the folder's scans have {known}: give first and last of them, or neither",
+        )  # fmt: skip
+    return chosen
+
+
+def _check_ranges(sources: Sequence[ScanSource], parts: Sequence[list[ScanFiles]]) -> None:
+    """Refuse a scan that is of two sources, whatever they are called, if one of them is a range."""
+    owners: dict[Path, ScanSource] = {}
+    for source, part in zip(sources, parts, strict=True):
+        for files in part:
+            other = owners.setdefault(files.mesh, source)
+            if other is not source and (source.is_part or other.is_part):
+                raise InputError(
+                    "two sources take one scan", file=files.mesh, field="scans.sources.first",
+                    value=f"{other.range or 'all'} and {source.range or 'all'}",
+                    remedy="give ranges of one folder that have no number in common",
+                )  # fmt: skip
 
 
 def _list(source: ScanSource) -> list[ScanFiles]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +14,14 @@ from PIL import Image
 
 from drpose_ray.errors import InputError
 from drpose_ray.scans.config import ScanChecks
-from drpose_ray.scans.raw_mesh import read_limited
+from drpose_ray.scans.disk import is_there, read_limited
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def read_texture(file: Path, checks: ScanChecks) -> NDArray[np.uint8]:
     """(h, w, 3) sRGB pixels of an image file, row 0 at the top. Raises InputError if it is missing, huge or broken."""
-    if not file.is_file():
+    if not is_there(file, "texture"):
         raise InputError("the texture is missing", file=file, field="texture", remedy="copy it from the dataset again")
     data = read_limited(file, checks.max_mesh_bytes, "scans.checks.max_mesh_bytes")
     return decode_texture(data, file, checks)
@@ -38,7 +40,7 @@ def decode_texture(data: bytes, file: Path, checks: ScanChecks) -> NDArray[np.ui
         raise
     except Image.DecompressionBombError as error:
         raise _too_large(file, str(error)) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error, zlib.error) as error:
         raise InputError(
             f"the texture cannot be decoded ({error})", file=file, field="texture",
             remedy="copy it again; PNG, JPEG and WebP are read",

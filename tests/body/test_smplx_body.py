@@ -81,6 +81,21 @@ def test_a_missing_model_file_is_refused(tmp_path: Path) -> None:
         Body(tmp_path / "SMPLX_NEUTRAL.npz")
 
 
+def test_a_file_that_is_no_body_model_is_refused_by_name(tmp_path: Path) -> None:
+    whole = ensure_body(BODY_CACHE).read_bytes()
+    damaged = bytearray(whole)
+    damaged[200:2000] = bytes(1800)
+    contents = {"SMPLX_cut.npz": whole[: len(whole) // 2], "SMPLX_damaged.npz": damaged, "SMPLX_text.npz": b"text",
+                "other.npz": whole}  # fmt: skip
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    np.savez(tmp_path / "SMPLX_few.npz", v_template=np.zeros((3, 3)))
+    for name in (*contents, "SMPLX_few.npz"):
+        with pytest.raises(InputError, match="not a body model") as caught:
+            Body(tmp_path / name)
+        assert caught.value.file == tmp_path / name and caught.value.__cause__ is not None
+
+
 def test_a_row_of_the_wrong_size_is_refused(body: Body) -> None:
     with pytest.raises(InputError, match="wrong size"):
         body.pose(np.zeros(321, np.float32))

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import itertools
 import json
+import os
+import shutil
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from drpose_ray.body.anny_export import BODY_CACHE
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.scans.broken import CheckedScan
 from drpose_ray.scans.config import TwinConfig
 from drpose_ray.scans.twin import write_twins
 from jobs import check_scans
@@ -26,3 +32,64 @@ def test_a_broken_scan_is_named_and_costs_no_other(
     assert "remedy" in json.loads((tmp_path / "check_scans" / "broken.json").read_text())["twin-p00001_00"]
     assert "2 of 3 scans can be used" in capsys.readouterr().out
     assert check_scans.main(["--run.folder", str(tmp_path)]) == 2
+
+
+def spoilt_twins(body: Body, folder: Path) -> None:
+    """Six scans, of which one has a damaged fit, one a damaged mesh and one no fit; and one of no name in UTF-8."""
+    write_twins(folder, body, TwinConfig(num=6, texture_size=64), [], BODY_CACHE)
+    fit = folder / "p00001_00.npz"
+    np.savez_compressed(fit, **np.load(fit))
+    data = bytearray(fit.read_bytes())
+    for place in range(60, len(data) - 1500, 40):
+        data[place] ^= 255
+    fit.write_bytes(data)
+    (folder / "p00003_00.glb").write_bytes(b"glTF")
+    (folder / "p00004_00.npz").unlink()
+    (folder / os.fsdecode(b"bad\xff.glb")).write_bytes(b"glTF")
+
+
+@pytest.mark.slow
+def test_workers_report_what_one_reports(
+    body: Body, tmp_path: Path, capsys: pytest.CaptureFixture[str], ray_session: None
+) -> None:
+    spoilt_twins(body, tmp_path / "scans")
+    sources = json.dumps([{"folder": str(tmp_path / "scans")}])
+    said = []
+    for workers in ("1", "2"):
+        run = tmp_path / f"run{workers}"
+        arguments = ["--run.folder", str(run), "--scans.sources", sources, "--check.workers", workers]
+        assert check_scans.main(arguments) == 1
+        said.append(
+            [capsys.readouterr().out]
+            + [(run / "check_scans" / f"{n}.json").read_bytes() for n in ("summary", "broken")]
+        )
+    assert said[0] == said[1]
+    unnamed, *others = json.loads(said[0][2])
+    assert unnamed.startswith("twin-bad") and others == ["twin-p00001_00", "twin-p00003_00", "twin-p00004_00"]
+
+
+def test_answers_in_any_order_are_told_in_the_scans_order() -> None:
+    ids = ["a", "b", "c", "d"]
+    for order in itertools.permutations(ids):
+        answers = (CheckedScan(scan_id=scan_id) for scan_id in order)
+        assert [answer.scan_id for answer in check_scans._in_order(answers, ids)] == ids
+
+
+def test_one_worker_checks_without_ray_and_a_failing_disk_costs_one_scan(
+    body: Body, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(good, tmp_path / "scans")
+    monkeypatch.setitem(sys.modules, "ray.data", None)  # importing it fails
+    original = Path.read_bytes
+
+    def failing(path: Path) -> bytes:
+        if path.name == "p00001_00.glb":
+            raise OSError(5, "Input/output error", str(path))
+        return original(path)
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    sources = json.dumps([{"folder": str(tmp_path / "scans")}])
+    assert check_scans.main(["--run.folder", str(tmp_path), "--scans.sources", sources]) == 1
+    (broken,) = json.loads((tmp_path / "check_scans" / "summary.json").read_text())["broken"]
+    assert broken["scan_id"] == "twin-p00001_00" and "Input/output error" in broken["problem"]
+    assert broken["file"] == "p00001_00.glb"

@@ -15,9 +15,12 @@ import numpy as np
 import pytest
 import trimesh
 
+from drpose_ray.body.anny_export import ensure_body
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.errors import InputError
-from drpose_ray.scans.config import ScanSource, ScanSplits, TwinConfig
+from drpose_ray.publish import file_sha256
+from drpose_ray.renders.loader import ScanLoader
+from drpose_ray.scans.config import ScansConfig, ScanSource, ScanSplits, TwinConfig
 from drpose_ray.scans.load import load_scan
 from drpose_ray.scans.scan import Layout, Scan, ScanFiles
 from drpose_ray.scans.sources import detect_layout, list_scans
@@ -271,3 +274,50 @@ def test_twins_of_npz_bytes_are_equal_however_often_written() -> None:
     for stream in streams:
         np.savez(stream, a=np.ones(3))
     assert streams[0].getvalue() == streams[1].getvalue(), "the twin's fits count on NumPy's archives having no dates"
+
+
+def test_ranges_give_parts_of_a_folder_bodies_of_their_own(datasets: dict[Layout, Path], tmp_path: Path) -> None:
+    folder = datasets["thuman"]
+    whole = list_scans([ScanSource(folder=folder)])
+    male, neutral = tmp_path / "male.npz", tmp_path / "neutral.npz"
+    parts = list_scans(
+        [ScanSource(folder=folder, last=525, body=male), ScanSource(folder=folder, first=526, body=neutral)]
+    )
+    assert [(files.scan_id, files.source, files.name) for files in parts] == [
+        (files.scan_id, files.source, files.name) for files in whole
+    ]
+    assert [files.body for files in parts] == [male, neutral]
+    assert [files.name for files in list_scans([ScanSource(folder=folder, first=7, last=7)])] == ["0007"]
+    assert len(list_scans([ScanSource(folder=datasets["customhumans"], first=383, last=383)])) == 1
+    for other in (ScanSource(folder=folder, first=526), ScanSource(folder=folder, name="b")):
+        with pytest.raises(InputError, match="two sources take one scan") as caught:
+            list_scans([ScanSource(folder=folder, first=7, last=526, name="a"), other])
+        assert "0526" in str(caught.value.file) or "0007" in str(caught.value.file)
+    with pytest.raises(InputError, match="numbers 7 to 526") as caught:
+        list_scans([ScanSource(folder=folder, first=8, last=525)])
+    assert caught.value.value == "8..525" and caught.value.file == folder
+    with pytest.raises(ValueError, match="are none"):
+        ScanSource(folder=folder, first=2, last=1)
+    (tmp_path / "twin.glb").touch()
+    with pytest.raises(InputError, match="names without numbers"):
+        list_scans([ScanSource(folder=tmp_path, first=0)])
+
+
+def test_a_source_of_two_bodies_is_identified_by_both_and_by_where_the_second_begins(
+    datasets: dict[Layout, Path], body: Body, tmp_path: Path
+) -> None:
+    free = ensure_body(BODY_CACHE)
+    other = tmp_path / "SMPLX_OTHER.npz"
+    np.savez(other, **np.load(free), extra=np.zeros(1))
+    folder = datasets["thuman"]
+
+    def loader(*sources: ScanSource) -> ScanLoader:
+        return ScanLoader(ScansConfig(body=free), list_scans(sources))
+
+    one = loader(ScanSource(folder=folder))
+    assert one.settings()["bodies"] == {"thuman2": body.sha256}, "as it was for datasets that are there"
+    assert one.body_sha256 == body.sha256
+    two = loader(ScanSource(folder=folder, last=525), ScanSource(folder=folder, first=526, body=other))
+    assert two.settings()["bodies"] == {"thuman2": [["", body.sha256], ["0526", file_sha256(other)]]}
+    assert two.body_sha256 not in {body.sha256, file_sha256(other)}
+    assert two("thuman2-0526").scan_id == "thuman2-0526"

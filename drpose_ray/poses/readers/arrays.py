@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import io
+import lzma
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.errors import InputError
 
-_UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile)
+UNREADABLE: Final = (
+    OSError, EOFError, ValueError, TypeError, LookupError, OverflowError, MemoryError, RuntimeError, SyntaxError,
+    struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError,
+)  # fmt: skip
+"""What zipfile, its decompressors and NumPy's header parser raise for damaged ``.npy`` and ``.npz`` files."""
 
 
 def load_array(file: Path) -> NDArray[Any]:
     """The array of an ``.npy``. Raises InputError for anything else, truncated files and object arrays included."""
     try:
         loaded = np.load(file, allow_pickle=False)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _refusal(file, error) from error
     if not isinstance(loaded, np.ndarray):
         loaded.close()
@@ -31,7 +40,7 @@ def field_names(file: Path) -> set[str]:
     """The names of an ``.npz``'s arrays, none of which is read."""
     try:
         loaded = np.load(file, allow_pickle=False)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _refusal(file, error) from error
     if isinstance(loaded, np.ndarray):
         raise _refusal(file, ValueError("one array, not an archive of arrays"))
@@ -39,16 +48,24 @@ def field_names(file: Path) -> set[str]:
         return set(loaded.files)
 
 
-def load_fields(file: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """Those of ``names`` that the ``.npz`` holds. Others are not touched, so they may be of any kind."""
+def load_fields(file: Path, names: Iterable[str], content: bytes | None = None) -> dict[str, NDArray[Any]]:
+    """Those of ``names`` that the ``.npz`` holds. Others are not touched, so they may be of any kind.
+
+    ``content`` is that of the file, where it was read already. Raises InputError for what is no whole ``.npz`` of plain
+    arrays, whatever is damaged in it.
+    """
     fields: dict[str, NDArray[Any]] = {}
+    field = "arrays"
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            for name in names:
-                if name in archive.files:
-                    fields[name] = archive[name]
-    except _UNREADABLE as error:
-        raise _refusal(file, error) from error
+        loaded = np.load(file if content is None else io.BytesIO(content), allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise ValueError("one array, not an archive of arrays")  # noqa: TRY004 - one message for all
+        with loaded as archive:
+            for field in names:
+                if field in archive.files:
+                    fields[field] = np.asarray(archive[field])
+    except UNREADABLE as error:
+        raise _refusal(file, error, field) from error
     return fields
 
 
@@ -91,9 +108,10 @@ def positive_number(value: NDArray[Any], field: str, file: Path) -> float:
     return float(value.item())
 
 
-def _refusal(file: Path, error: Exception) -> InputError:
+def _refusal(file: Path, error: Exception, field: str = "arrays") -> InputError:
     return InputError(
-        f"cannot be read as plain arrays ({error})",
+        f"cannot be read as plain arrays ({str(error)[:200] or type(error).__name__})",
         file=file,
+        field=field,
         remedy="save numeric arrays; object arrays and pickles are refused, truncated files must be copied again",
     )

@@ -1,0 +1,62 @@
+"""Which scans can be used and what is wrong with the others, as text that goes from one process to another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from drpose_ray.errors import InputError
+from drpose_ray.scans.scan import Scan
+
+
+class BrokenScan(BaseModel):
+    """A scan that cannot be used, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scan_id: str
+    file: str
+    field: str
+    problem: str
+
+
+class CheckedScan(BaseModel):
+    """What is known of a scan once it was read; ``message`` holds the whole refusal with its remedy."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scan_id: str
+    broken: BrokenScan | None = None
+    message: str = ""
+
+
+def check_scan(load: Callable[[str], Scan], scan_id: str) -> CheckedScan:
+    """Read the scan of that id and say whether it can be used: what ``load`` raises for it is in the answer."""
+    try:
+        load(scan_id)
+    except InputError as error:
+        refused = error
+    except (OSError, MemoryError) as error:  # of the machine, not of the scan: still, a check goes on with the others
+        refused = InputError(
+            f"not read, for a reason that may pass ({type(error).__name__}: {error})",
+            file=getattr(error, "filename", None), field="file", remedy="see to disk and memory, then check again",
+        )  # fmt: skip
+    else:
+        return CheckedScan(scan_id=scan_id)
+    file = "" if refused.file is None else Path(refused.file).name
+    broken = BrokenScan(
+        scan_id=scan_id, file=_text(file), field=_text(str(refused.field)), problem=_text(refused.problem)
+    )
+    return CheckedScan(scan_id=scan_id, broken=broken, message=_text(str(refused)))
+
+
+def _text(words: str) -> str:
+    """File names may hold bytes that are no text, which neither JSON nor a terminal takes."""
+    return words.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def scan_checker(load: Callable[[str], Scan]) -> Callable[[str], str]:
+    """``check_scan`` for ``drpose_ray.on_ray.map_in_pools``: id after id, each answer as JSON."""
+    return lambda scan_id: check_scan(load, scan_id).model_dump_json()
