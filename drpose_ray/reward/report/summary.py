@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from drpose_ray.reward.report.calibration import Calibration
 from drpose_ray.reward.report.disturbed import Disturbed
+from drpose_ray.reward.report.ensemble import HackedEnsemble
 from drpose_ray.reward.report.gradient import Stepped
 from drpose_ray.reward.report.hacking import Hacked
 from drpose_ray.reward.report.reading import Reading
@@ -48,6 +49,7 @@ class RewardReportSummary(Summary):
     twins: bool = Field(description="whether the people are rendered stand-ins for scans")
     perceptual_distance: str | None = Field(description="lpips, or random-feature distance without backbone weights")
     predictors: tuple[PredictorReport, ...]
+    ensembles: tuple[HackedEnsemble, ...] = Field(description="of all predictors, and of all but each; of one, none")
 
     @property
     def perceptual_title(self) -> str:
