@@ -120,7 +120,8 @@ def _compose(
     wrong = Picture(
         "sensitivity.png",
         figures.plot_sensitivity(summary),
-        "PoseScore of the right minus that of the wrong over six views; in which share of people the right wins.",
+        "PoseScore of the right minus that of the wrong over six views; in which share of people the right wins. Below "
+        "zero (shaded) it is the wrong that scores higher.",
     )
     soft = Picture(
         "disturbed.png", figures.plot_disturbed(summary), "PoseScore on disturbed latents, mean of the splits."

@@ -81,7 +81,7 @@ def test_a_seventh_predictor_and_a_preference_for_the_wrong_are_drawn(
     monkeypatch.setattr(figures, "_save", lambda figure: drawn.append(figure) or b"")
     figures.plot_sensitivity(make_summary(7, difference))
     (axis,) = drawn[0].axes
-    assert [text.get_text() for text in axis.get_legend().get_texts()] == [f"p{number}" for number in range(7)]
+    assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == [f"p{number}" for number in range(7)]
     left, right = axis.get_xlim()
     for value in (difference, 0.7):
         assert left < value < right

@@ -23,6 +23,7 @@ from drpose_ray.reward.skeleton_maps import compose_preview
 # Okabe and Ito: told apart by colour-blind readers.
 _COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _DPI: Final = 100
+_TICKS: Final = (-10, -1, -0.1, 0, 0.1, 1, 10)
 _LINEAR_TO: Final = 0.02  # differences of PoseScore so small are drawn to scale about zero
 _EDGES_CM: Final = (0.0, 0.5, 1, 2, 3, 5, 8, 12, 18, 27, 40)
 
@@ -94,9 +95,13 @@ def plot_sensitivity(summary: RewardReportSummary) -> bytes:
         if left < 0:
             axis.axvspan(left, 0, color="#f6dfd3", zorder=0)
             axis.set_xlim(left=left)
+        limits = axis.get_xlim()
+        axis.set_xticks([tick for tick in _TICKS if limits[0] <= tick <= limits[1]])
+        axis.set_xticks([], minor=True)
+        axis.xaxis.set_major_formatter("{x:g}")
         axis.set_title(first.splits[number].split, loc="left", fontsize=9)
         axis.set_xlabel("PoseScore, right minus wrong", fontsize=8)
-    axes[-1].legend(fontsize=7, frameon=False, loc="lower right")
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=7, frameon=False, loc="outside right center")
     return _save(figure)
 
 
@@ -129,17 +134,22 @@ def plot_hacking(summary: RewardReportSummary) -> bytes:
 
     One more for the ensemble of all.
     """
-    rewards = [(predictor.name, predictor.hacking) for predictor in summary.predictors]
-    rewards += [(f"ensemble of {' and '.join(team.members)}", team.hacking) for team in summary.ensembles[:1]]
+    rewards = summary.attacked[: len(summary.predictors) + 1]
+    colours = dict(zip(summary.judges, cycle(_COLOURS), strict=False))
     figure, axes = _panels(len(rewards), width=4.6, height=3.2)
     for axis, (name, hacked) in zip(axes, rewards, strict=True):
         rows = [row for row in hacked if row.norm == "rms"]
         budgets = [row.budget for row in rows]
         axis.plot(budgets, [row.gained.value for row in rows], "o-", color="#1d2329", label="the reward itself")
         axis.plot(budgets, [row.gained_at_random.value for row in rows], ":", color="#888888", label="a random move")
-        for colour, judge in zip(cycle(_COLOURS), rows[0].followed, strict=False):
+        for judge in rows[0].followed:
             axis.plot(
-                budgets, [row.followed[judge].value for row in rows], "o-", color=colour, markersize=3, label=judge
+                budgets,
+                [row.followed[judge].value for row in rows],
+                "o-",
+                color=colours[judge],
+                markersize=3,
+                label=judge,
             )
         for row in rows:
             axis.annotate(

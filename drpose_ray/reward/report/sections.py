@@ -115,12 +115,10 @@ def disturbed(summary: RewardReportSummary, picture: Picture) -> Section:
 
 def hacking(summary: RewardReportSummary, pictures: Sequence[Picture]) -> Section:
     """Adversarial ascent."""
-    rewards = [(predictor.name, predictor.hacking) for predictor in summary.predictors]
-    rewards += [(f"ensemble of {' and '.join(team.members)}", team.hacking) for team in summary.ensembles]
-    judges = list(dict.fromkeys(judge for _, hacked in rewards for judge in hacked[0].followed))
+    judges = summary.judges
     rows = [["reward, norm, budget", "gained", "at random", "images kept to, dB", *(f"followed: {j}" for j in judges)]]
     right = [["reward", "itself", *judges]]
-    for name, hacked in rewards:
+    for name, hacked in summary.attacked:
         for row in hacked:
             followed = [row.followed[judge].show() if judge in row.followed else _PART for judge in judges]
             rows.append([
@@ -131,7 +129,7 @@ def hacking(summary: RewardReportSummary, pictures: Sequence[Picture]) -> Sectio
         shares = [f"{others[judge]:.0%}" if judge in others else _PART for judge in judges]
         right.append([name, f"{hacked[0].share_right:.0%}", *shares])
     cautious = [
-        f"An ensemble pays the mean of its members less {team.deviations:g} standard deviations."
+        f"An ensemble pays the mean of its members less {team.deviations:g} x their standard deviation."
         for team in summary.ensembles[:1]
     ]
     text = (

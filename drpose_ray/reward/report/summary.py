@@ -52,6 +52,19 @@ class RewardReportSummary(Summary):
     ensembles: tuple[HackedEnsemble, ...] = Field(description="of all predictors, and of all but each; of one, none")
 
     @property
+    def attacked(self) -> list[tuple[str, tuple[Hacked, ...]]]:
+        """Every reward that was ascended, by name: each predictor, then the ensembles."""
+        rewards = [(predictor.name, predictor.hacking) for predictor in self.predictors]
+        return rewards + [(f"ensemble of {' and '.join(team.members)}", team.hacking) for team in self.ensembles]
+
+    @property
+    def judges(self) -> list[str]:
+        """Whoever judged any ascent: predictors in their order, then image judges."""
+        asked = dict.fromkeys(judge for _, hacked in self.attacked for judge in hacked[0].followed)
+        predictors = [f"PoseScore of {predictor.name}" for predictor in self.predictors]
+        return [name for name in predictors if name in asked] + [name for name in asked if name not in predictors]
+
+    @property
     def perceptual_title(self) -> str:
         """Column title; random features never go by LPIPS's name."""
         return {"lpips": "LPIPS"}.get(self.perceptual_distance or "", self.perceptual_distance or "perceptual distance")
