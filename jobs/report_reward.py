@@ -5,8 +5,10 @@ python -m jobs.report_reward --config configs/report_reward.yaml
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,14 +19,15 @@ from drpose_ray.diffusion.ddim import DdimSampler, draw_noise, sample
 from drpose_ray.diffusion.i2mv import ImageToMultiView
 from drpose_ray.diffusion.layout import load_i2mv
 from drpose_ray.errors import InputError
-from drpose_ray.evaluate.estimator import PoseEstimator, joint_errors_cm
+from drpose_ray.evaluate.estimator import PoseEstimator, joint_errors_cm, shrink_images
 from drpose_ray.evaluate.generate import fit_images
 from drpose_ray.geometry.view_sets import view_set
 from drpose_ray.reward.config import RewardConfig
-from drpose_ray.reward.renders import encode_renders
+from drpose_ray.reward.renders import at_once, decode_images, encode_renders
 from drpose_ray.reward.report import figures, sections
 from drpose_ray.reward.report.ascent import ascend
 from drpose_ray.reward.report.config import RewardReportConfig
+from drpose_ray.reward.report.ensemble import measure_ensembles
 from drpose_ray.reward.report.independent import ImageJudge
 from drpose_ray.reward.report.measure import Findings, Means, measure
 from drpose_ray.reward.report.page import Picture, Section, write_page
@@ -36,6 +39,7 @@ from jobs import run_job
 
 _COLOUR, _SHOWN = 1, 2
 _SHOWN_BUDGET = 0.2
+_GENERATED_AT_ONCE, _OF_SIZE = 16, 96
 
 
 class ReportRewardConfig(Config):
@@ -63,18 +67,21 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise InputError(
                 "nothing to report on", field=f"reward_report.{field}", remedy=f"name one or more {field}: name -> path"
             )
-    model = load_i2mv(config.reward.i2mv)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = _load_model(config.reward.i2mv, settings.text_embeddings, device)
     splits = [
         read_people(name, path, model.vae, model.image_size, settings.people_per_split)
         for name, path in settings.splits.items()
     ]
-    readers = [load_reader(name, path, config.reward.distance, splits[0]) for name, path in settings.predictors.items()]
+    readers = [
+        load_reader(name, path, config.reward.distance, splits[0], device) for name, path in settings.predictors.items()
+    ]
     few = some_of_each(splits, settings.few)
-    decode = _decoder(model)
+    decode = functools.partial(decode_images, model.vae)
     means = Means(
         encode=lambda images: encode_renders(model.vae, images, model.image_size),
         decode=decode,
-        judges={"estimator": _estimator_judge(settings.estimator)} if settings.estimator else {},
+        judges={"estimator": _estimator_judge(settings.estimator, device)} if settings.estimator else {},
         generated=_generate(model, few, settings.generated_steps, config.run.seed),
         angles_deg=settings.angles_deg,
         ascent_steps=settings.ascent_steps,
@@ -87,11 +94,13 @@ def main(argv: Sequence[str] | None = None) -> None:
             findings[reader.name] = measure(reader, settings.predictors[reader.name], splits, few, others, means)
             pooled = findings[reader.name].report.pooled
             print(f"{reader.name}: rank correlation {pooled.pooled.show(3)}", flush=True)
+        ensembles = measure_ensembles(readers, few, decode, means.judges, settings.ascent_steps, settings.deviations)
         perceptual = readers[0].distance.perceptual
         summary = RewardReportSummary(
             twins=settings.twins,
             perceptual_distance=perceptual.name if perceptual else None,
             predictors=tuple(found.report for found in findings.values()),
+            ensembles=tuple(ensembles),
         )
         examples = [_examples(readers, splits), _hacked_examples(readers[0], few, decode, settings.ascent_steps)]
         write_page(config.folder, "Is the reward any good?", _compose(summary, findings, *examples))
@@ -111,7 +120,8 @@ def _compose(
     wrong = Picture(
         "sensitivity.png",
         figures.plot_sensitivity(summary),
-        "PoseScore of the right minus that of the wrong over six views; in which share of people the right wins.",
+        "PoseScore of the right minus that of the wrong over six views; in which share of people the right wins. Below "
+        "zero (shaded) it is the wrong that scores higher.",
     )
     soft = Picture(
         "disturbed.png", figures.plot_disturbed(summary), "PoseScore on disturbed latents, mean of the splits."
@@ -153,8 +163,8 @@ def _hacked_examples(
     reader: Reader, few: People, decode: Callable[[torch.Tensor], torch.Tensor], steps: int
 ) -> Picture:
     """Decoded images before and after the ascent."""
-    start, maps = few.latents.roll(-1, 0)[:_SHOWN], reader.draw(few)[:_SHOWN]
-    after = ascend(reader, start, maps, "rms", _SHOWN_BUDGET * float(few.latents.std()), steps)
+    start, score = few.latents.roll(-1, 0)[:_SHOWN], reader.score_at(few.first(_SHOWN))
+    after = ascend(score, start, "rms", _SHOWN_BUDGET * float(few.latents.std()), steps)
     images = torch.stack([decode(start), decode(after)], 1)[:, :, _COLOUR]  # (N, 2, V, 3, s, s)
     target = few.images[:_SHOWN, _COLOUR].float() / 255
     rows = [row for shown, true in zip(images, target, strict=True) for row in (*shown, true)]
@@ -166,29 +176,37 @@ def _hacked_examples(
     )
 
 
-def _decoder(model: ImageToMultiView) -> Callable[[torch.Tensor], torch.Tensor]:
-    def decode(latents: torch.Tensor) -> torch.Tensor:
-        images = torch.cat([model.vae.decode(some) for some in latents.flatten(0, 2).split(48)])
-        return images.reshape(*latents.shape[:3], *images.shape[1:])
+def _load_model(folder: Path, text_embeddings: Path | None, device: torch.device) -> ImageToMultiView:
+    model = load_i2mv(folder, text_embeddings=text_embeddings)
+    for part in (model.unet, model.vae, model.image_encoder):
+        part.to(device)
+    return replace(model, text=model.text.to(device))
 
-    return decode
 
+def _estimator_judge(path: Path, device: torch.device) -> ImageJudge:
+    estimator = PoseEstimator.load(path).to(device)
 
-def _estimator_judge(path: Path) -> ImageJudge:
-    estimator = PoseEstimator.load(path)
-    return lambda images, people: joint_errors_cm(estimator.estimate(images, people.width_m), people.joints)
+    def judge(images: torch.Tensor, people: People) -> torch.Tensor:
+        small = shrink_images(images, estimator.config.input_size)
+        return joint_errors_cm(estimator.estimate(small.to(device), people.width_m.to(device)).cpu(), people.joints)
+
+    return judge
 
 
 @torch.no_grad()
 def _generate(model: ImageToMultiView, people: People, steps: int, seed: int) -> dict[str, torch.Tensor]:
-    """Latents (N, M, V=6, C, h, w) that the model itself draws from the people's front views."""
+    """Latents (N, M, V=6, C, h, w) that the model itself draws from the people's front views, some people at a time."""
     if steps == 0:
         return {}
-    sampler = DdimSampler(model.schedule, steps)
-    noise = draw_noise(seed, [f"report-{n}" for n in range(len(people))], model.latent_shape, steps + 1)
+    sampler, device = DdimSampler(model.schedule, steps), model.text.device
     front = people.images[:, _COLOUR, 0].float() / 255
-    latents = sample(model.unet, noise, model.encode_condition(fit_images(front, model.image_size)), sampler)
-    true_views = view_set(model.latent_shape[1]).to_true_views(latents, view_axis=2)
+    latents = []
+    for rows in torch.arange(len(people)).split(at_once(_GENERATED_AT_ONCE, _OF_SIZE, model.image_size)):
+        names = [f"report-{n}" for n in rows.tolist()]
+        noise = draw_noise(seed, names, model.latent_shape, steps + 1).to(device)
+        condition = model.encode_condition(fit_images(front[rows], model.image_size).to(device))
+        latents.append(sample(model.unet, noise, condition, sampler).cpu())
+    true_views = view_set(model.latent_shape[1]).to_true_views(torch.cat(latents, 1), view_axis=2)
     return {"generated by the model": true_views.transpose(0, 1).contiguous()}
 
 

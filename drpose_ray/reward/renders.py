@@ -14,7 +14,7 @@ from drpose_ray.latents.encode import encode_pixels
 from drpose_ray.seeding import torch_stream
 from drpose_ray.shards.multiview import read_multiview
 
-_IMAGES_AT_ONCE = 64
+_IMAGES_AT_ONCE, _OF_SIZE = 64, 96
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,47 @@ def read_renders(folders: Sequence[Path], seed: int) -> PosedRenders:
 
 @torch.no_grad()
 def encode_renders(vae: ImageVAE, images: torch.Tensor, image_size: int) -> torch.Tensor:
-    """Latents (N, M, V, 4, h, w) float16 of uint8 images (N, M, V, 3, s, s), as they are stored for training."""
-    latents = encode_pixels(vae, images.flatten(0, 2), image_size, _IMAGES_AT_ONCE).half()
+    """Latents (N, M, V, 4, h, w) float16 of uint8 images (N, M, V, 3, s, s), as they are stored for training.
+
+    Batches visit the VAE's device; what is given and returned stays on the CPU.
+    """
+    num = at_once(_IMAGES_AT_ONCE, _OF_SIZE, image_size)
+    batches = images.flatten(0, 2).split(num)
+    latents = torch.cat([encode_pixels(vae, batch.to(_device(vae)), image_size, num).half().cpu() for batch in batches])
     return latents.reshape(*images.shape[:3], *latents.shape[1:])
 
 
 @torch.no_grad()
 def decode_latents(vae: ImageVAE, latents: torch.Tensor) -> torch.Tensor:
     """Images (N, M, V, 3, s, s) uint8 of latents (N, M, V, 4, h, w)."""
-    batches = torch.split(latents.flatten(0, 2), _IMAGES_AT_ONCE)
-    images = torch.cat([(vae.decode(batch.float()) * 255).round().to(torch.uint8) for batch in batches])
+    batches = torch.split(latents.flatten(0, 2), _latents_at_once(vae, latents))
+    images = torch.cat([(_decode(vae, batch) * 255).round().to(torch.uint8).cpu() for batch in batches])
     return images.reshape(*latents.shape[:3], *images.shape[1:])
+
+
+@torch.no_grad()
+def decode_images(vae: ImageVAE, latents: torch.Tensor) -> torch.Tensor:
+    """As ``decode_latents``, as float32 in [0, 1] and not rounded, so that small changes of the latents show."""
+    batches = torch.split(latents.flatten(0, 2), _latents_at_once(vae, latents))
+    images = torch.cat([_decode(vae, batch).cpu() for batch in batches])
+    return images.reshape(*latents.shape[:3], *images.shape[1:])
+
+
+def at_once(num: int, of_size: int, size: int) -> int:
+    """How many pictures of ``size`` px a call takes: the pixels of ``num`` of ``of_size`` px, and no more than ``num``.
+
+    Memory follows pixels: 64 images of 768 px are 19 GB in every layer of Stable Diffusion's VAE.
+    """
+    return max(1, min(num, num * of_size**2 // size**2))
+
+
+def _latents_at_once(vae: ImageVAE, latents: torch.Tensor) -> int:
+    return at_once(_IMAGES_AT_ONCE, _OF_SIZE, latents.shape[-1] * vae.pixels_per_latent)
+
+
+def _decode(vae: ImageVAE, latents: torch.Tensor) -> torch.Tensor:
+    return vae.decode(latents.to(_device(vae)).float())
+
+
+def _device(vae: ImageVAE) -> torch.device:
+    return next(vae.parameters()).device

@@ -14,8 +14,6 @@ from drpose_ray.diffusion.build import build_i2mv
 from drpose_ray.diffusion.config import small_architecture
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.skeleton import JOINT_NAMES, PARENTS
-from drpose_ray.reward.config import DistanceConfig, PredictorConfig
-from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.joint_errors import peak_errors_cm, soft_errors_cm
 from drpose_ray.reward.report import wrong_poses
 from drpose_ray.reward.report.ascent import Norm, ascend, move_at_random
@@ -33,30 +31,18 @@ from drpose_ray.reward.report.sensitivity import MISSING, measure_sensitivity
 from drpose_ray.reward.skeleton_maps import compose_preview
 from drpose_ray.shards.multiview import read_multiview
 from tests.latents.six_views import write_six_views
-from tests.reward.posed_people import draw_images, draw_joints, draw_maps, frame_joints
-
-SIZE = 32
-
-
-class Seer(nn.Module):
-    """Latents that are the maps themselves, 23 channels in the second domain: reading is copying."""
-
-    config = PredictorConfig(latent_channels=23, latent_size=SIZE, map_size=SIZE)
-
-    def forward(self, latents: torch.Tensor) -> torch.Tensor:
-        return torch.logit(latents[1].clamp(1e-6, 1 - 1e-6))
+from tests.reward.posed_people import draw_maps
+from tests.reward.seer import SIZE, draw_seen, make_seer
 
 
 @pytest.fixture(scope="module")
 def reader() -> Reader:
-    return Reader("seer", Seer(), SkeletonDistance(DistanceConfig(perceptual_weight=0.0)))  # type: ignore[arg-type]
+    return make_seer()
 
 
 @pytest.fixture(scope="module")
 def people() -> People:
-    joints = draw_joints(6)
-    maps = draw_maps(joints, SIZE)
-    return People("stick", draw_images(joints, 64), torch.stack([maps, maps], 1), joints, *frame_joints(joints))
+    return draw_seen(6)
 
 
 def test_turned_limbs_keep_their_lengths_and_the_pelvis(people: People) -> None:
@@ -155,7 +141,7 @@ def test_disturbances_do_what_they_say(reader: Reader, people: People) -> None:
 @pytest.mark.parametrize("norm", ["rms", "max"])
 def test_ascent_gains_within_its_budget(norm: Norm, reader: Reader, people: People) -> None:
     start, maps, budget = people.latents.roll(-1, 0).clamp(0.1, 0.9), reader.draw(people), 0.05
-    moved = ascend(reader, start, maps, norm, budget, steps=5)
+    moved = ascend(reader.score_at(people), start, norm, budget, steps=5)
     before, after = (reader.score(reader.read(latents), maps) for latents in (start, moved))
     assert (after > before).all()
     for change in (moved - start, move_at_random(start, norm, budget, torch.Generator()) - start):
@@ -176,11 +162,17 @@ def test_gains_and_steps_are_judged_by_others(reader: Reader, people: People) ->
     def sees_nothing(images: torch.Tensor, _some: People) -> torch.Tensor:
         return 1 + 0 * images.flatten(1).mean(1)
 
-    judges = {"all": sees_all, "nothing": sees_nothing}
+    def upside_down(images: torch.Tensor, some: People) -> torch.Tensor:
+        return 1 - sees_all(images, some)
+
+    judges = {"all": sees_all, "nothing": sees_nothing, "upside down": upside_down}
     few = some_of_each([people], 4)
-    hacked = measure_hacking(reader, few, decode, [], judges, steps=4)
+    hacked = measure_hacking(reader.score_at(few), few, decode, [], judges, steps=4)
     assert all(row.gained.value > row.gained_at_random.value for row in hacked)
     assert all(row.followed["-cm by nothing"].value == 0 for row in hacked)
+    assert all(row.share_right == 1 for row in hacked)
+    assert hacked[0].judges_right == {"-cm by all": 1, "-cm by nothing": 0, "-cm by upside down": 0}
+    assert hacked[3].followed["-cm by upside down"].value < 0 < hacked[3].followed["-cm by all"].value
     assert hacked[0].image_psnr_db.value > hacked[3].image_psnr_db.value, "a larger budget changes the picture more"
     start = 0.5 * people.latents + 0.25
     rows = measure_gradient(reader, people, {"grey": start}, decode, [reader], judges)

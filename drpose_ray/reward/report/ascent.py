@@ -1,12 +1,14 @@
-"""Gradient ascent on PoseScore in the latents themselves: what a model could gain that draws whatever it likes."""
+"""Gradient ascent on a reward in the latents themselves: what a model could gain that draws whatever it likes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Literal
 
 import torch
 
-from drpose_ray.reward.report.reader import Reader
+Score = Callable[[torch.Tensor], torch.Tensor]
+"""Latents (N, M, V, C, h, w) of N people -> reward (N,) of each at its own pose, differentiable."""
 
 Norm = Literal["rms", "max"]
 """How far a latent may move: its root mean square over a person's latents, or every single number."""
@@ -14,10 +16,8 @@ Norm = Literal["rms", "max"]
 _STEPS_ACROSS: Final = 2.5  # the path may be so many budgets long, so that it can bend
 
 
-def ascend(
-    reader: Reader, start: torch.Tensor, maps: torch.Tensor, norm: Norm, budget: float, steps: int
-) -> torch.Tensor:
-    """Latents (N, M, V, C, h, w) near ``start`` that score higher at ``maps`` (N, V, 23, s, s): projected ascent.
+def ascend(score: Score, start: torch.Tensor, norm: Norm, budget: float, steps: int) -> torch.Tensor:
+    """Latents (N, M, V, C, h, w) near ``start`` that ``score`` higher: projected ascent.
 
     Each person's move stays within ``budget``, in the latents' own unit. One step is a single step along the gradient,
     of exactly that length.
@@ -25,7 +25,7 @@ def ascend(
     length = budget if steps == 1 else _STEPS_ACROSS * budget / steps
     moved = start.clone()
     for _ in range(steps):
-        direction = _unit(reward_gradient(reader, moved, maps), norm)
+        direction = _unit(reward_gradient(score, moved), norm)
         moved = start + _within(moved + length * direction - start, norm, budget)
     return moved
 
@@ -35,11 +35,11 @@ def move_at_random(start: torch.Tensor, norm: Norm, budget: float, generator: to
     return start + budget * _unit(torch.randn(start.shape, generator=generator), norm)
 
 
-def reward_gradient(reader: Reader, latents: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-    """Gradient of each person's PoseScore in its own latents (N, M, V, C, h, w)."""
+def reward_gradient(score: Score, latents: torch.Tensor) -> torch.Tensor:
+    """Gradient of each person's reward in its own latents (N, M, V, C, h, w)."""
     with torch.enable_grad():
         x = latents.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(reader.score(reader.read(x), maps).sum(), x)
+        (gradient,) = torch.autograd.grad(score(x).sum(), x)
     found: torch.Tensor = gradient
     return found
 

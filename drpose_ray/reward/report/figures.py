@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Final
 
 import matplotlib as mpl
@@ -22,6 +23,8 @@ from drpose_ray.reward.skeleton_maps import compose_preview
 # Okabe and Ito: told apart by colour-blind readers.
 _COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _DPI: Final = 100
+_TICKS: Final = (-10, -1, -0.1, 0, 0.1, 1, 10)
+_LINEAR_TO: Final = 0.02  # differences of PoseScore so small are drawn to scale about zero
 _EDGES_CM: Final = (0.0, 0.5, 1, 2, 3, 5, 8, 12, 18, 27, 40)
 
 
@@ -29,7 +32,7 @@ def plot_calibration(findings: Mapping[str, Findings]) -> bytes:
     """Minus PoseScore over the pose's distance: every pose of every person, and medians in bins of distance."""
     figure, axes = _panels(len(findings), width=4.6, height=3.6)
     for axis, (name, found) in zip(axes, findings.items(), strict=True):
-        for colour, (split, scored) in zip(_COLOURS, found.scored.items(), strict=False):
+        for colour, (split, scored) in zip(cycle(_COLOURS), found.scored.items(), strict=False):
             distance, badness = scored.distance_cm.flatten().numpy(), -scored.score.flatten().numpy()
             axis.scatter(distance, badness, s=4, alpha=0.25, color=colour, linewidths=0)
             bins = np.digitize(distance, _EDGES_CM)
@@ -65,27 +68,40 @@ def plot_joint_errors(findings: Mapping[str, Findings]) -> bytes:
 
 
 def plot_sensitivity(summary: RewardReportSummary) -> bytes:
-    """PoseScore right minus wrong, over all six views, with intervals; a panel per split."""
+    """PoseScore right minus wrong, over all six views, with intervals; a panel per split. Below zero the wrong wins."""
     first = summary.predictors[0]
+    apart = min(0.22, 0.8 / len(summary.predictors))
     figure, axes = _panels(len(first.splits), width=3.6, height=2.6)
     for number, axis in enumerate(axes):
-        for place, (predictor, colour) in enumerate(zip(summary.predictors, _COLOURS, strict=False)):
+        for place, (predictor, colour) in enumerate(zip(summary.predictors, cycle(_COLOURS), strict=False)):
             rows = [row for row in predictor.splits[number].sensitivity if row.views == "all six"]
-            y = np.arange(len(rows)) + 0.22 * place
+            y = np.arange(len(rows)) + apart * place
             value = np.array([row.difference.value for row in rows])
             ends = np.array([[row.difference.low, row.difference.high] for row in rows]).T
             axis.errorbar(
                 value, y, xerr=np.abs(ends - value), fmt="o", color=colour, markersize=4, label=predictor.name
             )
             for at, row, height in zip(ends[1], rows, y, strict=True):
-                axis.text(at * 1.15, height, f"{row.share_right:.0%}", fontsize=7, va="center", color=colour)
+                axis.annotate(
+                    f"{row.share_right:.0%}", (at, height), xytext=(4, 0), textcoords="offset points", fontsize=7,
+                    va="center", color=colour,
+                )  # fmt: skip
             axis.set_yticks(np.arange(len(rows)), [row.wrong for row in rows] if number == 0 else [], fontsize=8)
-        axis.set_xscale("log")
+        # Differences span decades, and a reward that prefers the wrong pose has to show as well.
+        axis.set_xscale("symlog", linthresh=_LINEAR_TO, linscale=0.5)
         axis.invert_yaxis()
         axis.margins(x=0.25)
+        left = axis.get_xlim()[0]
+        if left < 0:
+            axis.axvspan(left, 0, color="#f6dfd3", zorder=0)
+            axis.set_xlim(left=left)
+        limits = axis.get_xlim()
+        axis.set_xticks([tick for tick in _TICKS if limits[0] <= tick <= limits[1]])
+        axis.set_xticks([], minor=True)
+        axis.xaxis.set_major_formatter("{x:g}")
         axis.set_title(first.splits[number].split, loc="left", fontsize=9)
         axis.set_xlabel("PoseScore, right minus wrong", fontsize=8)
-    axes[-1].legend(fontsize=7, frameon=False, loc="lower right")
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=7, frameon=False, loc="outside right center")
     return _save(figure)
 
 
@@ -95,7 +111,7 @@ def plot_disturbed(summary: RewardReportSummary) -> bytes:
     units = ("times a 3 x 3 mean", "latent pixels", "standard deviations")
     figure, axes = _panels(len(kinds), width=3.4, height=2.8)
     for axis, kind, unit in zip(axes, kinds, units, strict=True):
-        for predictor, colour in zip(summary.predictors, _COLOURS, strict=False):
+        for predictor, colour in zip(summary.predictors, cycle(_COLOURS), strict=False):
             rows = [[r for r in split.disturbed if r.kind in ("none", kind)] for split in predictor.splits]
             amounts = [row.amount for row in rows[0]]
             right, wrong = (
@@ -114,16 +130,26 @@ def plot_disturbed(summary: RewardReportSummary) -> bytes:
 
 
 def plot_hacking(summary: RewardReportSummary) -> bytes:
-    """Share of the gap that ascent gained, and what others saw of it, over the budget; a panel per predictor."""
-    figure, axes = _panels(len(summary.predictors), width=4.6, height=3.2)
-    for axis, predictor in zip(axes, summary.predictors, strict=True):
-        rows = [row for row in predictor.hacking if row.norm == "rms"]
+    """Share of the gap that ascent gained, and what others saw of it, over the budget; a panel per predictor.
+
+    One more for the ensemble of all.
+    """
+    rewards = summary.attacked[: len(summary.predictors) + 1]
+    colours = dict(zip(summary.judges, cycle(_COLOURS), strict=False))
+    figure, axes = _panels(len(rewards), width=4.6, height=3.2)
+    for axis, (name, hacked) in zip(axes, rewards, strict=True):
+        rows = [row for row in hacked if row.norm == "rms"]
         budgets = [row.budget for row in rows]
         axis.plot(budgets, [row.gained.value for row in rows], "o-", color="#1d2329", label="the reward itself")
         axis.plot(budgets, [row.gained_at_random.value for row in rows], ":", color="#888888", label="a random move")
-        for colour, judge in zip(_COLOURS, rows[0].followed, strict=False):
+        for judge in rows[0].followed:
             axis.plot(
-                budgets, [row.followed[judge].value for row in rows], "o-", color=colour, markersize=3, label=judge
+                budgets,
+                [row.followed[judge].value for row in rows],
+                "o-",
+                color=colours[judge],
+                markersize=3,
+                label=judge,
             )
         for row in rows:
             axis.annotate(
@@ -131,7 +157,7 @@ def plot_hacking(summary: RewardReportSummary) -> bytes:
                 textcoords="offset points", ha="center",
             )  # fmt: skip
         axis.set_xlabel("budget, rms in standard deviations of the latents", fontsize=8)
-        axis.set_title(predictor.name, loc="left", fontsize=9)
+        axis.set_title(name, loc="left", fontsize=9)
         axis.set_ylim(top=axis.get_ylim()[1] * 1.1)
         axis.legend(fontsize=7, frameon=False, loc="upper left")
     axes[0].set_ylabel("share of the gap to the true latents", fontsize=8)

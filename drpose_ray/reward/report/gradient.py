@@ -52,7 +52,7 @@ def measure_gradient(
     judges: Mapping[str, ImageJudge],
 ) -> list[Stepped]:
     """One row for each of ``starts`` (name -> latents (N, M, V, C, h, w)) and each of ``STEPS``."""
-    maps, rows = reader.draw(people), []
+    maps, reward, rows = reader.draw(people), reader.score_at(people), []
     generator = torch_stream(0, "reward report", "random step")
 
     def look(latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
@@ -66,11 +66,11 @@ def measure_gradient(
 
     for name, start in starts.items():
         score, error, opinions = look(start)
-        gradient = reward_gradient(reader, start, maps)
+        gradient = reward_gradient(reward, start)
         cosine = F.cosine_similarity(gradient.flatten(1), (people.latents - start).flatten(1))
         for step in STEPS:
             length = step * float(start.std())
-            new_score, new_error, new_opinions = look(ascend(reader, start, maps, "rms", length, steps=1))
+            new_score, new_error, new_opinions = look(ascend(reward, start, "rms", length, steps=1))
             *_, random_opinions = look(move_at_random(start, "rms", length, generator))
             changes = {judge: new_opinions[judge] - opinion for judge, opinion in opinions.items()}
             rows.append(

@@ -1,4 +1,4 @@
-"""Adversarial latents: how much PoseScore can be gained without the picture, or anyone else's opinion, following?"""
+"""Adversarial latents: how much reward can be gained without the picture, or anyone else's opinion, following?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from drpose_ray.reward.report.ascent import Norm, ascend, move_at_random
+from drpose_ray.reward.report.ascent import Norm, Score, ascend, move_at_random
 from drpose_ray.reward.report.independent import ImageJudge, measure_independently
 from drpose_ray.reward.report.intervals import Estimate, mean_of
 from drpose_ray.reward.report.people import People
@@ -37,33 +37,41 @@ class Hacked(BaseModel):
         description="decoded images after against before; the higher, the less they changed"
     )
     followed: dict[str, Estimate] = Field(
-        description="judge -> share of its own gap that was closed: was it a real gain?"
+        description="judge -> change of its opinion, upwards positive, as a share of its own gap: was it a real gain?"
+    )
+    share_right: float = Field(description="share of people of whom the reward prefers the true latents to the start")
+    judges_right: dict[str, float] = Field(
+        description="judge -> the same of its opinion; of one that is seldom right, followed says nothing"
     )
 
 
 def measure_hacking(
-    reader: Reader,
+    score: Score,
     people: People,
     decode: Callable[[torch.Tensor], torch.Tensor],
     others: Sequence[Reader],
     judges: Mapping[str, ImageJudge],
     steps: int,
 ) -> list[Hacked]:
-    """All of ``BUDGETS``. ``decode`` makes images in [0, 1] of latents (N, M, V, C, h, w)."""
-    start, maps, rows = people.latents.roll(-1, 0), reader.draw(people), []
+    """All of ``BUDGETS`` for a reward at the poses of ``people``.
+
+    ``decode`` makes images in [0, 1] of latents (N, M, V, C, h, w).
+    """
+    start, rows = people.latents.roll(-1, 0), []
     generator = torch_stream(0, "reward report", "random move")
 
     def look(latents: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         images = decode(latents)
-        own = {"": reader.score(reader.read(latents), maps)}
-        return images, own | measure_independently(latents, images, people, others, judges)
+        return images, {"": score(latents)} | measure_independently(latents, images, people, others, judges)
 
     (images_before, before), (_, best) = look(start), look(people.latents)
+    right = {name: float((best[name] > before[name]).double().mean()) for name in before}
+    own_right = right.pop("")
     gaps = {name: _gap(best[name], before[name]) for name in before}
     for norm, budget in BUDGETS:
         size = budget * float(start.std())
-        images, after = look(ascend(reader, start, maps, norm, size, steps))
-        moved = reader.score(reader.read(move_at_random(start, norm, size, generator)), maps)
+        images, after = look(ascend(score, start, norm, size, steps))
+        moved = score(move_at_random(start, norm, size, generator))
         error = (images - images_before).square().flatten(1).mean(1).clamp_min(1e-10)
         shares = {name: mean_of((after[name] - before[name]) / gap) for name, gap in gaps.items()}
         rows.append(
@@ -74,11 +82,16 @@ def measure_hacking(
                 gained_at_random=mean_of((moved - before[""]) / gaps[""]),
                 image_psnr_db=mean_of(-10 * error.log10()),
                 followed=shares,
+                share_right=own_right,
+                judges_right=right,
             )
         )
     return rows
 
 
 def _gap(best: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
-    """The mean gap: a single person's may be near zero, where a neighbour happens to stand alike."""
+    """The mean gap: a single person's may be near zero, where a neighbour happens to stand alike.
+
+    Its size alone, so that a rising opinion counts as such; ``share_right`` tells of a judge with a gap turned round.
+    """
     return (best - before).mean().abs().clamp_min(1e-9)

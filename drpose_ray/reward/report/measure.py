@@ -70,13 +70,15 @@ def measure(
         "true latents, blurred and noisy": blurred_and_noisy(few),
         "another person's latents": few.latents.roll(-1, 0),
     }
+    reward = reader.score_at(few)
+    hacked = measure_hacking(reward, few, means.decode, others, means.judges, means.ascent_steps)
     report = PredictorReport(
         name=reader.name,
         file=str(file),
         map_size=reader.map_size,
         splits=tuple(reports),
         pooled=measure_calibration(together),
-        hacking=tuple(measure_hacking(reader, few, means.decode, others, means.judges, means.ascent_steps)),
+        hacking=tuple(hacked),
         gradient=tuple(measure_gradient(reader, few, starts, means.decode, others, means.judges)),
     )
     return Findings(report, scored, errors)

@@ -48,7 +48,7 @@ def measure_reading(reader: Reader, people: People, logits: torch.Tensor) -> tup
     soft, peak = soft_errors_cm(maps, *where), peak_errors_cm(maps, *where)
     perceptual = None
     if reader.distance.perceptual is not None:
-        perceptual = mean_of(reader.distance.perceptual_term(logits, drawn))
+        perceptual = mean_of(reader.perceptual(logits, drawn))
     reading = Reading(
         psnr_db=mean_of(psnr_db(pictures, targets)),
         ssim=mean_of(ssim(pictures, targets)),

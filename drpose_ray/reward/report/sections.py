@@ -13,6 +13,8 @@ _TWINS = (
     "Nothing here is comparable with the paper's numbers but in kind."
 )
 
+_PART = "has a part in it"
+
 
 def table_3(summary: RewardReportSummary) -> Section:
     """PSNR, SSIM and the perceptual distance, ours and the paper's."""
@@ -113,22 +115,30 @@ def disturbed(summary: RewardReportSummary, picture: Picture) -> Section:
 
 def hacking(summary: RewardReportSummary, pictures: Sequence[Picture]) -> Section:
     """Adversarial ascent."""
-    judges = list(summary.predictors[0].hacking[0].followed)
-    rows = [
-        ["predictor, norm, budget", "gained", "at random", "images kept to, dB", *(f"followed: {j}" for j in judges)]
-    ]
-    for predictor in summary.predictors:
-        for row in predictor.hacking:
-            followed = [row.followed[judge].show() if judge in row.followed else "itself" for judge in judges]
+    judges = summary.judges
+    rows = [["reward, norm, budget", "gained", "at random", "images kept to, dB", *(f"followed: {j}" for j in judges)]]
+    right = [["reward", "itself", *judges]]
+    for name, hacked in summary.attacked:
+        for row in hacked:
+            followed = [row.followed[judge].show() if judge in row.followed else _PART for judge in judges]
             rows.append([
-                f"{predictor.name}, {row.norm} {row.budget:g}", row.gained.show(), row.gained_at_random.show(),
+                f"{name}, {row.norm} {row.budget:g}", row.gained.show(), row.gained_at_random.show(),
                 row.image_psnr_db.show(1), *followed,
             ])  # fmt: skip
+        others = hacked[0].judges_right
+        shares = [f"{others[judge]:.0%}" if judge in others else _PART for judge in judges]
+        right.append([name, f"{hacked[0].share_right:.0%}", *shares])
+    cautious = [
+        f"An ensemble pays the mean of its members less {team.deviations:g} x their standard deviation."
+        for team in summary.ensembles[:1]
+    ]
     text = (
         "Ascent starts at another person's latents. 1 is the whole gap to the latents that truly show the pose. Gained "
         "but not followed is hacked."
     )
-    return Section("Can it be fooled? Adversarial latents", [text, Table(rows), *pictures])
+    who = "In how many people the true latents are preferred to the start; of a judge that seldom does, ask no more:"
+    tables = Table(rows), who, Table(right)
+    return Section("Can it be fooled? Adversarial latents", [text, *cautious, *tables, *pictures])
 
 
 def gradient(summary: RewardReportSummary) -> Section:

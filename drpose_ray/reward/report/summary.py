@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from drpose_ray.reward.report.calibration import Calibration
 from drpose_ray.reward.report.disturbed import Disturbed
+from drpose_ray.reward.report.ensemble import HackedEnsemble
 from drpose_ray.reward.report.gradient import Stepped
 from drpose_ray.reward.report.hacking import Hacked
 from drpose_ray.reward.report.reading import Reading
@@ -48,6 +49,20 @@ class RewardReportSummary(Summary):
     twins: bool = Field(description="whether the people are rendered stand-ins for scans")
     perceptual_distance: str | None = Field(description="lpips, or random-feature distance without backbone weights")
     predictors: tuple[PredictorReport, ...]
+    ensembles: tuple[HackedEnsemble, ...] = Field(description="of all predictors, and of all but each; of one, none")
+
+    @property
+    def attacked(self) -> list[tuple[str, tuple[Hacked, ...]]]:
+        """Every reward that was ascended, by name: each predictor, then the ensembles."""
+        rewards = [(predictor.name, predictor.hacking) for predictor in self.predictors]
+        return rewards + [(f"ensemble of {' and '.join(team.members)}", team.hacking) for team in self.ensembles]
+
+    @property
+    def judges(self) -> list[str]:
+        """Whoever judged any ascent: predictors in their order, then image judges."""
+        asked = dict.fromkeys(judge for _, hacked in self.attacked for judge in hacked[0].followed)
+        predictors = [f"PoseScore of {predictor.name}" for predictor in self.predictors]
+        return [name for name in predictors if name in asked] + [name for name in asked if name not in predictors]
 
     @property
     def perceptual_title(self) -> str:
