@@ -26,8 +26,7 @@ from drpose_ray.synthesis.rejected import RejectedFrame, rejected_frames, status
 
 _CELL, _GAP, _LINE = 128, 6, 16
 _FRAMES_SHOWN: Final = 5
-_COLUMNS: Final = 2
-_STRIP: Final = _CELL * (_FRAMES_SHOWN + 1)
+_CELLS_ACROSS: Final = 12
 _LISTED: Final = 40
 _BONE_RGB, _JOINT_RGB, _FADED = (0, 114, 178), (213, 94, 0), 0.55
 _INK, _PAPER, _FRAME_RGB = (30, 30, 30), (255, 255, 255), (215, 215, 215)
@@ -49,18 +48,18 @@ def contact_sheet(folder: Path, path: Path, num: int = 24, seed: int = 0) -> Non
     manifest = read_manifest(folder)
     strips = list(_strips(folder, manifest, _drawn_positions(manifest.identity.sequences, num, seed)))
     lines = _rejected_lines(manifest, rejected_frames(folder))
-    rows = -(-len(strips) // _COLUMNS)
+    cells = 1 + max((len(strip.frames) for strip in strips), default=1)  # frames, and one with its skeleton
+    columns, width = _CELLS_ACROSS // max(cells, 2), max(cells, 2) * _CELL
+    rows = -(-len(strips) // columns)
     top = 2 * _LINE + _GAP
     height = _LINE + _CELL + 2 * _GAP
-    sheet = Image.new(
-        "RGB", (_COLUMNS * (_STRIP + _GAP) + _GAP, top + rows * height + (len(lines) + 1) * _LINE), _PAPER
-    )
+    sheet = Image.new("RGB", (columns * (width + _GAP) + _GAP, top + rows * height + (len(lines) + 1) * _LINE), _PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
     draw.text((_GAP, _GAP), _title(manifest, len(strips)), _INK, ImageFont.load_default(15))
     for number, strip in enumerate(strips):
-        left, upper = _GAP + number % _COLUMNS * (_STRIP + _GAP), top + number // _COLUMNS * height
-        draw.text((left, upper), _caption(strip), _INK, font)
-        sheet.paste(_draw_strip(strip), (left, upper + _LINE))
+        left, upper = _GAP + number % columns * (width + _GAP), top + number // columns * height
+        draw.text((left, upper), _cut(_caption(strip), width), _INK, font)
+        sheet.paste(_draw_strip(strip, width), (left, upper + _LINE))
     for number, line in enumerate(lines):
         draw.text((_GAP, top + rows * height + number * _LINE), line, _INK, font)
     with replace_when_complete(path) as temporary:
@@ -106,14 +105,14 @@ def _spread(frames: Sequence[int]) -> list[int]:
     return [frames[place] for place in places]
 
 
-def _draw_strip(strip: _Strip) -> Image.Image:
-    canvas = Image.new("RGB", (_STRIP, _CELL), _PAPER)
+def _draw_strip(strip: _Strip, width: int) -> Image.Image:
+    canvas = Image.new("RGB", (width, _CELL), _PAPER)
     for column, sample in enumerate(strip.frames):
         canvas.paste(_picture(sample), (column * _CELL, 0))
     if strip.frames:
         middle = strip.frames[len(strip.frames) // 2]
         canvas.paste(_with_skeleton(_picture(middle), middle), (len(strip.frames) * _CELL, 0))
-    ImageDraw.Draw(canvas).rectangle((0, 0, _STRIP - 1, _CELL - 1), outline=_FRAME_RGB)
+    ImageDraw.Draw(canvas).rectangle((0, 0, width - 1, _CELL - 1), outline=_FRAME_RGB)
     return canvas
 
 
@@ -150,12 +149,11 @@ def _title(manifest: Manifest, shown: int) -> str:
 def _caption(strip: _Strip) -> str:
     header = strip.header
     reasons = Counter(status.reason for status in header.status if status.state != "ok")
-    status = ", ".join(f"{count} {reason}" for reason, count in reasons.items()) or "all ok"
+    status = "".join(f", {count} {reason}" for reason, count in reasons.items())
     shown = ", ".join(str(header.provenance.frames[sample.frame]) for sample in strip.frames)
-    return _cut(
+    return (
         f"rank {header.provenance.rank}  {header.provenance.clip}  frames {shown or 'none'}  "
-        f"({len(_ok_frames(header))}/{len(header.status)} ok: {status})",
-        _STRIP,
+        f"({len(_ok_frames(header))}/{len(header.status)} ok{status})"
     )
 
 
@@ -179,7 +177,7 @@ def _rejected_lines(manifest: Manifest, rejected: Iterator[RejectedFrame]) -> li
     more = sum(1 for _ in sequences)
     if more:
         lines.append(f"... and {more} more sequences")
-    return [_cut(line, _COLUMNS * _STRIP) for line in lines]
+    return [_cut(line, _CELLS_ACROSS * _CELL) for line in lines]
 
 
 def _cut(text: str, width: int) -> str:
