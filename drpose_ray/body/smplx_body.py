@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
-import pickle
 import zipfile
-import zlib
 from functools import cached_property
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,11 +20,6 @@ from drpose_ray.geometry.motion_row import BETAS, BODY_POSE, HAND_POSE, JAW_POSE
 from drpose_ray.publish import file_sha256
 
 NUM_BETAS = 10
-_NO_MODEL: Final = (
-    ValueError, LookupError, TypeError, AttributeError, AssertionError, RuntimeError, EOFError, zipfile.BadZipFile,
-    zlib.error, pickle.UnpicklingError,
-)  # fmt: skip
-"""What smplx and NumPy raise for files that are damaged, or of something else; a disk's OSError is none of them."""
 
 
 class Body:
@@ -47,17 +39,18 @@ class Body:
                 file=path,
                 remedy="give the path of an SMPLX_*.npz, or leave it out for the free body",
             )
+        if not zipfile.is_zipfile(path):  # smplx lets NumPy unpickle what is no archive
+            raise _no_model("no .npz archive", path)
         with contextlib.redirect_stdout(io.StringIO()):  # smplx greets a 10-beta file with two warnings
             try:
                 model = smplx.create(
                     str(path), model_type="smplx", ext="npz", use_pca=False, flat_hand_mean=True,
                     num_betas=NUM_BETAS, num_expression_coeffs=10,
                 )  # fmt: skip
-            except _NO_MODEL as error:
-                raise InputError(
-                    f"not a body model that smplx reads ({type(error).__name__}: {str(error)[:120]})", file=path,
-                    field="body", remedy="copy the SMPLX_*.npz again; smplx tells models by their names: keep it",
-                ) from error  # fmt: skip
+            except MemoryError:  # of the machine
+                raise
+            except Exception as error:  # anything at all comes out of a damaged archive
+                raise _no_model(f"{type(error).__name__}: {str(error)[:120]}", path) from error
         self.sha256 = file_sha256(path)
         self.faces: NDArray[np.int64] = model.faces.astype(np.int64)
         self.num_vertices = int(model.v_template.shape[0])
@@ -137,3 +130,10 @@ def vertex_normals(vertices: NDArray[np.floating], faces: NDArray[np.int64]) -> 
     )
     unit: NDArray[np.float32] = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     return unit.astype(np.float32)
+
+
+def _no_model(why: str, path: Path) -> InputError:
+    return InputError(
+        f"not a body model that smplx reads ({why})", file=path, field="body",
+        remedy="copy the SMPLX_*.npz again; smplx tells models by their names: keep it",
+    )  # fmt: skip

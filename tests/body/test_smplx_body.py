@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +95,22 @@ def test_a_file_that_is_no_body_model_is_refused_by_name(tmp_path: Path) -> None
     for name in (*contents, "SMPLX_few.npz"):
         with pytest.raises(InputError, match="not a body model") as caught:
             Body(tmp_path / name)
-        assert caught.value.file == tmp_path / name and caught.value.__cause__ is not None
+        assert caught.value.file == tmp_path / name
+
+
+class Exploit:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (self.path,)
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+
+def test_a_pickle_in_place_of_an_archive_is_not_run(tmp_path: Path) -> None:
+    (tmp_path / "SMPLX_pickle.npz").write_bytes(pickle.dumps(Exploit(tmp_path / "run")))
+    with pytest.raises(InputError, match="archive"):
+        Body(tmp_path / "SMPLX_pickle.npz")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_row_of_the_wrong_size_is_refused(body: Body) -> None:
