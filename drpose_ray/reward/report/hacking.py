@@ -8,6 +8,7 @@ from typing import Final
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from drpose_ray.reward.picture_quality import psnr_db
 from drpose_ray.reward.report.ascent import Norm, Score, ascend, move_at_random
 from drpose_ray.reward.report.independent import ImageJudge, measure_independently
 from drpose_ray.reward.report.intervals import Estimate, mean_of
@@ -72,7 +73,6 @@ def measure_hacking(
         size = budget * float(start.std())
         images, after = look(ascend(score, start, norm, size, steps))
         moved = score(move_at_random(start, norm, size, generator))
-        error = (images - images_before).square().flatten(1).mean(1).clamp_min(1e-10)
         shares = {name: mean_of((after[name] - before[name]) / gap) for name, gap in gaps.items()}
         rows.append(
             Hacked(
@@ -80,7 +80,7 @@ def measure_hacking(
                 budget=budget,
                 gained=shares.pop(""),
                 gained_at_random=mean_of((moved - before[""]) / gaps[""]),
-                image_psnr_db=mean_of(-10 * error.log10()),
+                image_psnr_db=mean_of(psnr_db(images, images_before)),
                 followed=shares,
                 share_right=own_right,
                 judges_right=right,

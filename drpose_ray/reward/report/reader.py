@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.predictor import SkeletonPredictor
 from drpose_ray.reward.renders import at_once
+from drpose_ray.reward.report.ascent import Score
 from drpose_ray.reward.report.people import People
 from drpose_ray.reward.skeleton_maps import render_target_maps
 
@@ -64,7 +65,7 @@ class Reader:
         ]
         return torch.cat(terms)
 
-    def score_at(self, people: People) -> Callable[[torch.Tensor], torch.Tensor]:
+    def score_at(self, people: People) -> Score:
         """PoseScore (N,) of latents at the poses of ``people``, whose maps are drawn once."""
         maps = self.draw(people)
         return lambda latents: self.score(self.read(latents), maps)
