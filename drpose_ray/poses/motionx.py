@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from drpose_ray.arrays import field_names
 from drpose_ray.errors import InputError
 from drpose_ray.poses.clip import UNSTATED, MotionClip
 from drpose_ray.poses.config import PosesConfig
 from drpose_ray.poses.readers.aist_translation import AistTranslation
 from drpose_ray.poses.readers.aistpp import is_aistpp, read_aistpp
 from drpose_ray.poses.readers.amass import is_amass, is_amass_shape_file, read_amass
-from drpose_ray.poses.readers.arrays import field_names
 from drpose_ray.poses.readers.bvh_clip import read_bvh
 from drpose_ray.poses.readers.clip_archive import is_clip_archive, read_clip_archive
 from drpose_ray.poses.readers.motionx_tree import read_motionx_tree

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from drpose_ray.arrays import load_fields
 from drpose_ray.errors import InputError
-from drpose_ray.poses.readers.arrays import load_fields
 from drpose_ray.publish import replace_when_complete
 
 

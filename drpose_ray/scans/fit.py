@@ -11,12 +11,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from drpose_ray.arrays import load_fields
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.errors import InputError
+from drpose_ray.files import UNREADABLE, is_there, read_limited
 from drpose_ray.geometry import motion_row
-from drpose_ray.poses.readers.arrays import UNREADABLE, load_fields
 from drpose_ray.scans.config import ScanChecks
-from drpose_ray.scans.disk import is_there, read_limited
 from drpose_ray.scans.pickled_arrays import load_pickled_arrays
 from drpose_ray.scans.scan import Layout, ScanFiles
 

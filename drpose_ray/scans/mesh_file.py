@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from drpose_ray.errors import InputError
+from drpose_ray.files import read_limited
 from drpose_ray.scans.config import ScanChecks
-from drpose_ray.scans.disk import read_limited
 from drpose_ray.scans.glb_file import read_glb
 from drpose_ray.scans.obj_file import read_obj
 from drpose_ray.scans.ply_file import read_ply

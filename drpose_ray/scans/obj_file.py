@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.errors import InputError
+from drpose_ray.files import is_there, named_refusals, read_limited
 from drpose_ray.scans.config import ScanChecks
-from drpose_ray.scans.disk import is_there, named_refusals, read_limited
 from drpose_ray.scans.raw_mesh import RawMesh, check_num_faces, check_num_vertices
 from drpose_ray.scans.texture_file import IMAGE_SUFFIXES, read_texture
 

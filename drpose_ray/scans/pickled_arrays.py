@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.errors import InputError
-from drpose_ray.scans.disk import read_limited
+from drpose_ray.files import read_limited
 
 _MAX_GROWTH: Final = 4
 """Bytes made for one byte that a file may have: text, its bytes and an array's copy of them are three."""

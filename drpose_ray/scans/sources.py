@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from drpose_ray.errors import InputError
+from drpose_ray.files import named_refusals
 from drpose_ray.scans.config import ScanSource
-from drpose_ray.scans.disk import named_refusals
 from drpose_ray.scans.readers.customhumans import is_customhumans, list_customhumans
 from drpose_ray.scans.readers.thuman import is_thuman, list_thuman
 from drpose_ray.scans.readers.twin import is_twin, list_twin

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from drpose_ray.errors import InputError
+from drpose_ray.files import is_there, read_limited
 from drpose_ray.scans.config import ScanChecks
-from drpose_ray.scans.disk import is_there, read_limited
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
+from drpose_ray.arrays import load_fields
 from drpose_ray.errors import InputError
 from drpose_ray.poses.clip import UNSTATED, MotionClip, finite_frames, whole_stride
-from drpose_ray.poses.readers.arrays import check_columns, check_length, load_fields, positive_number
+from drpose_ray.poses.readers.arrays import check_columns, check_length, positive_number
 from drpose_ray.poses.readers.smpl_rows import rows_from_smpl
 
 AISTPP_FPS: Final = 60.0

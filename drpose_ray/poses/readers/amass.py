@@ -8,11 +8,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from drpose_ray.arrays import load_fields
 from drpose_ray.errors import InputError
 from drpose_ray.geometry import motion_row
 from drpose_ray.poses.clip import UNSTATED, MotionClip, finite_frames, whole_stride
 from drpose_ray.poses.kinematics import PELVIS_AT_REST
-from drpose_ray.poses.readers.arrays import check_columns, check_length, load_fields, positive_number
+from drpose_ray.poses.readers.arrays import check_columns, check_length, positive_number
 from drpose_ray.poses.readers.smpl_rows import SMPL_PELVIS_AT_REST, Z_UP_TO_Y_UP, rows_from_smpl
 
 TERMS: Final = "AMASS licence: non-commercial research; each subset asks for its own citation"

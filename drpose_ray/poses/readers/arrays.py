@@ -1,72 +1,14 @@
-"""Plain numeric arrays from ``.npy`` and ``.npz`` files; nothing is ever unpickled."""
+"""Checks that the readers of motions share: columns, lengths and rates of arrays."""
 
 from __future__ import annotations
 
-import io
-import lzma
-import struct
-import tokenize
-import zipfile
-import zlib
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.errors import InputError
-
-UNREADABLE: Final = (
-    OSError, EOFError, ValueError, TypeError, LookupError, OverflowError, MemoryError, RuntimeError, SyntaxError,
-    struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError,
-)  # fmt: skip
-"""What zipfile, its decompressors and NumPy's header parser raise for damaged ``.npy`` and ``.npz`` files."""
-
-
-def load_array(file: Path) -> NDArray[Any]:
-    """The array of an ``.npy``. Raises InputError for anything else, truncated files and object arrays included."""
-    try:
-        loaded = np.load(file, allow_pickle=False)
-    except UNREADABLE as error:
-        raise _refusal(file, error) from error
-    if not isinstance(loaded, np.ndarray):
-        loaded.close()
-        raise _refusal(file, ValueError("an archive of arrays, not one array"))
-    return loaded
-
-
-def field_names(file: Path) -> set[str]:
-    """The names of an ``.npz``'s arrays, none of which is read."""
-    try:
-        loaded = np.load(file, allow_pickle=False)
-    except UNREADABLE as error:
-        raise _refusal(file, error) from error
-    if isinstance(loaded, np.ndarray):
-        raise _refusal(file, ValueError("one array, not an archive of arrays"))
-    with loaded:
-        return set(loaded.files)
-
-
-def load_fields(file: Path, names: Iterable[str], content: bytes | None = None) -> dict[str, NDArray[Any]]:
-    """Those of ``names`` that the ``.npz`` holds. Others are not touched, so they may be of any kind.
-
-    ``content`` is that of the file, where it was read already. Raises InputError for what is no whole ``.npz`` of plain
-    arrays, whatever is damaged in it.
-    """
-    fields: dict[str, NDArray[Any]] = {}
-    field = "arrays"
-    try:
-        loaded = np.load(file if content is None else io.BytesIO(content), allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            raise ValueError("one array, not an archive of arrays")  # noqa: TRY004 - one message for all
-        with loaded as archive:
-            for field in names:
-                if field in archive.files:
-                    fields[field] = np.asarray(archive[field])
-    except UNREADABLE as error:
-        raise _refusal(file, error, field) from error
-    return fields
 
 
 def check_columns(fields: dict[str, NDArray[Any]], name: str, columns: tuple[int, ...], file: Path) -> NDArray[Any]:
@@ -106,12 +48,3 @@ def positive_number(value: NDArray[Any], field: str, file: Path) -> float:
             remedy="store it as one number" if "fps" not in field else "store the recording's frame rate",
         )
     return float(value.item())
-
-
-def _refusal(file: Path, error: Exception, field: str = "arrays") -> InputError:
-    return InputError(
-        f"cannot be read as plain arrays ({str(error)[:200] or type(error).__name__})",
-        file=file,
-        field=field,
-        remedy="save numeric arrays; object arrays and pickles are refused, truncated files must be copied again",
-    )

@@ -9,9 +9,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from drpose_ray.arrays import load_fields
 from drpose_ray.errors import InputError
 from drpose_ray.poses.clip import MotionClip, whole_stride
-from drpose_ray.poses.readers.arrays import load_fields, positive_number
+from drpose_ray.poses.readers.arrays import positive_number
 from drpose_ray.poses.readers.motionx_tree import check_rows
 
 _REQUIRED: Final = ("motion", "clip_start", "clip_name", "fps")

@@ -8,11 +8,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from drpose_ray.arrays import load_array
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.motion_row import NUM_COLUMNS
 from drpose_ray.poses.clip import UNSTATED, MotionClip, finite_frames, whole_stride
 from drpose_ray.poses.readers.aist_translation import AistTranslation, in_metres, is_aist, is_marked_converted
-from drpose_ray.poses.readers.arrays import load_array
 
 NPY_FPS: Final = 30.0
 """Frame rate of Motion-X's own .npy files, which do not store one."""

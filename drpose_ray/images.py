@@ -1,0 +1,64 @@
+"""Image files of any origin: only the decoders that were asked for, sizes known before pixels, upright as taken."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+from PIL import Image, ImageOps
+
+from drpose_ray.errors import InputError
+from drpose_ray.files import read_limited, refusing
+
+MAX_FILE_BYTES: Final = 512 * 2**20
+MAX_PIXELS: Final = 100_000_000
+"""Larger images are refused before they are decoded; a few bytes can ask for gigabytes."""
+
+
+def read_image(
+    file: Path, formats: Collection[str], field: str = "image", max_pixels: int = MAX_PIXELS, limit: str = "pixels"
+) -> Image.Image:
+    """The image in ``file``, decoded and turned upright. Raises as ``decode_image`` and ``files.read_limited``."""
+    return decode_image(read_limited(file, MAX_FILE_BYTES, "bytes", field), file, formats, field, max_pixels, limit)
+
+
+def decode_image(
+    data: bytes, file: str | Path, formats: Collection[str], field: str = "image", max_pixels: int = MAX_PIXELS,
+    limit: str = "pixels",
+) -> Image.Image:  # fmt: skip
+    """The image in ``data``, decoded and turned upright as its EXIF orientation asks.
+
+    Args:
+        file: Where ``data`` comes from.
+        formats: Pillow's names of the formats to read, such as ``("PNG", "JPEG")``. Pillow looks at the first bytes
+            and not at the file's name, and would hand what looks like PostScript to Ghostscript.
+        limit: The name of ``max_pixels``, the field of the refusal of a larger image.
+
+    Raises:
+        InputError: it is none of these, is cut short or damaged, has more than ``max_pixels`` pixels, or carries texts
+            or profiles that unpack to more than Pillow allows.
+    """
+    names = ", ".join(formats)
+    with (
+        warnings.catch_warnings(),
+        refusing(
+            file,
+            field,
+            "the image cannot be decoded",
+            f"give a whole file; {names} are read",
+            (Image.DecompressionBombError,),
+        ),
+    ):
+        warnings.simplefilter("ignore")  # our own limit decides, and damaged metadata of a whole picture is no fault
+        # From memory, so that no decoder maps the file: an uncompressed TIFF that is turned would come out scrambled.
+        with Image.open(io.BytesIO(data), formats=tuple(formats)) as image:
+            if image.width * image.height > max_pixels:
+                raise InputError(
+                    f"the image has more than {max_pixels} pixels", file=file, field=limit,
+                    value=f"{image.width} x {image.height}", remedy="scale it down",
+                )  # fmt: skip
+            image.load()
+            return ImageOps.exif_transpose(image)
