@@ -159,7 +159,7 @@ def _latents(folder: Path) -> Path:
     )
     write_latents(folder / "shard-000000.safetensors", shard)
     record = {
-        "dataset": "d", "dataset_sha256": "0", "files": ["shard-000000.safetensors"], "samples": 2, "vae_sha256": "0",
+        "dataset_sha256": "0", "files": ["shard-000000.safetensors"], "samples": 2, "vae_sha256": "0",
         "image_size": 96, "num_slots": 6,
     }  # fmt: skip
     (folder / MARKER).write_text(json.dumps(record))
