@@ -24,7 +24,7 @@ from drpose_ray.poses.clip import MotionClip
 from drpose_ray.poses.sources import draw_pose
 from drpose_ray.publish import replace_when_complete, write_json
 from drpose_ray.scans.config import TwinConfig
-from drpose_ray.scans.glb_file import write_glb
+from drpose_ray.scans.glb_write import write_glb
 from drpose_ray.seeding import derive_seed, stream
 from drpose_ray.shards.png import encode_png
 
