@@ -1,6 +1,6 @@
 """The container of binary glTF 2.0: its description, and arrays out of its one binary chunk, every range checked.
 
-Why not by a library: docs/adr/0015-glb-by-our-own-reader.md.
+Why not by a library: docs/adr/0015-glb-and-ply-by-our-own-readers.md.
 """
 
 from __future__ import annotations
