@@ -7,9 +7,12 @@ Thousands:  ... --check.workers 8
 from __future__ import annotations
 
 import functools
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from pydantic import Field
 
@@ -61,10 +64,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     scans = list_scans(config.scans.sources)
     dealt = split_scans(scans, config.scans.splits)
     ids = [files.scan_id for files in scans]
-    answers = _checked(functools.partial(scan_checker, ScanLoader(config.scans, scans)), ids, config.check.workers)
+    loader = ScanLoader(config.scans, scans)
+    # A worker that a scan kills cannot say so itself; without workers, it is this job that ends.
+    reading = (config.run.folder / "check_scans" / "reading").absolute() if config.check.workers > 1 else None
+    answers = _checked(functools.partial(scan_checker, loader, reading), ids, config.check.workers)
     broken: list[BrokenScan] = []
     messages: dict[str, str] = {}
-    with open_run(config, config.run.folder / "check_scans", "check_scans") as run:
+    with open_run(config, config.run.folder / "check_scans", "check_scans") as run, _emptied(reading):
         for count, answer in enumerate(_in_order(answers, ids), 1):
             if answer.broken is not None:
                 broken.append(answer.broken)
@@ -83,6 +89,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     print(f"{len(scans) - len(broken)} of {len(scans)} scans can be used")
     return int(bool(broken))
+
+
+@contextmanager
+def _emptied(folder: Path | None) -> Iterator[None]:
+    """Marks of an earlier run, which may have been interrupted, say nothing of this one; and none are left."""
+    if folder is None:
+        yield
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _checked(

@@ -91,3 +91,23 @@ def test_a_picture_cut_short_is_refused(kind: str, share: float) -> None:
     data = stream.getvalue()
     with pytest.raises(InputError):
         decode_image(data[: int(len(data) * share)], "a.png", FORMATS)
+
+
+def test_pixels_as_they_are_stored() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = decode_image(encoded("PNG", exif=exif), "a.png", FORMATS, upright=False)
+    assert (np.asarray(stored) == PIXELS).all()
+
+
+def test_a_size_that_pillow_refuses_is_one_of_too_many_pixels() -> None:
+    with pytest.raises(InputError) as caught:
+        decode_image(bomb_head(200_000), "a.png", FORMATS)
+    assert caught.value.field == "pixels"
+
+
+def bomb_head(side: int) -> bytes:
+    head = struct.pack(">IIBBBBB", side, side, 8, 6, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + head + struct.pack(
+        ">I", zlib.crc32(b"IHDR" + head)
+    ) + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))  # fmt: skip

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from drpose_ray.arrays import load_fields
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.errors import InputError
 from drpose_ray.publish import replace_when_complete
@@ -26,8 +27,10 @@ def ensure_uvs(cache: Path, body: Body) -> tuple[NDArray[np.float64], NDArray[np
     path = cache / "smplx" / "SMPLX_NEUTRAL_uvs.npz"
     if not path.exists():
         _export(path)
-    with np.load(path, allow_pickle=False) as fields:
-        coordinates, quads = fields["vt"], fields["quads"]
+    fields = load_fields(path, ("vt", "quads"))
+    if {*fields} != {"vt", "quads"}:
+        raise InputError("no texture coordinates", file=path, field="vt", remedy="remove the file: it is made again")
+    coordinates, quads = fields["vt"], fields["quads"]
     if len(body.faces) != 2 * len(quads):
         raise InputError(
             "the body has another mesh than the free one, whose texture coordinates these are", field="body",

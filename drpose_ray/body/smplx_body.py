@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import io
-import zipfile
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
-import smplx
 import torch
 from numpy.typing import NDArray
 from smplx.lbs import batch_rigid_transform, batch_rodrigues, blend_shapes, vertices2joints
 
+from drpose_ray.body.model_file import NUM_BETAS, read_model_file
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.motion_row import BETAS, BODY_POSE, HAND_POSE, JAW_POSE, NUM_COLUMNS, ROOT_ORIENT, TRANSLATION
-from drpose_ray.publish import file_sha256
-
-NUM_BETAS = 10
 
 
 class Body:
@@ -30,33 +26,24 @@ class Body:
         faces: (F, 3) vertex indices, outward orientation.
         rest_vertices: (V, 3) mean shape in the T-pose, metres, y up, facing +z.
         part: (V,) the joint with the largest skinning weight, 0..54.
+        hand_space: components (2, 45, 45) and mean (2, 45) of the hand poses, left then right.
     """
 
     def __init__(self, path: Path) -> None:
-        if not path.is_file():
-            raise InputError(
-                "body model file not found",
-                file=path,
-                remedy="give the path of an SMPLX_*.npz, or leave it out for the free body",
-            )
-        if not zipfile.is_zipfile(path):  # smplx lets NumPy unpickle what is no archive
-            raise _no_model("no .npz archive", path)
+        """Raises as ``read_model_file``, which checks the file before smplx sees any of it."""
+        file = read_model_file(path)
         with contextlib.redirect_stdout(io.StringIO()):  # smplx greets a 10-beta file with two warnings
-            try:
-                model = smplx.create(
-                    str(path), model_type="smplx", ext="npz", use_pca=False, flat_hand_mean=True,
-                    num_betas=NUM_BETAS, num_expression_coeffs=10,
-                )  # fmt: skip
-            except MemoryError:  # of the machine
-                raise
-            except Exception as error:  # anything at all comes out of a damaged archive
-                raise _no_model(f"{type(error).__name__}: {str(error)[:120]}", path) from error
-        self.sha256 = file_sha256(path)
-        self.faces: NDArray[np.int64] = model.faces.astype(np.int64)
+            model = file.as_smplx()
+        self.sha256 = file.sha256
+        self.faces: NDArray[np.int64] = file.arrays["f"]
         self.num_vertices = int(model.v_template.shape[0])
         self.rest_vertices: NDArray[np.float32] = model.v_template.numpy()
         self.part: NDArray[np.int64] = model.lbs_weights.argmax(1).numpy()
-        self._model, self._path = model, path
+        self.hand_space = (
+            np.stack([file.arrays[f"hands_components{side}"] for side in "lr"]),
+            np.stack([file.arrays[f"hands_mean{side}"] for side in "lr"]),
+        )
+        self._model = model
         # The free body has no pose correctives; skipping 486 zero columns saves most of the time of a pose.
         self._has_correctives = bool(model.posedirs.abs().max() > 0)
 
@@ -64,15 +51,6 @@ class Body:
     def rest_joints(self) -> NDArray[np.float32]:
         """(55, 3) joints of the mean shape in the T-pose."""
         return (self._model.J_regressor @ self._model.v_template).numpy()  # type: ignore[no-any-return]
-
-    @cached_property
-    def hand_space(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Components (2, 45, 45) and mean (2, 45) of the hand poses, left then right, as the model file holds them."""
-        with np.load(self._path, allow_pickle=False) as fields:
-            return (
-                np.stack([fields[f"hands_components{side}"].astype(np.float64) for side in "lr"]),
-                np.stack([fields[f"hands_mean{side}"].astype(np.float64) for side in "lr"]),
-            )
 
     @cached_property
     def neighbour_average(self) -> sp.csr_matrix:
@@ -130,10 +108,3 @@ def vertex_normals(vertices: NDArray[np.floating], faces: NDArray[np.int64]) -> 
     )
     unit: NDArray[np.float32] = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     return unit.astype(np.float32)
-
-
-def _no_model(why: str, path: Path) -> InputError:
-    return InputError(
-        f"not a body model that smplx reads ({why})", file=path, field="body",
-        remedy="copy the SMPLX_*.npz again; smplx tells models by their names: keep it",
-    )  # fmt: skip

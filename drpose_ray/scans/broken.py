@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
 from drpose_ray.errors import InputError
 from drpose_ray.scans.scan import Scan
+
+MOST_DEATHS: Final = 5
+"""Of workers, while they read one scan."""
 
 
 class BrokenScan(BaseModel):
@@ -57,6 +61,33 @@ def _text(words: str) -> str:
     return words.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def scan_checker(load: Callable[[str], Scan]) -> Callable[[str], str]:
-    """``check_scan`` for ``drpose_ray.on_ray.map_in_pools``: id after id, each answer as JSON."""
-    return lambda scan_id: check_scan(load, scan_id).model_dump_json()
+def scan_checker(load: Callable[[str], Scan], reading: Path | None = None) -> Callable[[str], str]:
+    """``check_scan`` for ``drpose_ray.on_ray.map_in_pools``: id after id, each answer as JSON.
+
+    Args:
+        reading: A folder for this run alone, where a mark says that a scan is being read. A scan that ends whoever
+            reads it, as one that fills the memory does, is handed to the next, and so on; after
+            :data:`MOST_DEATHS` marks it is broken. On machines that do not share the folder, each counts its own.
+    """
+
+    def checked(scan_id: str) -> str:
+        if reading is None:
+            return check_scan(load, scan_id).model_dump_json()
+        marks = reading / scan_id
+        if marks.exists() and marks.stat().st_size >= MOST_DEATHS:
+            return _given_up(scan_id).model_dump_json()
+        reading.mkdir(parents=True, exist_ok=True)
+        with marks.open("ab") as stream:
+            stream.write(b".")
+        answer = check_scan(load, scan_id).model_dump_json()
+        marks.unlink(missing_ok=True)
+        return answer
+
+    return checked
+
+
+def _given_up(scan_id: str) -> CheckedScan:
+    problem = f"{MOST_DEATHS} workers ended while they read it"
+    message = InputError(problem, field="scan", value=scan_id, remedy="give workers more memory, or leave the scan out")
+    broken = BrokenScan(scan_id=scan_id, file="", field="scan", problem=problem)
+    return CheckedScan(scan_id=scan_id, broken=broken, message=str(message))

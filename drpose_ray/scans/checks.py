@@ -21,6 +21,8 @@ from drpose_ray.scans.scan import ScanFiles
 
 _UNITS: Final = {0.001: "kilometres", 0.0254: "units of 1/0.0254 m", 10: "decimetres", 39.37: "inches",
                  100: "centimetres", 1000: "millimetres"}  # fmt: skip
+_LARGEST: Final = 1e9
+"""No place in any unit; single precision would make infinities of some such numbers."""
 _SCAN_POINTS, _BODY_POINTS = 30_000, 4000
 
 
@@ -28,16 +30,16 @@ def checked_mesh(mesh: RawMesh, files: ScanFiles, checks: ScanChecks) -> RawMesh
     """The mesh without faces that have no area and with texture coordinates inside the texture.
 
     Raises:
-        InputError: vertices, colours or texture coordinates are not finite, colours are not in [0, 1], too few faces
-            are left, too many had no area, too many corners lie outside the texture, or there is neither texture nor
-            colour.
+        InputError: vertices, colours or texture coordinates are not finite, vertices are absurdly far away, colours are
+            not in [0, 1], too few faces are left, too many had no area, too many corners lie outside the texture, or
+            there is neither texture nor colour.
     """
     file = files.mesh
-    wrong = np.flatnonzero(~np.isfinite(mesh.vertices).all(1))
+    wrong = np.flatnonzero(~(np.abs(mesh.vertices) < _LARGEST).all(1))  # so written, NaN is found as well
     if len(wrong):
         raise InputError(
-            "vertices that are not finite", file=file, field="vertices", value=f"{len(wrong)} of {len(mesh.vertices)}",
-            remedy="leave the scan out, or repair the mesh",
+            "vertices that are not finite, or absurdly far away", file=file, field="vertices",
+            value=f"{len(wrong)} of {len(mesh.vertices)}", remedy="leave the scan out, or repair the mesh",
         )  # fmt: skip
     if mesh.texture is None and mesh.colours is None:
         raise InputError(

@@ -5,14 +5,16 @@ Common readers drop texture coordinates that are broken without a word: here the
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+import codecs
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.errors import InputError
-from drpose_ray.files import is_there, named_refusals, read_limited
+from drpose_ray.files import is_there, list_files, read_limited
 from drpose_ray.scans.config import ScanChecks
+from drpose_ray.scans.named_file import named_file, without_options
 from drpose_ray.scans.raw_mesh import RawMesh, check_num_faces, check_num_vertices
 from drpose_ray.scans.texture_file import IMAGE_SUFFIXES, read_texture
 
@@ -23,8 +25,12 @@ _MAX_LINE_BYTES = 2**14
 def read_obj(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) -> RawMesh:
     """Vertices (with colours, if they carry six numbers), faces cut into triangles, texture coordinates per corner.
 
-    Without ``texture`` the image is the one that the material file names; it has to lie in the OBJ's folder.
+    Without ``texture`` the image is the one that the material file names; it has to lie in the OBJ's folder or below. A
+    texture is what the mesh looks like: colours at the vertices count where there is none.
     """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InputError("the text is UTF-16", file=file, field="mesh", remedy="save it as UTF-8")
+    data = data.removeprefix(codecs.BOM_UTF8)
     _check_counts(data, file, checks)  # before a list of lines, many times the file, is made
     lines = [line.strip() for line in data.splitlines()]
     places = _numbers([line[2:] for line in lines if line.startswith((b"v ", b"v\t"))], (3, 6, 4, 7), "v", file)
@@ -44,8 +50,8 @@ def read_obj(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) 
                 remedy="export the mesh with texture coordinates for every corner",
             )  # fmt: skip
         corner_uvs = uvs[_indices(corners[..., 1], len(uvs), "vt", file), :2]
-    if texture is None and corner_uvs is not None and colours is None:
-        texture = _texture_of_material(lines, file)
+    if texture is None and corner_uvs is not None:
+        texture = _texture_of_material(lines, file, needed=colours is None)
     image = None if texture is None else read_texture(texture, checks)
     if image is not None and corner_uvs is None:
         raise InputError(
@@ -161,24 +167,27 @@ def _indices(numbers: NDArray[np.int64], count: int, kind: str, file: Path) -> N
     return indices
 
 
-def _texture_of_material(lines: list[bytes], file: Path) -> Path:
-    """The image of the first ``map_Kd``, or the only image beside the OBJ."""
-    names = [_last_name(line) for line in lines if line.startswith(b"mtllib ")]
-    for name in names:
-        material = file.with_name(name)
+def _texture_of_material(lines: list[bytes], file: Path, *, needed: bool) -> Path | None:
+    """The image of the first ``map_Kd``, or, if one is ``needed``, the only image beside the OBJ."""
+    names = [_rest(line) for line in lines if line.startswith((b"mtllib ", b"mtllib\t"))]
+    # A name may have spaces, and a line several names.
+    for name in [candidate for text in names for candidate in dict.fromkeys((text, *text.split()))]:
+        material = named_file(file, name, "mtllib")
         if not is_there(material, "mtllib"):
             continue
-        content = read_limited(material, _MAX_MATERIAL_BYTES, "mtllib")
-        images = [_last_name(row) for row in content.splitlines() if row.strip().lower().startswith(b"map_kd")]
-        if len(set(images)) > 1:
+        content = read_limited(material, _MAX_MATERIAL_BYTES, "bytes", "mtllib").removeprefix(codecs.BOM_UTF8)
+        rows = [row.strip() for row in content.splitlines()]
+        images = {without_options(_rest(row)) for row in rows if row.lower().startswith((b"map_kd ", b"map_kd\t"))}
+        if len(images) > 1:
             raise InputError(
-                "several textures", file=material, field="map_Kd", value=sorted(set(images))[:4],
+                "several textures", file=material, field="map_Kd", value=sorted(images)[:4],
                 remedy="bake them into one image",
             )  # fmt: skip
         if images:
-            return file.with_name(images[0])
-    with named_refusals(file.parent, "mtllib"):
-        beside = sorted(path for path in file.parent.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+            return named_file(material, images.pop(), "map_Kd", file.parent)
+    if not needed:
+        return None
+    beside = list_files(file.parent, IMAGE_SUFFIXES, recursive=False, field="mtllib")
     if len(beside) != 1:
         raise InputError(
             "the texture is missing: no material names one", file=file, field="mtllib", value=names,
@@ -187,13 +196,10 @@ def _texture_of_material(lines: list[bytes], file: Path) -> Path:
     return beside[0]
 
 
-def _last_name(line: bytes) -> str:
-    """The file name at the end of a line, without folders: nothing outside the scan's folder is opened."""
-    words = line.decode("utf-8", "replace").strip().split(maxsplit=1)
-    text = words[1] if len(words) > 1 else ""
-    if text.startswith("-"):  # options such as "-bm 1" come first
-        text = text.split()[-1]
-    return PurePosixPath(text.replace("\\", "/")).name or "unnamed"
+def _rest(line: bytes) -> str:
+    """What a line says after its first word."""
+    words = line.decode("utf-8", "replace").split(maxsplit=1)
+    return words[1].strip() if len(words) > 1 else ""
 
 
 def _not_there(kind: str, value: str, file: Path) -> InputError:

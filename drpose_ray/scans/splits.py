@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from drpose_ray.errors import InputError
+from drpose_ray.files import read_text
 from drpose_ray.scans.config import ScanSplits
 from drpose_ray.scans.scan import ScanFiles
 
@@ -43,14 +44,13 @@ def split_scans(scans: Sequence[ScanFiles], settings: ScanSplits) -> dict[SplitN
 
 
 def read_split(file: Path) -> frozenset[str]:
-    """Names of scans, one a line; empty lines and what follows ``#`` are left out. InputError if there are none."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"the list of test scans cannot be read ({error})", file=file, field="scans.splits.test_lists",
-            remedy="name a text file of scan names; data/splits/README.md says where lists are from",
-        ) from error  # fmt: skip
+    """Names of scans, one a line; empty lines and what follows ``#`` are left out.
+
+    Raises:
+        InputError: the file cannot be read as text, has no names, or has one twice. data/splits/README.md says where
+            lists are from.
+    """
+    lines = read_text(file, field="scans.splits.test_lists").splitlines()
     names = [name for line in lines if (name := line.partition("#")[0].strip())]
     if not names or len(set(names)) < len(names):
         raise InputError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +18,13 @@ from drpose_ray.body.anny_uvs import ensure_uvs
 from drpose_ray.body.people import draw_person
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.errors import InputError
+from drpose_ray.files import read_json
 from drpose_ray.geometry import motion_row
 from drpose_ray.poses.clip import MotionClip
 from drpose_ray.poses.sources import draw_pose
 from drpose_ray.publish import replace_when_complete, write_json
 from drpose_ray.scans.config import TwinConfig
-from drpose_ray.scans.glb_file import write_glb
+from drpose_ray.scans.glb_write import write_glb
 from drpose_ray.seeding import derive_seed, stream
 from drpose_ray.shards.png import encode_png
 
@@ -153,15 +153,12 @@ def _identity(body: Body, settings: TwinConfig, clips: Sequence[MotionClip]) -> 
 
 def read_identity(path: Path) -> dict[str, Any]:
     """What ``twin.json`` says; InputError if it cannot be read."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError(f"a {type(content).__name__}")  # noqa: TRY301, TRY004 - one message for all that is no identity
-    except (OSError, ValueError, RecursionError) as error:
+    content = read_json(path, field=IDENTITY_FILE)
+    if not isinstance(content, dict):
         raise InputError(
-            f"cannot be read ({error})", file=path, field=IDENTITY_FILE,
+            f"cannot be read (a {type(content).__name__})", file=path, field=IDENTITY_FILE,
             remedy="make the scans again in another folder, or remove the file",
-        ) from error  # fmt: skip
+        )  # fmt: skip
     return content
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pickle
-from pathlib import Path
-
 import numpy as np
 import pytest
 import smplx
@@ -76,41 +72,6 @@ def test_people_depend_on_their_seed_alone(body: Body) -> None:
     np.testing.assert_array_equal(one.outfit.colours, again.outfit.colours)
     np.testing.assert_array_equal(one.betas, again.betas)
     assert not np.array_equal(one.outfit.colours, other.outfit.colours)
-
-
-def test_a_missing_model_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="not found"):
-        Body(tmp_path / "SMPLX_NEUTRAL.npz")
-
-
-def test_a_file_that_is_no_body_model_is_refused_by_name(tmp_path: Path) -> None:
-    whole = ensure_body(BODY_CACHE).read_bytes()
-    damaged = bytearray(whole)
-    damaged[200:2000] = bytes(1800)
-    contents = {"SMPLX_cut.npz": whole[: len(whole) // 2], "SMPLX_damaged.npz": damaged, "SMPLX_text.npz": b"text",
-                "other.npz": whole}  # fmt: skip
-    for name, content in contents.items():
-        (tmp_path / name).write_bytes(content)
-    np.savez(tmp_path / "SMPLX_few.npz", v_template=np.zeros((3, 3)))
-    for name in (*contents, "SMPLX_few.npz"):
-        with pytest.raises(InputError, match="not a body model") as caught:
-            Body(tmp_path / name)
-        assert caught.value.file == tmp_path / name
-
-
-class Exploit:
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return os.mkdir, (self.path,)
-
-    def __init__(self, path: Path) -> None:
-        self.path = str(path)
-
-
-def test_a_pickle_in_place_of_an_archive_is_not_run(tmp_path: Path) -> None:
-    (tmp_path / "SMPLX_pickle.npz").write_bytes(pickle.dumps(Exploit(tmp_path / "run")))
-    with pytest.raises(InputError, match="archive"):
-        Body(tmp_path / "SMPLX_pickle.npz")
-    assert not (tmp_path / "run").exists()
 
 
 def test_a_row_of_the_wrong_size_is_refused(body: Body) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -12,8 +14,10 @@ import pytest
 
 from drpose_ray.body.anny_export import BODY_CACHE
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.scans.broken import CheckedScan
+from drpose_ray.errors import InputError
+from drpose_ray.scans.broken import MOST_DEATHS, CheckedScan, scan_checker
 from drpose_ray.scans.config import TwinConfig
+from drpose_ray.scans.scan import Scan
 from drpose_ray.scans.twin import write_twins
 from jobs import check_scans
 
@@ -66,6 +70,41 @@ def test_workers_report_what_one_reports(
     assert said[0] == said[1]
     unnamed, *others = json.loads(said[0][2])
     assert unnamed.startswith("twin-bad") and others == ["twin-p00001_00", "twin-p00003_00", "twin-p00004_00"]
+
+
+def deadly(scan_id: str) -> Scan:
+    """Reads nothing; one scan ends whoever reads it, as a mesh that fills the memory does."""
+    if scan_id == "deadly":
+        os.kill(os.getpid(), signal.SIGKILL)
+    raise InputError("unreadable", field="mesh", remedy="none")
+
+
+def test_a_scan_that_ends_its_readers_is_broken_after_some_of_them(tmp_path: Path) -> None:
+    check = scan_checker(deadly, tmp_path / "reading")
+    for _ in range(MOST_DEATHS):
+        child = os.fork()
+        if not child:
+            try:
+                check("deadly")
+            finally:
+                os._exit(0)
+        assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    answer = CheckedScan.model_validate_json(check("deadly"))
+    assert answer.broken is not None and answer.broken.problem == "5 workers ended while they read it"
+    assert all("unreadable" in check("other") for _ in range(2 * MOST_DEATHS)), "a reading that ends leaves no mark"
+    assert [path.name for path in (tmp_path / "reading").iterdir()] == ["deadly"]
+
+
+@pytest.mark.slow
+def test_a_scan_that_ends_its_actors_does_not_go_on_for_ever(tmp_path: Path, ray_session: None) -> None:
+    from drpose_ray.on_ray import ActorPool, map_in_pools
+
+    make = functools.partial(scan_checker, deadly, tmp_path / "reading")
+    answers = list(map_in_pools([ActorPool(make, ["a", "deadly", "b"], 2)]))
+    told = {answer.scan_id: answer.broken for answer in map(CheckedScan.model_validate_json, answers)}
+    assert {scan_id: broken.problem for scan_id, broken in told.items() if broken is not None} == {
+        "a": "unreadable", "b": "unreadable", "deadly": "5 workers ended while they read it",
+    }  # fmt: skip
 
 
 def test_answers_in_any_order_are_told_in_the_scans_order() -> None:

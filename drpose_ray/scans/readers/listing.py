@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 
+from drpose_ray.files import is_hidden, list_files, named_refusals
 from drpose_ray.scans.texture_file import IMAGE_SUFFIXES
 
 
 def below(folder: Path, pattern: str, depths: tuple[int, ...] = (1, 2)) -> list[Path]:
-    """Files that match ``pattern`` so many folders below ``folder``, by depth and name."""
-    return [path for depth in depths for path in sorted(folder.glob("/".join(["*"] * depth + [pattern])))]
+    """Files that match ``pattern`` so many folders below ``folder``, by depth and name.
+
+    Links are followed, and hidden files are nobody's. Raises InputError for a folder that may not be listed.
+    """
+    found: list[Path] = []
+    level = [folder]
+    for depth in range(max(depths) + 1):
+        if depth in depths:
+            files = [path for here in level for path in list_files(here, recursive=False, field="scans.sources.folder")]
+            found += [path for path in files if fnmatchcase(path.name, pattern)]
+        if depth < max(depths):
+            level = [path for here in level for path in _folders(here)]
+    return found
+
+
+def _folders(folder: Path) -> list[Path]:
+    with named_refusals(folder, "scans.sources.folder"):
+        return sorted(path for path in folder.iterdir() if not is_hidden(path.name) and path.is_dir())
 
 
 def name_scan(dataset: str, name: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from drpose_ray.files import list_files
 from drpose_ray.scans.readers.listing import name_scan
 from drpose_ray.scans.scan import ScanFiles
 from drpose_ray.scans.twin import IDENTITY_FILE, read_identity
@@ -14,7 +15,7 @@ from drpose_ray.scans.twin import IDENTITY_FILE, read_identity
 
 def is_twin(folder: Path) -> bool:
     """Whether the folder holds GLB files."""
-    return any(folder.glob("*.glb"))
+    return bool(_meshes(folder))
 
 
 def list_twin(folder: Path, prefix: str) -> list[ScanFiles]:
@@ -34,5 +35,9 @@ def list_twin(folder: Path, prefix: str) -> list[ScanFiles]:
             name=mesh.stem,
             subject=mesh.stem.rpartition("_")[0] or None,
         )
-        for mesh in sorted(folder.glob("*.glb"))
+        for mesh in _meshes(folder)
     ]
+
+
+def _meshes(folder: Path) -> list[Path]:
+    return list_files(folder, (".glb",), recursive=False, field="scans.sources.folder")
