@@ -3,8 +3,9 @@
 The rule. Let G_s be the accumulated world rotation of the BVH joint s, and s(j) the joint that SMPL-X's j is named
 after. Then SMPL-X's world rotation is G_s(j) A_j, with a constant A_j that accounts for the two rest poses:
 
-* F takes the axes of SMPL-X's rest body (left hip, trunk) to those of the BVH's, so that any rest facing is accepted;
-  where the zero pose is no person standing, the skeleton's file says what F is for limbs (`skeletons`);
+* F takes the axes of SMPL-X's rest body (left hip, trunk) to those of the BVH's, so that any rest facing is accepted.
+  Where hips and trunk lie within 20 degrees of coordinate axes, it is these that count: no trunk is quite straight.
+  Where the zero pose is no person standing, the skeleton's file says what F is for limbs (`skeletons`);
 * for shoulders, elbows, hips and knees A_j = M_j F, where M_j is the smallest rotation that takes F times SMPL-X's rest
   bone to the BVH's rest bone: the retargeted bone then points exactly where the BVH's does, whatever its rest pose;
 * for all other joints A_j = F. Pelvis, spine, neck, head, collars and feet are other anatomical points in the other
@@ -44,6 +45,9 @@ _LEGS: Final = tuple(joint for joint in _LIMB_CHILD if joint.endswith(("hip", "k
 _SPINE: Final = ("pelvis", "spine1", "spine2", "spine3", "neck")
 _FOLLOWS: Final = {"head": "neck", "left_collar": "spine3", "right_collar": "spine3",
                    "left_foot": "left_ankle", "right_foot": "right_ankle"}  # fmt: skip
+_OUR_HIPS: Final = REST_OFFSETS[JOINT["left_hip"]] - REST_OFFSETS[JOINT["right_hip"]]
+_OUR_TRUNK: Final = sum(REST_OFFSETS[JOINT[name]] for name in _SPINE[1:])
+_NEAR: Final = np.cos(np.radians(20))
 _STANDS: Final = 0.5
 """Cosine between a leg's bone and SMPL-X's, both at rest, below which the zero pose is no person standing."""
 
@@ -139,7 +143,8 @@ def _axes(rest: Mapping[str, NDArray[np.float64]], skeleton: Skeleton, file: Pat
         raise InputError(
             "hips and trunk lie on one line", file=file, field="OFFSET", value="neck", remedy="export it again"
         )
-    facing = _frame(across, trunk)  # SMPL-X's own rest frame is the identity: left +x, up +y
+    # SMPL-X's own rest frame is the identity: left +x, up +y.
+    facing = _frame(across, trunk) if skeleton.has_measured_trunk else _aligned_frame(across, trunk)
     return {joint: skeleton.axes.get(joint, facing) for joint in rest}
 
 
@@ -176,6 +181,26 @@ def _frame(left: NDArray[np.float64], up: NDArray[np.float64]) -> NDArray[np.flo
     y = up - (up @ x) * x
     y /= np.linalg.norm(y)
     return np.stack([x, y, np.cross(x, y)], 1)
+
+
+def _aligned_frame(left: NDArray[np.float64], up: NDArray[np.float64]) -> NDArray[np.float64]:
+    """As ``_frame``, along coordinate axes where they are near; else as SMPL-X's own trunk leans against its frame."""
+    axis = _nearest_axis(up)
+    if axis is None:
+        ours = _frame(_OUR_HIPS, _OUR_TRUNK)
+        aligned: NDArray[np.float64] = _frame(left, up) @ ours.T
+        return aligned
+    level = left - (left @ axis) * axis
+    across = _nearest_axis(level)
+    return _frame(level if across is None else across, axis)
+
+
+def _nearest_axis(direction: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """(3,) of length 1, along a coordinate; None if none is near."""
+    axis = np.zeros(3)
+    largest = int(np.abs(direction).argmax())
+    axis[largest] = np.sign(direction[largest])
+    return axis if _cosine(axis, direction) > _NEAR else None
 
 
 def _smallest_rotation(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:

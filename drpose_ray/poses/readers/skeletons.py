@@ -12,9 +12,12 @@ Keys of ``joints`` are SMPL-X's, values the skeleton's names or lists of alterna
 what lies between pelvis and neck. Case, blanks, ``_``, ``-`` and ``.`` do not matter, and a prefix that all joints
 share (``mixamorig:``, ``Armature|``, ``Character1_``) is found and passed over.
 
+``requires`` names joints that tell this skeleton from others of the same names.
+
 ``axes`` is for skeletons whose zero pose is no person standing: in the T-pose, where do a joint's own x and y axes
 point to? By part: ``leg`` (hip and knee), ``foot`` (ankle and foot), ``left_arm``, ``right_arm`` (collar to wrist). The
-trunk needs none, its directions follow from where hips and neck are.
+trunk needs none, its directions follow from where hips and neck are: they are those of the coordinate axes next to
+them, or, with ``"trunk": "measured"``, those of the bones, as CMU's and Daz's skeletons have always been read here.
 """
 
 from __future__ import annotations
@@ -57,6 +60,8 @@ class _SkeletonFile(Config):
     name: str = Field(min_length=1, max_length=100)
     sides: tuple[str, str]
     joints: dict[str, str | tuple[str, ...]]
+    requires: tuple[str, ...] = ()
+    trunk: Literal["aligned", "measured"] = "aligned"
     axes: dict[Literal["leg", "foot", "left_arm", "right_arm"], tuple[Direction, Direction]] = Field(
         default_factory=dict
     )
@@ -69,6 +74,10 @@ class Skeleton:
     name: str
     joints: Mapping[str, tuple[str, ...]]
     """SMPL-X joint -> the names that it may have, spines left out."""
+    requires: tuple[str, ...]
+    """Joints that have no counterpart and must be there."""
+    has_measured_trunk: bool
+    """Whether "up" at rest is the line from pelvis to neck, not the coordinate axis next to it."""
     axes: Mapping[str, NDArray[np.float64]]
     """SMPL-X joint -> (3, 3) from SMPL-X's axes to the joint's own in the T-pose; empty where the zero pose is one."""
 
@@ -84,7 +93,7 @@ class Skeleton:
 
     def _match_with(self, prefix: str, places: Mapping[str, int]) -> tuple[dict[str, int], list[str]]:
         found: dict[str, int] = {}
-        missing: list[str] = []
+        missing = [name for name in self.requires if prefix + _plain(name) not in places]
         for joint, names in self.joints.items():
             place = next((places[prefix + _plain(name)] for name in names if prefix + _plain(name) in places), None)
             if place is not None:
@@ -130,7 +139,7 @@ def _load(file: Path) -> Skeleton:
             key = f"{side}_{joint}" if side else joint
             joints[key] = tuple(name.replace("{side}", word) for name in alternatives)
     axes = {joint: _frame(*stored.axes[part], file) for joint, part in _PARTS.items() if part in stored.axes}  # type: ignore[index]
-    return Skeleton(stored.name, joints, axes)
+    return Skeleton(stored.name, joints, stored.requires, stored.trunk == "measured", axes)
 
 
 def _frame(x: Direction, y: Direction, file: Path) -> NDArray[np.float64]:
