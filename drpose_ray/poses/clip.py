@@ -1,16 +1,20 @@
-"""One clip of Motion-X rows, and the checks that every reader of clips shares."""
+"""One clip of Motion-X rows, and which of its frames hold numbers that a body can take."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.errors import InputError
+from drpose_ray.geometry.motion_row import LARGEST
 
-UNSTATED = "unstated"
+UpAxis = Literal["y", "z"]
+
+UNSTATED: Final = "unstated"
 """The licence of motions that state none."""
 
 
@@ -24,30 +28,24 @@ class MotionClip:
     valid: NDArray[np.bool_] | None  # (T,), None: every frame
     source: str
     licence: str
+    taken_as_up: UpAxis | None = None
+    """The file's axis that was taken for up where its layout leaves that open; None where it is known."""
 
 
-def whole_stride(recorded_fps: float, fps: float, file: Path) -> int:
-    """Every how many frames one is taken; InputError unless ``fps`` divides ``recorded_fps``."""
-    ratio = recorded_fps / fps
-    if ratio < 1 or abs(ratio - round(ratio)) > 1e-6:
-        raise InputError(
-            f"{recorded_fps:g} fps cannot be thinned to {fps:g} fps by whole steps",
-            file=file,
-            field="fps",
-            value=recorded_fps,
-            remedy="ask for a rate that divides the recorded one, or resample the motions",
-        )
-    return round(ratio)
+def out_of_range(rows: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """(T, 322) -> (T,): frames with a finite number that is no angle, place or shape of a body (`LARGEST`)."""
+    beyond: NDArray[np.bool_] = (np.isfinite(rows) & (np.abs(rows) > LARGEST)).any(1)
+    return beyond
 
 
 def finite_frames(rows: NDArray[np.floating], file: Path, field: str = "motion") -> NDArray[np.bool_] | None:
-    """(T, 322) -> (T,), None where every frame is finite. A clip of nothing else is refused."""
+    """(T, 322) -> (T,): finite and in range; None where every frame is. A clip of nothing else is refused."""
     finite: NDArray[np.bool_] = np.isfinite(rows).all(1)
-    if not finite.any():
+    usable = finite & ~out_of_range(rows)
+    if not usable.any():
         raise InputError(
-            f"none of {len(rows)} frames is finite",
-            file=file,
-            field=field,
-            remedy="repair or remove the clip",
-        )
-    return None if finite.all() else finite
+            f"none of {len(rows)} frames is finite" if not finite.any()
+            else f"every one of {len(rows)} frames has a number that is no angle in radians or place in metres",
+            file=file, field=field, remedy="repair or remove the clip",
+        )  # fmt: skip
+    return None if usable.all() else usable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -16,19 +17,33 @@ class PosesConfig(Config):
 
     motions: tuple[Path, ...] = Field(
         default=(Path("data/cmu_subset/cmu_subset.npz"),),
-        description="Motion-X trees, folders of AIST++, AMASS or BVH files, or single .npz and .bvh files",
+        description="Motion-X trees, folders of AIST++, AMASS, BEAT2, SMPL, GVHMR, WHAM or BVH files, or single files",
     )
     aist_translation: AistTranslation = Field(
         default="auto",
         description="translations of Motion-X's AIST subset: raw as downloaded, metres once its script was run; "
         "auto: judged by their spans",
     )
+    up_axis: Literal["auto", "y", "z"] = Field(
+        default="auto",
+        description="up axis of AMASS-like, SMPL, GVHMR, WHAM and BVH files; auto: judged by how people stand",
+    )
+    unstated_fps: float = Field(
+        default=30, ge=1, le=10_000, description="frame rate of SMPL poses and of results from videos that state none"
+    )
+    skeletons: tuple[Path, ...] = Field(
+        default=(), description="JSON files of BVH skeletons beside the known ones (docs/motions.md)"
+    )
     trust_up_axis: bool = Field(default=False, description="skip the check that people stand along +y")
     licence: str = Field(default="unstated", description="terms recorded for motions that do not state their own")
-    fps: float = Field(default=30, gt=0, description="frame rate of the windows; must divide the motions' own")
-    num_dance_clips: int = Field(default=30, ge=0, description="procedural dance clips added to the motions")
-    dance_seconds: float = Field(default=20, gt=0, description="length of a procedural clip")
-    window: int = Field(default=10, ge=1, description="frames per sequence: the pick and its neighbours (Sec. 3.2)")
+    fps: float = Field(
+        default=30, ge=1, le=1_000, description="frame rate of the windows; motions of other rates are resampled"
+    )
+    num_dance_clips: int = Field(default=30, ge=0, le=10_000, description="procedural dance clips added to the motions")
+    dance_seconds: float = Field(default=20, gt=0, le=3_600, description="length of a procedural clip")
+    window: int = Field(
+        default=10, ge=1, le=10_000, description="frames per sequence: the pick and its neighbours (Sec. 3.2)"
+    )
     num_train: int = Field(default=200, ge=1, description="windows to train on (1,500 in the paper)")
     num_val: int = Field(default=32, ge=0, description="windows that settings are chosen on")
     num_test: int = Field(default=64, ge=0, description="held-out windows that results are reported on")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from drpose_ray.errors import InputError
 from drpose_ray.poses.config import PosesConfig
-from drpose_ray.poses.motionx import read_motions
+from drpose_ray.poses.motionx import read_configured
 from drpose_ray.poses.validity import check_frames
 from drpose_ray.poses.windows_file import read_selection
 
@@ -21,13 +21,7 @@ def read_pose_rows(path: Path, settings: PosesConfig) -> NDArray[np.float32]:
     """
     if path.suffix == ".parquet":
         return np.concatenate([window.motion for window in read_selection(path)])
-    clips = read_motions(
-        path,
-        settings.fps,
-        settings.licence,
-        aist_translation=settings.aist_translation,
-        trust_up_axis=settings.trust_up_axis,
-    )
+    clips = read_configured(path, settings)
     rows = np.concatenate([clip.motion[check_frames(clip).mask] for clip in clips])
     if not len(rows):
         raise InputError("no valid frame", file=path, field="poses.compare", remedy="give cleaner motions")

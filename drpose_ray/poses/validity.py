@@ -1,4 +1,4 @@
-"""Which frames may be selected: finite, within anatomical limits, and not part of a jump.
+"""Which frames may be selected: finite, in range, within anatomical limits, and not part of a jump.
 
 Farthest-point sampling seeks outliers, and on raw mocap most of its first picks are broken frames: mask first.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.rotations import axis_angle_to_matrix, euler_xyz_to_matrix, matrix_to_euler_xyz
 from drpose_ray.geometry.skeleton import JOINT_NAMES, NUM_BODY_JOINTS
-from drpose_ray.poses.clip import MotionClip
+from drpose_ray.poses.clip import MotionClip, out_of_range
 from drpose_ray.poses.limits import EULER_HIGH, EULER_LOW, JOINT
 
 LIMIT_TOLERANCE_DEG: Final = {"elbow": 70.0, "wrist": 70.0, "other": 40.0}
@@ -42,12 +42,15 @@ def check_frames(clip: MotionClip) -> Validity:
     """Judge every frame of ``clip``. Speed needs a neighbour on one side only, so clip ends are judged too."""
     angles = clip.motion[:, motion_row.JOINT_ROTATIONS].reshape(-1, NUM_BODY_JOINTS, 3).astype(np.float64)
     not_finite = np.asarray(~np.isfinite(clip.motion).all(1))
-    rotations = axis_angle_to_matrix(np.where(np.isfinite(angles), angles, 0.0))
+    absurd = out_of_range(clip.motion)
+    sane = np.isfinite(angles) & ~absurd[:, None, None]
+    rotations = axis_angle_to_matrix(np.where(sane, angles, 0.0))
     reasons = {
         "not finite": not_finite,
+        "out of range": absurd,
         "marked invalid": np.zeros(len(angles), bool) if clip.valid is None else ~clip.valid,
         "joint limit": breaks_limits(rotations).any(1),
-        "angular speed": _jumps(rotations, not_finite, clip.fps),
+        "angular speed": _jumps(rotations, not_finite | absurd, clip.fps),
     }
     refused = {reason: int(frames.sum()) for reason, frames in reasons.items()}
     return Validity(~np.logical_or.reduce(list(reasons.values())), refused)
@@ -96,10 +99,10 @@ def _nearest_in_box(
     return euler
 
 
-def _jumps(rotations: NDArray[np.float64], not_finite: NDArray[np.bool_], fps: float) -> NDArray[np.bool_]:
+def _jumps(rotations: NDArray[np.float64], no_numbers: NDArray[np.bool_], fps: float) -> NDArray[np.bool_]:
     """(T,): frames on either side of a step that is too fast. Steps from or to a frame without numbers do not count."""
     fast = (_angle_between(rotations[1:], rotations[:-1]) * fps > MAX_ANGULAR_SPEED).any(1)
-    fast &= ~(not_finite[1:] | not_finite[:-1])
+    fast &= ~(no_numbers[1:] | no_numbers[:-1])
     frames = np.zeros(len(rotations), bool)
     frames[1:] |= fast
     frames[:-1] |= fast

@@ -46,7 +46,7 @@ def test_nan_refuses_its_frame_only() -> None:
     clip.motion[7, 200], clip.motion[12, 4] = np.nan, np.inf
     validity = check_frames(clip)
     assert np.flatnonzero(~validity.mask).tolist() == [7, 12]
-    assert validity.refused == {"not finite": 2, "marked invalid": 0, "joint limit": 0, "angular speed": 0}
+    assert {reason: count for reason, count in validity.refused.items() if count} == {"not finite": 2}
 
 
 def test_marks_of_the_source_are_kept_and_one_frame_is_enough() -> None:

@@ -14,6 +14,7 @@ from typing import Final, Literal
 import numpy as np
 
 from drpose_ray.errors import InputError
+from drpose_ray.files import is_there
 from drpose_ray.geometry.motion_row import TRANSLATION
 from drpose_ray.poses.clip import MotionClip
 
@@ -37,7 +38,7 @@ def is_aist(folder_name: str, relative: PurePath) -> bool:
 def is_marked_converted(folder: Path, root: Path) -> bool:
     """Whether ``MARKER`` lies in ``folder`` or between it and ``root``, or in the AIST folder below."""
     above = [path for path in (folder.absolute(), *folder.absolute().parents) if path.is_relative_to(root)]
-    return any((path / MARKER).exists() for path in (root, root / "aist", *above))
+    return any(is_there(path / MARKER) for path in (root, root / "aist", *above))
 
 
 def in_metres(clips: Sequence[MotionClip], setting: AistTranslation, folder: Path, *, marked: bool) -> list[MotionClip]:

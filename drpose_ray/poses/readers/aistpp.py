@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from drpose_ray.arrays import load_fields
 from drpose_ray.errors import InputError
-from drpose_ray.poses.clip import UNSTATED, MotionClip, finite_frames, whole_stride
-from drpose_ray.poses.readers.arrays import check_columns, check_length, positive_number
+from drpose_ray.poses.clip import MotionClip, finite_frames
+from drpose_ray.poses.readers.arrays import check_columns, check_length, frame_rate, positive_number
+from drpose_ray.poses.readers.reading import Reading
 from drpose_ray.poses.readers.smpl_rows import rows_from_smpl
+from drpose_ray.poses.resample import plan_resampling
 
 AISTPP_FPS: Final = 60.0
 """Rate of the published motions, which do not store one; an ``fps`` field in the export wins."""
@@ -28,7 +30,7 @@ def is_aistpp(fields: set[str]) -> bool:
     return bool(fields & _SCALED)
 
 
-def read_aistpp(file: Path, name: str, fps: float, licence: str) -> MotionClip:
+def read_aistpp(file: Path, name: str, reading: Reading) -> MotionClip:
     """Read ``poses`` (T, 72), ``trans`` (T, 3) and ``scaling``, with or without the published prefix ``smpl_``.
 
     Metres are ``trans / scaling``. The two hand joints of SMPL are dropped; betas, where given, are SMPL's and too.
@@ -45,12 +47,13 @@ def read_aistpp(file: Path, name: str, fps: float, licence: str) -> MotionClip:
             field="smpl_scaling",
             remedy="export it with the sequence",
         )
-    recorded = positive_number(fields["fps"], "fps", file) if "fps" in fields else AISTPP_FPS
-    step = whole_stride(recorded, fps, file)
+    recorded = frame_rate(fields["fps"], "fps", file) if "fps" in fields else AISTPP_FPS
+    resampling = plan_resampling(recorded, reading.fps, file)
+    step = resampling.stride
     poses = check_columns(fields, "poses", (72,), file)
-    check_columns(fields, "trans", (3,), file)
+    trans = check_columns(fields, "trans", (3,), file)
     check_length(fields, "trans", len(poses), file)
     scaling = positive_number(fields["scaling"], "scaling", file)
-    rows = rows_from_smpl(poses[::step, :66], fields["trans"][::step] / scaling)
-    terms = TERMS if licence == UNSTATED else licence
-    return MotionClip(name, rows, fps, finite_frames(rows, file, "poses"), "AIST++", terms)
+    rows = rows_from_smpl(poses[::step, :66], trans[::step] / scaling)
+    rows, valid = resampling.apply(rows, finite_frames(rows, file, "poses"))
+    return MotionClip(name, rows, reading.fps, valid, "AIST++", reading.terms(TERMS))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,11 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.errors import InputError
+from drpose_ray.files import read_text, reason
 from drpose_ray.geometry.rotations import turn
+from drpose_ray.poses.readers.budget import (
+    MAX_BVH_BYTES,
+    MAX_BVH_NUMBER,
+    MAX_FPS,
+    MAX_FRAMES,
+    MAX_JOINT_FRAMES,
+    MIN_FPS,
+)
+from drpose_ray.poses.readers.bvh_hierarchy import AXES, Hierarchy, parse_hierarchy
 
-_AXES: Final = {"X": 0, "Y": 1, "Z": 2}
-_END_SITE: Final = -2
-"""Stands for the tip of the last bone, which is no joint, while the hierarchy is parsed."""
+_MOTION: Final = re.compile(r"^[ \t]*MOTION[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -25,8 +35,12 @@ class Bvh:
     parents: list[int]  # -1 for the root
     offsets: NDArray[np.float64]  # (J, 3) from the parent, at rest
     rotations: NDArray[np.float64]  # (T, J, 3, 3) relative to the parent
-    root: NDArray[np.float64]  # (T, 3) where the root is
+    places: dict[int, NDArray[np.float64]]
+    """Joint -> (T, 3) where it is in its parent's axes, for joints with position channels; these replace its offset."""
     fps: float
+
+    def __len__(self) -> int:
+        return len(self.rotations)
 
     def world_rotations(self) -> NDArray[np.float64]:
         """(T, J, 3, 3) accumulated from the root."""
@@ -41,8 +55,13 @@ class Bvh:
         world = self.world_rotations()
         positions = np.empty(world.shape[:-1])
         for joint, parent in enumerate(self.parents):
-            start = self.root if parent < 0 else positions[:, parent] + world[:, parent] @ self.offsets[joint]
-            positions[:, joint] = start
+            place = self.places.get(joint, self.offsets[joint])
+            if parent < 0:
+                positions[:, joint] = place
+            elif joint in self.places:
+                positions[:, joint] = positions[:, parent] + (world[:, parent] @ place[..., None])[..., 0]
+            else:
+                positions[:, joint] = positions[:, parent] + world[:, parent] @ place
         return positions
 
     def rest_positions(self) -> NDArray[np.float64]:
@@ -60,103 +79,74 @@ def load_bvh(file: Path) -> Bvh:
     rounded 1 / 120, so rates within a thousandth of a whole number are that number.
 
     Raises:
-        InputError: the file is no BVH, is cut short, or its numbers are not those its hierarchy announces.
+        InputError: the file is no BVH, is cut short, or its numbers are not those its hierarchy announces, or more than
+            `readers.budget` allows.
+        OSError: the disk failed.
     """
+    text = read_text(file, MAX_BVH_BYTES)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     field, problem = "HIERARCHY", "the hierarchy cannot be parsed"
     try:
-        head, _, tail = file.read_text(encoding="utf-8").partition("MOTION")
-        names, parents, offsets, channels = _parse_hierarchy(head)
+        head, numbers = _split(text)
+        hierarchy = parse_hierarchy(head)
         field, problem = "MOTION", "the motion cannot be parsed"
-        values, frame_seconds = _parse_motion(tail, sum(map(len, channels)))
-    except (OSError, UnicodeDecodeError) as error:
-        raise _broken(file, "the file cannot be read as text", error, field) from error
-    except (ValueError, IndexError) as error:
-        raise _broken(file, problem, error, field) from error
-    rotations = np.broadcast_to(np.eye(3), (len(values), len(names), 3, 3)).copy()
-    root = np.tile(np.array(offsets[0]), (len(values), 1))
-    column = 0
-    for joint, joint_channels in enumerate(channels):
-        for channel in joint_channels:
-            axis, kind = _AXES[channel[0].upper()], channel[1:].lower()
-            if kind == "rotation":
-                rotations[:, joint] = rotations[:, joint] @ turn(axis, np.radians(values[:, column]))
-            elif joint == 0:
-                root[:, axis] = values[:, column]
-            column += 1
+        values, frame_seconds = _parse_motion(numbers, hierarchy)
+    except (ValueError, IndexError, OverflowError, MemoryError) as error:
+        raise InputError(
+            f"{problem} ({reason(error)})", file=file, field=field, remedy="copy or export the BVH file again"
+        ) from error
+    rotations, places = _move(hierarchy, values)
     rate = 1 / frame_seconds
     fps = float(round(rate)) if abs(rate - round(rate)) < 1e-3 * rate else rate
-    return Bvh(names, parents, np.array(offsets), rotations, root, fps)
+    return Bvh(hierarchy.names, hierarchy.parents, np.array(hierarchy.offsets), rotations, places, fps)
 
 
-def _parse_hierarchy(text: str) -> tuple[list[str], list[int], list[tuple[float, ...]], list[tuple[str, ...]]]:
-    """Names, parents, offsets and channels of the joints, in the file's order."""
-    names: list[str] = []
-    parents: list[int] = []
-    offsets: list[tuple[float, ...]] = []
-    channels: list[tuple[str, ...]] = []
-    open_joints: list[int] = []
-    words = text.split()
-    if words[:1] != ["HIERARCHY"]:
-        raise ValueError("it does not begin with HIERARCHY")
-    i = 1
-    while i < len(words):
-        word = words[i]
-        if word in {"ROOT", "JOINT"}:
-            end = words.index("{", i)
-            if (word == "ROOT") != (not names) or end == i + 1:
-                raise ValueError(f"unexpected {word}")
-            parents.append(open_joints[-1] if open_joints else -1)
-            names.append(" ".join(words[i + 1 : end]))
-            offsets.append(())
-            channels.append(())
-            open_joints.append(len(names) - 1)
-            i = end + 1
-        elif word == "End":
-            open_joints.append(_END_SITE)
-            i = words.index("{", i) + 1
-        elif word == "OFFSET":
-            if open_joints[-1] != _END_SITE:
-                offsets[open_joints[-1]] = tuple(float(number) for number in words[i + 1 : i + 4])
-            i += 4
-        elif word == "CHANNELS" and open_joints[-1] != _END_SITE:
-            num = int(words[i + 1])
-            channels[open_joints[-1]] = tuple(words[i + 2 : i + 2 + num])
-            i += 2 + num
-        elif word == "}":
-            open_joints.pop()
-            i += 1
-        else:
-            raise ValueError(f"unexpected {word!r}")
-    if open_joints or not names:
-        raise ValueError("braces do not close" if open_joints else "no joints")
-    _check_joints(names, offsets, channels)
-    return names, parents, offsets, channels
+def _split(text: str) -> tuple[str, str]:
+    """What is above the line MOTION, and what is below."""
+    line = _MOTION.search(text)
+    if line is None:
+        raise ValueError("no line says MOTION")
+    return text[: line.start()], text[line.end() :]
 
 
-def _check_joints(names: list[str], offsets: list[tuple[float, ...]], channels: list[tuple[str, ...]]) -> None:
-    if len(set(names)) != len(names):
-        raise ValueError("two joints have one name")
-    for name, offset, joint_channels in zip(names, offsets, channels, strict=True):
-        known = {channel[:1].upper() in _AXES and channel[1:].lower() for channel in joint_channels}
-        if len(offset) != 3 or not np.isfinite(offset).all() or not known <= {"rotation", "position"}:
-            raise ValueError(f"bad offset or channels of {name}")
+def _parse_motion(text: str, hierarchy: Hierarchy) -> tuple[NDArray[np.float64], float]:
+    """(T, channels), NaN where the file has no usable number, and the seconds between frames."""
+    stream = io.StringIO(text)
+    lines = (line.strip() for line in iter(stream.readline, ""))
+    heads = (line for line in lines if line)
+    num_frames = int(next(heads, "").removeprefix("Frames:"))
+    seconds = float(next(heads, "").removeprefix("Frame Time:"))
+    if not 0 <= num_frames <= min(MAX_FRAMES, MAX_JOINT_FRAMES // len(hierarchy.names)):
+        raise ValueError(f"{num_frames} frames of {len(hierarchy.names)} joints are announced")
+    if not 1 / MAX_FPS <= seconds <= 1 / MIN_FPS:
+        raise ValueError(f"frames are {seconds} s apart")
+    values = np.empty((0, hierarchy.num_channels))
+    if next(heads, None) is not None:
+        stream.seek(0)
+        rows = (line for line in iter(stream.readline, "") if line.strip())
+        next(rows), next(rows)
+        values = np.loadtxt(rows, np.float64, comments=None, ndmin=2, max_rows=num_frames + 1)
+    if values.shape != (num_frames, hierarchy.num_channels):
+        found = "more" if len(values) > num_frames else f"{len(values)} of {values.shape[1]}"
+        raise ValueError(f"{num_frames} frames of {hierarchy.num_channels} numbers are announced, {found} found")
+    with np.errstate(invalid="ignore"):
+        return np.where(np.abs(values) <= MAX_BVH_NUMBER, values, np.nan), seconds
 
 
-def _parse_motion(text: str, num_channels: int) -> tuple[NDArray[np.float64], float]:
-    """(T, channels), NaN where the file has no finite number, and the seconds between frames."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    num_frames = int(lines[0].removeprefix("Frames:"))
-    seconds = float(lines[1].removeprefix("Frame Time:"))
-    rows = [line.split() for line in lines[2:]]
-    widths = {len(row) for row in rows}
-    if len(rows) != num_frames or widths != {num_channels} or not 0 < seconds < 1:
-        raise ValueError(
-            f"{num_frames} frames of {num_channels} numbers are announced, {len(rows)} of {sorted(widths)} found, "
-            f"{seconds} s apart"
-        )
-    values = np.array(rows, np.float64)
-    return np.where(np.isfinite(values), values, np.nan), seconds
-
-
-def _broken(file: Path, problem: str, error: Exception, field: str) -> InputError:
-    return InputError(f"{problem} ({error})", file=file, field=field, remedy="copy or export the BVH file again")
+def _move(
+    hierarchy: Hierarchy, values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], dict[int, NDArray[np.float64]]]:
+    """What the channels (T, C) do: rotations (T, J, 3, 3) and, by joint, places (T, 3)."""
+    rotations = np.broadcast_to(np.eye(3), (len(values), len(hierarchy.names), 3, 3)).copy()
+    places: dict[int, NDArray[np.float64]] = {}
+    column = 0
+    for joint, channels in enumerate(hierarchy.channels):
+        for channel in channels:
+            axis, kind = AXES[channel[0].upper()], channel[1:].lower()
+            if kind == "rotation":
+                rotations[:, joint] = rotations[:, joint] @ turn(axis, np.radians(values[:, column]))
+            else:
+                start = np.tile(np.array(hierarchy.offsets[joint]), (len(values), 1))
+                places.setdefault(joint, start)[:, axis] = values[:, column]
+            column += 1
+    return rotations, places

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from drpose_ray.arrays import load_fields
 from drpose_ray.errors import InputError
-from drpose_ray.poses.clip import MotionClip, whole_stride
-from drpose_ray.poses.readers.arrays import positive_number
+from drpose_ray.poses.clip import MotionClip, out_of_range
+from drpose_ray.poses.readers.arrays import check_num_frames, frame_rate
 from drpose_ray.poses.readers.motionx_tree import check_rows
+from drpose_ray.poses.readers.reading import Reading
+from drpose_ray.poses.resample import plan_resampling
 
 _REQUIRED: Final = ("motion", "clip_start", "clip_name", "fps")
 _OPTIONAL: Final = ("valid", "source", "licence")
@@ -24,7 +26,7 @@ def is_clip_archive(fields: set[str]) -> bool:
     return bool(fields & {"motion", "clip_start", "clip_name"})
 
 
-def read_clip_archive(file: Path, fps: float, licence: str) -> list[MotionClip]:
+def read_clip_archive(file: Path, reading: Reading) -> list[MotionClip]:
     """Read ``motion`` (T, 322), ``clip_start`` (n + 1), ``clip_name`` (n), ``fps``; ``valid`` (T,), source, licence.
 
     Raises InputError as ``read_motions`` does. Frames that are not finite are refused unless ``valid`` marks them: the
@@ -35,20 +37,24 @@ def read_clip_archive(file: Path, fps: float, licence: str) -> list[MotionClip]:
         if field not in fields:
             raise InputError("a field is missing", file=file, field=field, remedy="see read_motions for the layout")
     motion = check_rows(fields["motion"], file, "motion")
+    check_num_frames(len(motion), "motion", file)
     names, starts = _check_index(fields, len(motion), file)
     valid = fields.get("valid")
     if valid is not None and (valid.dtype != np.bool_ or valid.shape != (len(motion),)):
         raise InputError(
             "valid must be one bool per row", file=file, field="valid", value=valid.shape, remedy="correct the field"
         )
-    step = whole_stride(positive_number(fields["fps"], "fps", file), fps, file)
-    source, licence = str(fields.get("source", file.stem)), str(fields.get("licence", licence))
+    resampling = plan_resampling(frame_rate(fields["fps"], "fps", file), reading.fps, file)
+    step = resampling.stride
+    source, licence = _text(fields, "source", file.stem, file), _text(fields, "licence", reading.licence, file)
     clips = []
     for name, start, end in zip(names, starts[:-1], starts[1:], strict=True):
-        rows = motion[start:end:step].astype(np.float32)
+        with np.errstate(over="ignore"):
+            rows = motion[start:end:step].astype(np.float32)
         marks = None if valid is None else valid[start:end:step].copy()
-        _refuse_nonfinite(rows, marks, file, name)
-        clips.append(MotionClip(name, rows, fps, marks, source, licence))
+        _refuse_unusable(rows, marks, file, name)
+        rows, marks = resampling.apply(rows, marks)
+        clips.append(MotionClip(name, rows, reading.fps, marks, source, licence))
     return clips
 
 
@@ -76,16 +82,29 @@ def _check_index(
     return names.tolist(), starts
 
 
-def _refuse_nonfinite(rows: NDArray[np.float32], valid: NDArray[np.bool_] | None, file: Path, name: str) -> None:
-    """Frames that the file itself marks invalid may hold anything; elsewhere NaN means a broken recording."""
-    bad = ~np.isfinite(rows).all(1)
-    if valid is not None:
-        bad &= valid
-    if bad.any():
+def _text(fields: Mapping[str, NDArray[Any]], name: str, default: str, file: Path) -> str:
+    """One string of the archive."""
+    value = fields.get(name)
+    if value is None:
+        return default
+    if value.dtype.kind != "U" or value.ndim != 0:
         raise InputError(
-            f"{int(bad.sum())} of {len(rows)} frames are not finite, the first is {int(bad.argmax())}",
-            file=file,
-            field="motion",
-            value=name,
-            remedy="repair or remove the clip, or mark those frames in a 'valid' field",
-        )
+            f"{name} must be one string", file=file, field=name, value=f"{value.dtype} {value.shape}",
+            remedy=f"store np.array('the {name}')",
+        )  # fmt: skip
+    return str(value)
+
+
+def _refuse_unusable(rows: NDArray[np.float32], valid: NDArray[np.bool_] | None, file: Path, name: str) -> None:
+    """Frames that the file itself marks invalid may hold anything; elsewhere NaN means a broken recording."""
+    counted = np.ones(len(rows), bool) if valid is None else valid
+    for problem, frames in (("finite", ~np.isfinite(rows).all(1)), ("in range", out_of_range(rows))):
+        bad = frames & counted
+        if bad.any():
+            raise InputError(
+                f"{int(bad.sum())} of {len(rows)} frames are not {problem}, the first is {int(bad.argmax())}",
+                file=file,
+                field="motion",
+                value=name,
+                remedy="repair or remove the clip, or mark those frames in a 'valid' field",
+            )

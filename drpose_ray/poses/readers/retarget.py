@@ -3,19 +3,24 @@
 The rule. Let G_s be the accumulated world rotation of the BVH joint s, and s(j) the joint that SMPL-X's j is named
 after. Then SMPL-X's world rotation is G_s(j) A_j, with a constant A_j that accounts for the two rest poses:
 
-* F takes the axes of SMPL-X's rest body (left hip, trunk) to those of the BVH's, so that any rest facing is accepted;
+* F takes the axes of SMPL-X's rest body (left hip, trunk) to those of the BVH's, so that any rest facing is accepted.
+  Where hips and trunk lie within 20 degrees of coordinate axes, it is these that count: no trunk is quite straight.
+  Where the zero pose is no person standing, the skeleton's file says what F is for limbs (`skeletons`);
 * for shoulders, elbows, hips and knees A_j = M_j F, where M_j is the smallest rotation that takes F times SMPL-X's rest
   bone to the BVH's rest bone: the retargeted bone then points exactly where the BVH's does, whatever its rest pose;
 * for all other joints A_j = F. Pelvis, spine, neck, head, collars and feet are other anatomical points in the other
   skeleton, and aligning their offsets would bend a straight back and tip level feet. A wrist takes its elbow's A_j.
 
-Joints the BVH lacks: spine2 turns half-way between spine1 and spine3; a missing foot follows its ankle. Local rotations
-follow along SMPL-X's tree. The root's path is scaled by the ratio of leg lengths, which also settles the file's unit.
+Spines are the joints between pelvis and neck: of more than three the upper three count, and since rotations are those
+of the world, what lies below is folded in; fewer turn evenly between their neighbours. A missing head, foot or collar
+follows its parent. Local rotations follow along SMPL-X's tree. The root's path is scaled by the ratio of leg lengths,
+which also settles the file's unit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,63 +30,46 @@ from numpy.typing import NDArray
 from drpose_ray.errors import InputError
 from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from drpose_ray.geometry.skeleton import JOINT_NAMES, NUM_BODY_JOINTS, PARENTS
+from drpose_ray.geometry.skeleton import NUM_BODY_JOINTS, PARENTS
 from drpose_ray.poses.kinematics import PELVIS_AT_REST, REST_OFFSETS
 from drpose_ray.poses.limits import JOINT
 from drpose_ray.poses.readers.bvh import Bvh
+from drpose_ray.poses.readers.skeletons import Skeleton, load_skeletons
 
-_OPTIONAL: Final = ("spine2", "left_foot", "right_foot")
 _LIMB_CHILD: Final = {
     f"{side}_{joint}": f"{side}_{child}"
     for side in ("left", "right")
     for joint, child in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
 }
-_TRUNK_CMU: Final = {
-    "pelvis": "Hips", "spine1": "LowerBack", "spine2": "Spine", "spine3": "Spine1", "neck": "Neck", "head": "Head",
-}  # fmt: skip
-_TRUNK_DAZ: Final = {"pelvis": "hip", "spine1": "abdomen", "spine3": "chest", "neck": "neck", "head": "head"}
-_LIMBS_CMU: Final = {
-    "collar": "Shoulder", "shoulder": "Arm", "elbow": "ForeArm", "wrist": "Hand",
-    "hip": "UpLeg", "knee": "Leg", "ankle": "Foot", "foot": "ToeBase",
-}  # fmt: skip
-_LIMBS_DAZ: Final = {
-    "collar": "Collar", "shoulder": "Shldr", "elbow": "ForeArm", "wrist": "Hand",
-    "hip": "Thigh", "knee": "Shin", "ankle": "Foot",
-}  # fmt: skip
+_LEGS: Final = tuple(joint for joint in _LIMB_CHILD if joint.endswith(("hip", "knee")))
+_SPINE: Final = ("pelvis", "spine1", "spine2", "spine3", "neck")
+_FOLLOWS: Final = {"head": "neck", "left_collar": "spine3", "right_collar": "spine3",
+                   "left_foot": "left_ankle", "right_foot": "right_ankle"}  # fmt: skip
+_OUR_HIPS: Final = REST_OFFSETS[JOINT["left_hip"]] - REST_OFFSETS[JOINT["right_hip"]]
+_OUR_TRUNK: Final = sum(REST_OFFSETS[JOINT[name]] for name in _SPINE[1:])
+_NEAR: Final = np.cos(np.radians(20))
+_STANDS: Final = 0.5
+"""Cosine between a leg's bone and SMPL-X's, both at rest, below which the zero pose is no person standing."""
 
 
-def _with_sides(trunk: Mapping[str, str], limbs: Mapping[str, str], left: str, right: str) -> dict[str, str]:
-    sides = {f"{side}_{joint}": prefix + name for side, prefix in (("left", left), ("right", right))
-             for joint, name in limbs.items()}  # fmt: skip
-    return {**trunk, **sides}
-
-
-JOINT_MAPS: Final = {
-    "CMU": _with_sides(_TRUNK_CMU, _LIMBS_CMU, "Left", "Right"),
-    "Daz": _with_sides(_TRUNK_DAZ, _LIMBS_DAZ, "l", "r"),
-    "Daz, long names": _with_sides(_TRUNK_DAZ, _LIMBS_DAZ, "left", "right"),
-}
-"""SMPL-X joint -> BVH joint, by naming scheme."""
-
-
-def rows_from_bvh(bvh: Bvh, file: Path) -> NDArray[np.float32]:
+def rows_from_bvh(bvh: Bvh, file: Path, skeletons: Sequence[Skeleton] | None = None) -> NDArray[np.float32]:
     """Motion-X rows (T, 322), y up in metres if the BVH is y up, by the rule above; zero hands, face and shape.
 
+    ``skeletons`` are those that may be met, by default the packaged ones.
+
     Raises:
-        InputError: the joints have the names of no known scheme, or the rest pose has bones of no length.
+        InputError: the joints have the names of no known skeleton, or the rest pose has bones of no length or is none
+            that the skeleton is known to have.
     """
-    joints = _match_names(bvh, file)
-    rest = {name: bvh.rest_positions()[index] for name, index in joints.items()}
-    corrections = _corrections(rest, file)
+    joints, corrections, rest = _fit_skeleton(bvh, file, load_skeletons() if skeletons is None else skeletons)
     world_bvh = bvh.world_rotations()
     world = np.empty((len(world_bvh), NUM_BODY_JOINTS, 3, 3))
     for name, index in joints.items():
         world[:, JOINT[name]] = world_bvh[:, index] @ corrections[name]
-    if "spine2" not in joints:
-        world[:, JOINT["spine2"]] = _half_way(world[:, JOINT["spine1"]], world[:, JOINT["spine3"]])
-    for side in ("left", "right"):
-        if f"{side}_foot" not in joints:
-            world[:, JOINT[f"{side}_foot"]] = world[:, JOINT[f"{side}_ankle"]]
+    _bridge_spine(world, joints)
+    for name, leader in _FOLLOWS.items():
+        if name not in joints:
+            world[:, JOINT[name]] = world[:, JOINT[leader]]
     local = world.copy()
     for joint in range(1, NUM_BODY_JOINTS):
         local[:, joint] = world[:, PARENTS[joint]].swapaxes(1, 2) @ world[:, joint]
@@ -89,42 +77,102 @@ def rows_from_bvh(bvh: Bvh, file: Path) -> NDArray[np.float32]:
     rows[:, motion_row.JOINT_ROTATIONS] = matrix_to_axis_angle(local).reshape(len(world), -1)
     # Motion-X's translation is the pelvis minus its place in the rest pose.
     rows[:, motion_row.TRANSLATION] = bvh.positions()[:, joints["pelvis"]] * _scale(rest) - PELVIS_AT_REST
-    return rows.astype(np.float32)
+    with np.errstate(over="ignore"):
+        return rows.astype(np.float32)
 
 
-def _match_names(bvh: Bvh, file: Path) -> dict[str, int]:
-    """SMPL-X joint -> index of the BVH joint, by the scheme that lacks the fewest names."""
-    lacking = {
-        scheme: [name for joint, name in names.items() if joint not in _OPTIONAL and name not in bvh.names]
-        for scheme, names in JOINT_MAPS.items()
-    }
-    scheme = min(lacking, key=lambda scheme: len(lacking[scheme]))
-    if lacking[scheme]:
+def _fit_skeleton(
+    bvh: Bvh, file: Path, skeletons: Sequence[Skeleton]
+) -> tuple[dict[str, int], dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
+    """SMPL-X joint -> index of the BVH joint, A_j and rest position, by the skeleton whose names and rest pose fit."""
+    matches = [(skeleton, *skeleton.match(bvh.names)) for skeleton in skeletons]
+    nearest, _, lacking = min(matches, key=lambda match: len(match[2]))
+    if lacking:
         raise InputError(
-            f"joints are missing; the nearest naming scheme is {scheme}",
+            f"joints are missing; the nearest naming scheme is {nearest.name}",
             file=file,
             field="JOINT",
-            value=lacking[scheme],
-            remedy="rename the joints, or add the scheme to JOINT_MAPS in poses/readers/retarget.py",
+            value=lacking,
+            remedy="rename the joints, or describe the skeleton in a file of poses.skeletons (docs/motions.md)",
         )
-    return {joint: bvh.names.index(name) for joint, name in JOINT_MAPS[scheme].items() if name in bvh.names}
+    fitting = [(skeleton, found) for skeleton, found, missing in matches if not missing]
+    for skeleton, found in sorted(fitting, key=lambda fit: -len(fit[1])):
+        joints = found | _spines(bvh, found)
+        rest = {name: bvh.rest_positions()[index] for name, index in joints.items()}
+        axes = _axes(rest, skeleton, file)
+        if all(_cosine(axes[leg] @ _our_bone(leg), _their_bone(rest, leg)) > _STANDS for leg in _LEGS):
+            return joints, _corrections(rest, axes), rest
+    raise InputError(
+        "the zero pose is no person standing, and is none that a skeleton of these names is known to have",
+        file=file, field="OFFSET", value=[skeleton.name for skeleton, _ in fitting],
+        remedy="export with a T-pose at rest, or give the joints' axes in a file of poses.skeletons (docs/motions.md)",
+    )  # fmt: skip
 
 
-def _corrections(rest: Mapping[str, NDArray[np.float64]], file: Path) -> dict[str, NDArray[np.float64]]:
-    """A_j by SMPL-X joint name, from the BVH's rest positions."""
+def _spines(bvh: Bvh, found: Mapping[str, int]) -> dict[str, int]:
+    """SMPL-X spine -> index: what lies above the neck's and the pelvis's last common ancestor."""
+    chain, joint = [], bvh.parents[found["neck"]]
+    below, ancestor = set(), found["pelvis"]
+    while ancestor >= 0:
+        below.add(ancestor)
+        ancestor = bvh.parents[ancestor]
+    while joint >= 0 and joint not in below:
+        chain.insert(0, joint)
+        joint = bvh.parents[joint]
+    names = {0: (), 1: ("spine3",), 2: ("spine1", "spine3")}.get(len(chain), ("spine1", "spine2", "spine3"))
+    return dict(zip(names, chain[-len(names) :], strict=True)) if names else {}
+
+
+def _bridge_spine(world: NDArray[np.float64], joints: Mapping[str, int]) -> None:
+    """Turn spines that the BVH lacks evenly between those below and above, in place; ``world`` is (T, 22, 3, 3)."""
+    known = [place for place, name in enumerate(_SPINE) if name in joints]
+    for low, high in itertools.pairwise(known):
+        for place in range(low + 1, high):
+            ends = (world[:, JOINT[_SPINE[end]]] for end in (low, high))
+            world[:, JOINT[_SPINE[place]]] = _part_way(*ends, (place - low) / (high - low))
+
+
+def _axes(rest: Mapping[str, NDArray[np.float64]], skeleton: Skeleton, file: Path) -> dict[str, NDArray[np.float64]]:
+    """F by SMPL-X joint name: the skeleton's own where its file gives one, else from the BVH's rest positions."""
     trunk, across = rest["neck"] - rest["pelvis"], rest["left_hip"] - rest["right_hip"]
-    limbs = {joint: rest[child] - rest[joint] for joint, child in _LIMB_CHILD.items()}
-    for name, bone in {"trunk": trunk, "hips": across, **limbs}.items():
+    bones = {joint: _their_bone(rest, joint) for joint in _LIMB_CHILD}
+    for name, bone in {"trunk": trunk, "hips": across, **bones}.items():
         if np.linalg.norm(bone) < 1e-9:
             raise InputError("a bone has no length", file=file, field="OFFSET", value=name, remedy="export it again")
-    facing = _frame(across, trunk)  # SMPL-X's own rest frame is the identity: left +x, up +y
-    corrections = dict.fromkeys(rest, facing)
-    for joint, bone in limbs.items():
-        offset = REST_OFFSETS[JOINT[_LIMB_CHILD[joint]]]
-        corrections[joint] = _smallest_rotation(facing @ offset, bone) @ facing
+    if np.linalg.norm(np.cross(trunk, across)) < 1e-3 * np.linalg.norm(trunk) * np.linalg.norm(across):
+        raise InputError(
+            "hips and trunk lie on one line", file=file, field="OFFSET", value="neck", remedy="export it again"
+        )
+    # SMPL-X's own rest frame is the identity: left +x, up +y.
+    facing = _frame(across, trunk) if skeleton.has_measured_trunk else _aligned_frame(across, trunk)
+    return {joint: skeleton.axes.get(joint, facing) for joint in rest}
+
+
+def _corrections(
+    rest: Mapping[str, NDArray[np.float64]], axes: Mapping[str, NDArray[np.float64]]
+) -> dict[str, NDArray[np.float64]]:
+    """A_j by SMPL-X joint name."""
+    corrections = dict(axes)
+    for joint in _LIMB_CHILD:
+        facing = axes[joint]
+        corrections[joint] = _smallest_rotation(facing @ _our_bone(joint), _their_bone(rest, joint)) @ facing
     for side in ("left", "right"):
         corrections[f"{side}_wrist"] = corrections[f"{side}_elbow"]
     return corrections
+
+
+def _our_bone(joint: str) -> NDArray[np.float64]:
+    """(3,) metres from a limb's joint to the next at SMPL-X's rest."""
+    bone: NDArray[np.float64] = REST_OFFSETS[JOINT[_LIMB_CHILD[joint]]]
+    return bone
+
+
+def _their_bone(rest: Mapping[str, NDArray[np.float64]], joint: str) -> NDArray[np.float64]:
+    return rest[_LIMB_CHILD[joint]] - rest[joint]
+
+
+def _cosine(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    return float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))
 
 
 def _frame(left: NDArray[np.float64], up: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -135,6 +183,26 @@ def _frame(left: NDArray[np.float64], up: NDArray[np.float64]) -> NDArray[np.flo
     return np.stack([x, y, np.cross(x, y)], 1)
 
 
+def _aligned_frame(left: NDArray[np.float64], up: NDArray[np.float64]) -> NDArray[np.float64]:
+    """As ``_frame``, along coordinate axes where they are near; else as SMPL-X's own trunk leans against its frame."""
+    axis = _nearest_axis(up)
+    if axis is None:
+        ours = _frame(_OUR_HIPS, _OUR_TRUNK)
+        aligned: NDArray[np.float64] = _frame(left, up) @ ours.T
+        return aligned
+    level = left - (left @ axis) * axis
+    across = _nearest_axis(level)
+    return _frame(level if across is None else across, axis)
+
+
+def _nearest_axis(direction: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """(3,) of length 1, along a coordinate; None if none is near."""
+    axis = np.zeros(3)
+    largest = int(np.abs(direction).argmax())
+    axis[largest] = np.sign(direction[largest])
+    return axis if _cosine(axis, direction) > _NEAR else None
+
+
 def _smallest_rotation(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
     """(3, 3) taking the direction of ``start`` to that of ``end``, about the axis perpendicular to both."""
     axis = np.cross(start, end)
@@ -143,18 +211,13 @@ def _smallest_rotation(start: NDArray[np.float64], end: NDArray[np.float64]) -> 
     return axis_angle_to_matrix(axis / length * angle if length > 1e-12 else np.zeros(3))
 
 
-def _half_way(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+def _part_way(one: NDArray[np.float64], other: NDArray[np.float64], share: float) -> NDArray[np.float64]:
     step = matrix_to_axis_angle(one.swapaxes(1, 2) @ other)
-    return one @ axis_angle_to_matrix(0.5 * step)
+    return one @ axis_angle_to_matrix(share * step)
 
 
 def _scale(rest: Mapping[str, NDArray[np.float64]]) -> float:
     """Metres per unit of the BVH, from thigh and shin of both sides."""
-    legs = [(f"{side}_{joint}", f"{side}_{child}") for side in ("left", "right")
-            for joint, child in (("hip", "knee"), ("knee", "ankle"))]  # fmt: skip
-    theirs = sum(float(np.linalg.norm(rest[child] - rest[joint])) for joint, child in legs)
-    ours = sum(float(np.linalg.norm(REST_OFFSETS[JOINT[child]])) for _, child in legs)
+    theirs = sum(float(np.linalg.norm(_their_bone(rest, joint))) for joint in _LEGS)
+    ours = sum(float(np.linalg.norm(_our_bone(joint))) for joint in _LEGS)
     return ours / theirs
-
-
-assert set(JOINT_MAPS["CMU"]) == set(JOINT_NAMES[:NUM_BODY_JOINTS])  # the fullest scheme names every body joint

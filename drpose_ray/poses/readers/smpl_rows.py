@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, turn
+from drpose_ray.poses.clip import out_of_range
 from drpose_ray.poses.kinematics import PELVIS_AT_REST
 
 SMPL_PELVIS_AT_REST: Final = np.array([-0.002, -0.223, 0.028])
@@ -38,9 +39,12 @@ def rows_from_smpl(
     rows[:, motion_row.JOINT_ROTATIONS] = body
     pelvis = translation + pelvis_at_rest
     if world is not None:
-        rows[:, motion_row.ROOT_ORIENT] = matrix_to_axis_angle(world @ axis_angle_to_matrix(body[:, :3]))
+        # A turn would make an angle of 1e30 look like one that a body can take.
+        sane = ~out_of_range(rows)
+        rows[sane, motion_row.ROOT_ORIENT] = matrix_to_axis_angle(world @ axis_angle_to_matrix(body[sane, :3]))
         pelvis = pelvis @ world.T
     rows[:, motion_row.TRANSLATION] = pelvis - PELVIS_AT_REST
     if hands is not None:
         rows[:, motion_row.HAND_POSE] = hands
-    return rows.astype(np.float32)
+    with np.errstate(over="ignore"):
+        return rows.astype(np.float32)

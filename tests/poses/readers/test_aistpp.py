@@ -50,7 +50,7 @@ def test_an_export_may_state_its_own_rate(tmp_path: Path) -> None:
         ("poses", sequence(smpl_poses=np.zeros((12, 66)))),
         ("trans", sequence(smpl_trans=np.zeros((11, 3)))),
         ("trans", sequence(smpl_trans=None)),
-        ("fps", sequence(fps=np.array(50))),
+        ("fps", sequence(fps=np.array(12))),
     ],
 )
 def test_what_does_not_fit_is_refused_by_field(tmp_path: Path, field: str, fields: dict[str, Any]) -> None:

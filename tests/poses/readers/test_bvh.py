@@ -54,13 +54,13 @@ def test_files_cut_short_and_binary_files_are_refused(tmp_path: Path, kept: floa
     with pytest.raises(InputError):
         read_motions(file)
     file.write_bytes(b"\xff\xfe\x00" * 50)
-    with pytest.raises(InputError, match="as text"):
+    with pytest.raises(InputError, match="text"):
         read_motions(file)
 
 
-def test_rate_that_does_not_divide_is_refused(tmp_path: Path) -> None:
-    file = write_bvh(tmp_path / "a.bvh", draw_eulers(8), seconds="0.01")
-    with pytest.raises(InputError, match="100 fps cannot be thinned to 30") as caught:
+def test_a_rate_far_below_the_wanted_one_is_refused(tmp_path: Path) -> None:
+    file = write_bvh(tmp_path / "a.bvh", draw_eulers(8), seconds="0.1")
+    with pytest.raises(InputError, match="10 fps are too few for 30") as caught:
         read_motions(file)
     assert caught.value.field == "fps"
-    assert len(read_motions(file, fps=25)[0].motion) == 2
+    assert len(read_motions(file, fps=5)[0].motion) == 4
