@@ -27,9 +27,13 @@ from drpose_ray.diffusion.fit_vae import fit_vae
 from drpose_ray.diffusion.i2mv import ImageToMultiView
 from drpose_ray.diffusion.layout import MARKER, load_i2mv, save_i2mv
 from drpose_ray.errors import InputError
+from drpose_ray.origin import continue_as
 from drpose_ray.runs import Run, RunSettings, Summary, open_run
+from drpose_ray.shards.manifest import manifest_sha256
 from drpose_ray.shards.multiview import read_multiview
 from jobs import run_job
+
+CHECKPOINT, VAE_CHECKPOINT = "checkpoint.pt", "vae_checkpoint.pt"
 
 
 class BaseConfig(Config):
@@ -68,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError("no training data", field="base.multiview_shards", remedy="name six-view shard folders")
     folder = config.run.folder / "fit_base"
     with open_run(config, folder, "fit_base") as run:
+        _continue_or_begin(config, folder)
         images = np.concatenate([read_multiview(path).images for path in config.base.multiview_shards])
         training, held_out = images[: -config.base.num_held_out], images[-config.base.num_held_out :]
         model = _with_vae(config, training, folder / "vae", run)
@@ -75,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         data = encode(model, training)
         losses: list[float] = []
         fit_base(
-            model, data, config.base.unet, config.run.seed, folder / "checkpoint.pt",
+            model, data, config.base.unet, config.run.seed, folder / CHECKPOINT,
             _progress(run, "unet", "loss", losses, config.base.unet.num_updates),
         )  # fmt: skip
         save_i2mv(model, folder / "i2mv")
@@ -89,6 +94,24 @@ def main(argv: Sequence[str] | None = None) -> None:
                 final_loss=sum(recent) / len(recent),
             )
         )
+
+
+def _continue_or_begin(config: FitBaseConfig, folder: Path) -> None:
+    """An earlier attempt's VAE and checkpoint are taken over only if they are what this run would have made."""
+    base = config.base
+    origin = {
+        "seed": config.run.seed,
+        "architecture": small_architecture(),
+        "base.multiview_shards": [manifest_sha256(path) for path in base.multiview_shards],
+        "base.num_held_out": base.num_held_out,
+        **{f"base.vae.{name}": value for name, value in base.vae.model_dump().items() if name != "checkpoint_every"},
+    }
+    begun = (folder / "vae" / MARKER).exists() or (folder / VAE_CHECKPOINT).exists()
+    continue_as(folder / "vae_origin.json", origin, begun=begun, noun="checkpoints")
+    unet = {f"base.unet.{name}": value for name, value in base.unet.model_dump().items() if name != "checkpoint_every"}
+    continue_as(
+        folder / "origin.json", origin | unet, begun=(folder / CHECKPOINT).exists(), noun="checkpoints"
+    )  # fmt: skip
 
 
 def _with_vae(config: FitBaseConfig, images: NDArray[np.uint8], folder: Path, run: Run) -> ImageToMultiView:

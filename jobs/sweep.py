@@ -82,6 +82,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             dataset=dataset,
             loaders=Loaders(config.reward.distance, config.run.seed),
             judge=judge,
+            judged_by=judge.origin(),
             tracking_uri=uri,
             parent_run_id=parent.run_id,
         )

@@ -7,7 +7,7 @@ and continues those it had begun from their checkpoints.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from ray import tune
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.finetune.on_ray import FinetuneTask, finetune_on_ray
+from drpose_ray.finetune.origin import settings_origin
+from drpose_ray.origin import FileHashes, continue_as
 from drpose_ray.publish import write_json
 from drpose_ray.sweep.space import OBJECTIVE, Trial
 from drpose_ray.tracking import start_tracking
@@ -35,6 +37,7 @@ class SweepTask:
     dataset: Path
     loaders: Loaders
     judge: Callable[[Path], dict[str, float]]  # model folder -> means over the validation poses
+    judged_by: Mapping[str, Any]  # what the measurements depend on, by content
     tracking_uri: str
     parent_run_id: str
 
@@ -42,9 +45,13 @@ class SweepTask:
 def sweep_on_ray(task: SweepTask, trials: Sequence[Trial], concurrent_trials: int) -> dict[str, dict[str, float]]:
     """Train and judge every trial: name -> measurements. Raises what the first failed trial raised.
 
+    Raises InputError if the folder holds measurements of trials that were trained or judged otherwise.
+
     A trial's driver only waits for its workers, so it must not hold a CPU they need. It takes the custom resource
     ``trial_driver`` where the cluster has it (on the head, away from spot nodes), else a hundredth of a CPU.
     """
+    for trial in trials:
+        _continue_or_begin(task, trial)
     todo = {trial.name: trial.config for trial in trials if not _measured_file(task, trial.name).exists()}
     if todo:
         has_slots = ray.cluster_resources().get(TRIAL_DRIVER, 0) >= 1
@@ -79,6 +86,17 @@ def _train_and_judge(settings: dict[str, Any], task: SweepTask, configs: dict[st
         tracker.log_metrics(configs[name].num_iterations, {f"validation.{key}": v for key, v in measured.items()})
     tune.report(measured)
     write_json(_measured_file(task, name), measured)
+
+
+def _continue_or_begin(task: SweepTask, trial: Trial) -> None:
+    hashes = FileHashes(task.folder / "hashes.json")
+    origin = {
+        **settings_origin(trial.config, task.seed, task.dataset),
+        **task.loaders.origin(trial.config, hashes),
+        **{f"judge.{name}": value for name, value in task.judged_by.items()},
+    }
+    file = _measured_file(task, trial.name)
+    continue_as(file.with_name("origin.json"), origin, begun=file.exists(), noun="measurements")
 
 
 def _measured_file(task: SweepTask, name: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,10 +14,13 @@ from drpose_ray.evaluate.estimator import PoseEstimator, joint_errors_cm
 from drpose_ray.evaluate.generate import generate_latents
 from drpose_ray.evaluate.judge import METRICS, judge_model
 from drpose_ray.evaluate.pose_sets import read_pose_set
+from drpose_ray.origin import FileHashes
 from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.reward.distance import SkeletonDistance
+from drpose_ray.reward.origin import distance_origin
 from drpose_ray.reward.pose_score import PoseScore
 from drpose_ray.reward.predictor import SkeletonPredictor
+from drpose_ray.shards.manifest import manifest_sha256
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,18 @@ class ValidationJudge:
     distance: DistanceConfig
     settings: EvaluateConfig
     seed: int
+
+    def origin(self) -> dict[str, Any]:
+        """What its measurements depend on, by content. Raises InputError if a file is missing."""
+        hashes = FileHashes()
+        return {
+            "poses": manifest_sha256(self.poses),
+            "predictor": hashes.of_file(self.predictor, "finetune.predictor"),
+            "estimator": hashes.of_file(self.settings.estimator, "evaluate.estimator"),
+            **{f"distance.{name}": value for name, value in distance_origin(self.distance, hashes).items()},
+            "num_sampling_steps": self.settings.num_sampling_steps,
+            "seed": self.seed,
+        }
 
     def __call__(self, model_folder: Path) -> dict[str, float]:
         """Means over the validation poses, by metric key. Raises InputError if a file is missing or does not fit."""
