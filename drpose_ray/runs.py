@@ -20,6 +20,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from drpose_ray.config import Config, dump_config
+from drpose_ray.device import Device
 from drpose_ray.errors import InputError
 from drpose_ray.publish import file_sha256, replace_when_complete, write_json
 
@@ -38,6 +39,11 @@ class RunSettings(Config):
 
     folder: Path = Field(default=Path("outputs/run"), description="where jobs put their run folders")
     seed: int = Field(default=0, ge=0, description="seed of every random stream of the run")
+    device: Device = Field(
+        default="auto",
+        description="where networks run. cuda: GPUs are asked for, and it is refused where a machine has none; auto: "
+        "cuda where there are enough",
+    )
     tracking_uri: str | None = Field(
         default=None, description="MLflow tracking server; by default a sqlite file mlflow.db in the run's folder"
     )

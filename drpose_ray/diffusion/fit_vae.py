@@ -26,7 +26,8 @@ def fit_vae(
     seed: int,
     on_step: Callable[[int, dict[str, float]], None],
 ) -> None:
-    """Train ``vae`` in place on ``images`` (N, s, s, 3) uint8, then set its scaling factor to give unit spread."""
+    """Train ``vae`` in place, on its device, on ``images`` (N, s, s, 3) uint8; its scaling factor then gives unit spread."""
+    device = vae.autoencoder.quant_conv.bias.device
     torch.manual_seed(derive_seed(seed, "vae"))
     rng = stream(seed, "vae-batches")
     with torch.no_grad():
@@ -41,7 +42,7 @@ def fit_vae(
             group["lr"] = (
                 settings.learning_rate * min(1, (step + 1) / 50) * (0.02 + 0.98 * math.cos(tail * math.pi / 2) ** 2)
             )
-        batch = _draw(images, settings.batch_size, rng, crop=progress < settings.crop_share)
+        batch = _draw(images, settings.batch_size, rng, crop=progress < settings.crop_share).to(device)
         loss, metrics = _loss(vae, batch, settings.kl_weight)
         optimizer.zero_grad()
         loss.backward()
@@ -51,7 +52,7 @@ def fit_vae(
     vae.eval().requires_grad_(False)
     sample = torch.from_numpy(images[rng.choice(len(images), 512)]).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
-        spread = torch.cat([vae.encode(part) for part in sample.split(64)]).std() / vae.scaling_factor
+        spread = torch.cat([vae.encode(part.to(device)) for part in sample.split(64)]).std() / vae.scaling_factor
     vae.set_scaling_factor(round(float(1 / spread), 4))
 
 

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ray
 import ray.train
 import torch
 from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
@@ -63,6 +62,7 @@ class FinetuneTask:
     dataset: Path  # shards of (image, pose) pairs
     loaders: Loaders
     run_folder: Path
+    use_gpu: bool = False  # one for each worker
 
     @property
     def model_folder(self) -> Path:
@@ -86,7 +86,7 @@ def finetune_on_ray(task: FinetuneTask, on_metrics: Callable[[int, Mapping[str, 
     """
     _warn_of_skipped(_pairs_reader(task, 0))  # refuses an unfit dataset before workers start
     _continue_or_begin(task)
-    use_gpu = ray.cluster_resources().get("GPU", 0) >= task.config.num_workers
+    use_gpu = task.use_gpu
     trainer = TorchTrainer(
         # Not as train_loop_config: Ray would unpickle that in its controller too, with all that the task imports.
         functools.partial(_work, task),
@@ -133,7 +133,8 @@ def _train(task: FinetuneTask) -> None:
     reader = _pairs_reader(task, rank)
     warned = set(reader.skipped)  # what the listing told, the driver has said
     pairs = PairStream(reader, config.batch_size_per_worker)
-    parts = task.loaders.parts(config, get_device())
+    # Not get_device() alone: to a worker without a GPU of its own, Ray gives the first of its machine.
+    parts = task.loaders.parts(config, get_device() if task.use_gpu else torch.device("cpu"))
     if config.remote_reward:
         parts = dataclasses.replace(parts, pose_score=RemoteReward(task.loaders.reward, config))
     engine = DenoiserEngine(

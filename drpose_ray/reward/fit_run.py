@@ -91,7 +91,7 @@ def run_fit(
     Raises InputError if the latents do not fit, or a checkpoint was made under other settings or from other data.
     """
     settings = task.reward.fit
-    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or torch.device("cpu")
     data = read_latents(task.latents, task.reward.i2mv, task.seed)
     distance = SkeletonDistance(task.reward.distance)
     fit = PredictorFit(data, task.reward.predictor, distance, settings, task.seed, share, device)

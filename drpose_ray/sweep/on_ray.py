@@ -40,6 +40,7 @@ class SweepTask:
     judged_by: Mapping[str, Any]  # what the measurements depend on, by content
     tracking_uri: str
     parent_run_id: str
+    use_gpu: bool = False  # one for each worker, and one to judge with
 
 
 def sweep_on_ray(task: SweepTask, trials: Sequence[Trial], concurrent_trials: int) -> dict[str, dict[str, float]]:
@@ -67,6 +68,19 @@ def sweep_on_ray(task: SweepTask, trials: Sequence[Trial], concurrent_trials: in
     return {trial.name: json.loads(_measured_file(task, trial.name).read_text()) for trial in trials}
 
 
+def judge_on_ray(judge: Callable[[Path], dict[str, float]], model_folder: Path, use_gpu: bool) -> dict[str, float]:
+    """``judge(model_folder)``: here, or in a process with a GPU of its own."""
+    if not use_gpu:
+        return judge(model_folder)
+    ask: Any = ray.remote(num_cpus=1, num_gpus=1)(_asked)
+    measured: dict[str, float] = ray.get(ask.remote(judge, model_folder))
+    return measured
+
+
+def _asked(judge: Callable[[Path], dict[str, float]], model_folder: Path) -> dict[str, float]:
+    return judge(model_folder)
+
+
 def _train_and_judge(settings: dict[str, Any], task: SweepTask, configs: dict[str, FinetuneConfig]) -> None:
     """One trial, in its own actor."""
     name = settings["name"]
@@ -77,12 +91,12 @@ def _train_and_judge(settings: dict[str, Any], task: SweepTask, configs: dict[st
     with start_tracking(task.tracking_uri, "sweep", name, parent=task.parent_run_id, run_id=run_id) as tracker:
         write_json(run_id_file, tracker.run_id)
         tracker.log_params(configs[name])
-        training = FinetuneTask(configs[name], task.seed, task.dataset, task.loaders, folder)
+        training = FinetuneTask(configs[name], task.seed, task.dataset, task.loaders, folder, task.use_gpu)
         finetune_on_ray(
             training,
             lambda step, metrics: tracker.log_metrics(step, {k: v for k, v in metrics.items() if v is not None}),
         )
-        measured = task.judge(training.model_folder)
+        measured = judge_on_ray(task.judge, training.model_folder, task.use_gpu)
         tracker.log_metrics(configs[name].num_iterations, {f"validation.{key}": v for key, v in measured.items()})
     tune.report(measured)
     write_json(_measured_file(task, name), measured)
@@ -96,7 +110,7 @@ def _continue_or_begin(task: SweepTask, trial: Trial) -> None:
         **{f"judge.{name}": value for name, value in task.judged_by.items()},
     }
     file = _measured_file(task, trial.name)
-    continue_as(file.with_name("origin.json"), origin, begun=file.exists(), noun="measurements")
+    continue_as(file.with_name("measured_origin.json"), origin, begun=file.exists(), noun="measurements")
 
 
 def _measured_file(task: SweepTask, name: str) -> Path:
