@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from drpose_ray.diffusion.config import VaeFitConfig
 from drpose_ray.diffusion.vae import ImageVAE
+from drpose_ray.errors import InputError
 from drpose_ray.seeding import derive_seed, stream
 
 # At the start the sampled latent would be noise for minutes; a small initial variance lets it carry the image.
@@ -26,7 +27,7 @@ def fit_vae(
     seed: int,
     on_step: Callable[[int, dict[str, float]], None],
 ) -> None:
-    """Train ``vae`` in place, on its device, on ``images`` (N, s, s, 3) uint8; its scaling factor then gives unit spread."""
+    """Train ``vae`` in place, on its device, on ``images`` (N, s, s, 3) uint8; its scaling then gives unit spread."""
     device = vae.autoencoder.quant_conv.bias.device
     torch.manual_seed(derive_seed(seed, "vae"))
     rng = stream(seed, "vae-batches")
@@ -46,7 +47,12 @@ def fit_vae(
         loss, metrics = _loss(vae, batch, settings.kl_weight)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        if not norm.isfinite():
+            raise InputError(
+                f"the gradient of update {step + 1} is not finite", field="learning_rate",
+                value=settings.learning_rate, remedy="lower it, or check the images",
+            )  # fmt: skip
         optimizer.step()
         on_step(step, metrics)
     vae.eval().requires_grad_(False)

@@ -192,7 +192,7 @@ def _train(task: FinetuneTask) -> None:
 
     weights = engine.state_dict()
     if rank == 0:
-        parts.export({**weights, **(average.weights if average else {})}, task.model_folder)
+        parts.export({**weights, **(average.weights if average else {})}, task.model_folder, config.num_iterations)
 
 
 def _pairs_reader(task: FinetuneTask, rank: int) -> ShardReader:

@@ -197,6 +197,7 @@ def test_held_out_pairs_are_watched_and_the_best_model_is_kept(tmp_path: Path, d
     rewards = {line["step"] + 1: line["held_out_reward"] for line in lines if "held_out_reward" in line}
     assert sorted(rewards) == [3, 6]
     best = json.loads((task.best_folder / "held_out.json").read_text())
+    assert (task.best_folder / "README.md").read_text() == f"after {best['iterations']} iterations"
     assert best["iterations"] == max(rewards, key=lambda done: rewards[done])
     assert {p.name for p in (task.run_folder / "samples").iterdir()} == {f"iteration_{n:08d}.png" for n in (3, 6)}
     averaged, best_weights = (load_file(f / "weights.safetensors") for f in (task.model_folder, task.best_folder))

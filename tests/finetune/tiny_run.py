@@ -61,8 +61,9 @@ def tiny_parts(config: FinetuneConfig, device: torch.device, nap_seconds: float 
         target = batch.joints.mean((1, 2)).to(device)
         return -(x0 - target[None, :, None, None, None, None]).square().mean((0, 2, 3, 4, 5))
 
-    def export(weights: dict[str, torch.Tensor], folder: Path) -> None:
+    def export(weights: dict[str, torch.Tensor], folder: Path, iterations: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "README.md").write_text(f"after {iterations} iterations")
         save_file(weights, folder / "weights.safetensors")
 
     with torch.random.fork_rng():
