@@ -26,8 +26,8 @@ def psnr_db(pictures: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 
 
 def as_one_picture(views: torch.Tensor) -> torch.Tensor:
-    """(N, V, C, h, w) -> (N, V C, h, w)."""
-    return views.flatten(1, 2)
+    """(N, …, C, h, w) -> (N, … C, h, w)."""
+    return views.flatten(1, -3)
 
 
 def ssim(pictures: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
