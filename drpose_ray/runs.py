@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -19,8 +20,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from drpose_ray.config import Config, dump_config
+from drpose_ray.device import Device
 from drpose_ray.errors import InputError
-from drpose_ray.publish import replace_when_complete, write_json
+from drpose_ray.publish import file_sha256, replace_when_complete, write_json
 
 CONFIG_FILE, RUN_FILE, METRICS_FILE, SUMMARY_FILE = "config.resolved.yaml", "run.json", "metrics.jsonl", "summary.json"
 
@@ -37,6 +39,11 @@ class RunSettings(Config):
 
     folder: Path = Field(default=Path("outputs/run"), description="where jobs put their run folders")
     seed: int = Field(default=0, ge=0, description="seed of every random stream of the run")
+    device: Device = Field(
+        default="auto",
+        description="where networks run. cuda: GPUs are asked for, and it is refused where a machine has none; auto: "
+        "cuda where there are enough",
+    )
     tracking_uri: str | None = Field(
         default=None, description="MLflow tracking server; by default a sqlite file mlflow.db in the run's folder"
     )
@@ -62,6 +69,8 @@ class RunRecord(BaseModel):
     packages: dict[str, str | None]
     git_revision: str | None
     git_dirty: bool | None
+    source_sha256: str
+    """Of the code that ran, also where there is no git: equal exactly if two runs had the same Python files."""
 
 
 class Run:
@@ -164,7 +173,16 @@ def describe_run(job: str) -> RunRecord:
         packages={name: _version(name) for name in RECORDED_PACKAGES},
         git_revision=revision,
         git_dirty=None if changes is None else bool(changes),
+        source_sha256=_source_sha256(),
     )
+
+
+def _source_sha256() -> str:
+    """Hash of the names and bytes of all modules of this package and of the jobs beside it."""
+    root, digest = Path(__file__).resolve().parents[1], hashlib.sha256()
+    for path in sorted(path for package in ("drpose_ray", "jobs") for path in (root / package).rglob("*.py")):
+        digest.update(f"{path.relative_to(root)}:{file_sha256(path)}\n".encode())
+    return digest.hexdigest()
 
 
 def _version(package: str) -> str | None:

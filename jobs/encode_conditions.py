@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import Field
 
 from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
+from drpose_ray.device.on_ray import choose_gpus
 from drpose_ray.finetune.conditions.on_ray import EncodeTask, encode_on_ray
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.runs import RunSettings, Summary, open_run
@@ -25,7 +26,9 @@ class EncodeSettings(Config):
     output: Path | None = Field(None, description="where the encodings are kept; by default below the run's folder")
     samples_per_call: int = Field(4, ge=1, description="images encoded together")
     workers: int = Field(2, ge=1, description="Ray actors, each with the encoders it needs")
-    gpus_per_worker: float = Field(0, ge=0, description="GPUs of an actor")
+    gpus_per_worker: float | None = Field(
+        None, ge=0, description="GPUs of an actor, e.g. 0.25; by default as run.device says"
+    )
 
 
 class EncodeConditionsConfig(Config):
@@ -63,7 +66,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     task = EncodeTask(
         dataset=absolute(config.dataset), model=config.finetune.base, output=absolute(config.output),
         text_embeddings=config.finetune.text_embeddings, samples_per_call=config.encode.samples_per_call,
-        workers=config.encode.workers, gpus_per_worker=config.encode.gpus_per_worker,
+        workers=config.encode.workers, gpus_per_worker=choose_gpus(
+            config.run.device, config.encode.workers, config.encode.gpus_per_worker, may_share=True
+        ),
     )  # fmt: skip
     encoded = 0
     for name in encode_on_ray(task):

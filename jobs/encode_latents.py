@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import Field
 
 from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
+from drpose_ray.device.on_ray import choose_gpus
 from drpose_ray.errors import InputError
 from drpose_ray.latents.encode import EncodeTask, latents_folder
 from drpose_ray.latents.on_ray import encode_on_ray
@@ -58,13 +59,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             field="reward.multiview_shards",
             remedy="name one or more folders of six-view shards",
         )
+    gpus = choose_gpus(config.run.device, config.encode.workers, config.encode.gpus_per_worker, may_share=True)
     folders, samples, encoded = [], 0, 0
     with open_run(config, config.run.folder / "encode_latents", "encode_latents") as run:
         for dataset in config.reward.multiview_shards:
             task = EncodeTask(
                 dataset, config.reward.i2mv, latents_folder(absolute(config.output), dataset, config.reward.i2mv),
                 images_per_call=config.encode.samples_per_call, workers=config.encode.workers,
-                gpus_per_worker=config.encode.gpus_per_worker,
+                gpus_per_worker=gpus,
             )  # fmt: skip
             for name in encode_on_ray(task):
                 encoded += 1

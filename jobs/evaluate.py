@@ -14,6 +14,7 @@ import torch
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config
+from drpose_ray.device import choose_device
 from drpose_ray.diffusion.i2mv import ImageToMultiView
 from drpose_ray.diffusion.layout import load_i2mv
 from drpose_ray.evaluate.claims import BASE, CEILING, DRPOSE, MODEL_TITLES, NO_KL, compare
@@ -91,8 +92,9 @@ CONFIG, SUMMARY = EvaluateJobConfig, JudgementSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
-    judges = Judges(config.finetune.predictor, config.reward.distance, config.evaluate.estimator)
-    models = {name: load_i2mv(folder) for name, folder in config.model_folders().items()}
+    device = choose_device(config.run.device)
+    judges = Judges(config.finetune.predictor, config.reward.distance, config.evaluate.estimator, device)
+    models = {name: load_i2mv(folder).to(device) for name, folder in config.model_folders().items()}
     sets = [read_pose_set(path, name, judges.map_size) for name, path in config.pose_folders().items()]
     with open_run(config, config.folder, "evaluate") as run:
         latents = {poses.name: _generate(config, models, poses) for poses in sets}
@@ -141,7 +143,7 @@ def _show(
         sample_id=poses.sample_ids[index],
         input_image=poses.input_images[index],
         truth=poses.images[index],
-        outputs={name: model.decode(x0)[:, 0] for name, x0 in own.items()},
+        outputs={name: judges.decode(model, x0)[:, 0] for name, x0 in own.items()},
         target_maps=poses.target_maps[index],
         predicted_maps={name: judges.read_skeletons(x0)[0] for name, x0 in own.items()},
     )

@@ -9,12 +9,15 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
+from drpose_ray.device import Device
+from drpose_ray.device.on_ray import choose_gpus
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.finetune.on_ray import SAMPLES, FinetuneTask, finetune_on_ray
@@ -79,11 +82,20 @@ def main(argv: Sequence[str] | None = None) -> None:
             start_tracking(uri, "finetune", settings.name) as tracker,
         ):
             tracker.log_params(config)
+            task = replace(task, use_gpu=choose_training_gpus(config.run.device, settings))
             finetune_on_ray(task, functools.partial(_show, tracker, settings.num_iterations))
             if (config.folder / SAMPLES).is_dir():
                 tracker.log_artifact(config.folder / SAMPLES)
         run.finish(_summarise(config.folder, task.model_folder))
     print(f"model: {task.model_folder}")
+
+
+def choose_training_gpus(device: Device, settings: FinetuneConfig) -> bool:
+    """Whether each worker gets a GPU; a rank of NCCL cannot share one. Actors have what the settings give them."""
+    actors = settings.rollout_actors * settings.gpus_per_rollout_actor
+    if settings.remote_reward:
+        actors += settings.num_workers * settings.gpus_per_reward_actor
+    return choose_gpus(device, settings.num_workers, others=actors) > 0
 
 
 def _show(tracker: Tracker, num_iterations: int, iteration: int, metrics: Mapping[str, Any]) -> None:

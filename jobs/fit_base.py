@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config
+from drpose_ray.device import choose_device
 from drpose_ray.diffusion.build import build_i2mv
 from drpose_ray.diffusion.config import BaseFitConfig, VaeFitConfig, small_architecture
 from drpose_ray.diffusion.fit_base import MultiViewLatents, fit_base
@@ -27,9 +28,13 @@ from drpose_ray.diffusion.fit_vae import fit_vae
 from drpose_ray.diffusion.i2mv import ImageToMultiView
 from drpose_ray.diffusion.layout import MARKER, load_i2mv, save_i2mv
 from drpose_ray.errors import InputError
+from drpose_ray.origin import continue_as
 from drpose_ray.runs import Run, RunSettings, Summary, open_run
+from drpose_ray.shards.manifest import manifest_sha256
 from drpose_ray.shards.multiview import read_multiview
 from jobs import run_job
+
+CHECKPOINT, VAE_CHECKPOINT = "checkpoint.pt", "vae_checkpoint.pt"
 
 
 class BaseConfig(Config):
@@ -68,14 +73,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError("no training data", field="base.multiview_shards", remedy="name six-view shard folders")
     folder = config.run.folder / "fit_base"
     with open_run(config, folder, "fit_base") as run:
+        _continue_or_begin(config, folder)
         images = np.concatenate([read_multiview(path).images for path in config.base.multiview_shards])
         training, held_out = images[: -config.base.num_held_out], images[-config.base.num_held_out :]
-        model = _with_vae(config, training, folder / "vae", run)
+        model = _with_vae(config, training, folder / "vae", run, choose_device(config.run.device))
         psnr = _vae_psnr(model, held_out)
         data = encode(model, training)
         losses: list[float] = []
         fit_base(
-            model, data, config.base.unet, config.run.seed, folder / "checkpoint.pt",
+            model, data, config.base.unet, config.run.seed, folder / CHECKPOINT,
             _progress(run, "unet", "loss", losses, config.base.unet.num_updates),
         )  # fmt: skip
         save_i2mv(model, folder / "i2mv")
@@ -91,11 +97,31 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
 
 
-def _with_vae(config: FitBaseConfig, images: NDArray[np.uint8], folder: Path, run: Run) -> ImageToMultiView:
+def _continue_or_begin(config: FitBaseConfig, folder: Path) -> None:
+    """An earlier attempt's VAE and checkpoint are taken over only if they are what this run would have made."""
+    base = config.base
+    origin = {
+        "seed": config.run.seed,
+        "architecture": small_architecture(),
+        "base.multiview_shards": [manifest_sha256(path) for path in base.multiview_shards],
+        "base.num_held_out": base.num_held_out,
+        **{f"base.vae.{name}": value for name, value in base.vae.model_dump().items() if name != "checkpoint_every"},
+    }
+    begun = (folder / "vae" / MARKER).exists() or (folder / VAE_CHECKPOINT).exists()
+    continue_as(folder / "vae_origin.json", origin, begun=begun, noun="checkpoints")
+    unet = {f"base.unet.{name}": value for name, value in base.unet.model_dump().items() if name != "checkpoint_every"}
+    continue_as(
+        folder / "origin.json", origin | unet, begun=(folder / CHECKPOINT).exists(), noun="checkpoints"
+    )  # fmt: skip
+
+
+def _with_vae(
+    config: FitBaseConfig, images: NDArray[np.uint8], folder: Path, run: Run, device: torch.device
+) -> ImageToMultiView:
     """The untrained model with a trained VAE, taken from ``folder`` if an earlier attempt got that far."""
-    model = build_i2mv(small_architecture(), config.run.seed)
+    model = build_i2mv(small_architecture(), config.run.seed).to(device)
     if (folder / MARKER).exists():
-        return replace(model, vae=load_i2mv(folder).vae)
+        return replace(model, vae=load_i2mv(folder).vae.to(device))
     psnr: list[float] = []
     pixels = images.reshape(-1, *images.shape[3:])
     fit_vae(
@@ -108,15 +134,15 @@ def _with_vae(config: FitBaseConfig, images: NDArray[np.uint8], folder: Path, ru
 
 @torch.no_grad()
 def encode(model: ImageToMultiView, images: NDArray[np.uint8]) -> MultiViewLatents:
-    """Latents of six-view images (N, M, V, s, s, 3) uint8, in half precision."""
+    """Latents of six-view images (N, M, V, s, s, 3) uint8, in half precision, on the CPU."""
     means, stds, inputs = [], [], []
     for chunk in np.array_split(images, math.ceil(len(images) / 4)):
-        pixels = torch.from_numpy(chunk).float().movedim(-1, 3) / 255
+        pixels = torch.from_numpy(chunk).float().movedim(-1, 3).to(model.text.device) / 255
         mean, std = model.vae.moments(pixels.flatten(0, 2))
         shape = (*pixels.shape[:3], *mean.shape[1:])
-        means.append(mean.view(shape).half())
-        stds.append(std.view(shape).half())
-        inputs.append(model.image_encoder.resize(pixels[:, 1, 0]).half())
+        means.append(mean.view(shape).half().cpu())
+        stds.append(std.view(shape).half().cpu())
+        inputs.append(model.image_encoder.resize(pixels[:, 1, 0]).half().cpu())
     return MultiViewLatents(torch.cat(means), torch.cat(stds), torch.cat(inputs))
 
 
@@ -125,7 +151,7 @@ def _vae_psnr(model: ImageToMultiView, images: NDArray[np.uint8]) -> tuple[float
     """Mean PSNR in dB of encoding and decoding held-out normals and colours."""
     psnr = []
     for domain in range(2):
-        pixels = torch.from_numpy(images[:, domain]).flatten(0, 1).movedim(-1, 1).float() / 255
+        pixels = torch.from_numpy(images[:, domain]).flatten(0, 1).movedim(-1, 1).float().to(model.text.device) / 255
         error = torch.cat(
             [(model.vae.decode(model.vae.encode(x)) - x).pow(2).mean((1, 2, 3)) for x in pixels.split(48)]
         )

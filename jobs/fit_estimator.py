@@ -13,6 +13,7 @@ import torch
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config
+from drpose_ray.device import choose_device
 from drpose_ray.diffusion.layout import load_i2mv
 from drpose_ray.evaluate.estimator import shrink_images
 from drpose_ray.evaluate.estimator_config import EstimatorTrainingConfig
@@ -54,14 +55,15 @@ CONFIG, SUMMARY = FitEstimatorConfig, FitEstimatorSummary
 def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
     settings = config.estimator
-    vae = load_i2mv(settings.i2mv).vae
+    device = choose_device(config.run.device)
+    vae = load_i2mv(settings.i2mv).vae.to(device)
     renders = read_renders(settings.multiview_shards, config.run.seed)
     size = settings.network.input_size
     chunks = torch.split(renders.images, _PEOPLE_AT_ONCE)
     images = torch.cat([_shrink(chunk, size) for chunk in chunks])
     side = renders.images.shape[-1]
     softened = torch.cat([_shrink(decode_latents(vae, encode_renders(vae, chunk, side)), size) for chunk in chunks])
-    data = ImagePoses(images, renders.joints_world, renders.width_m, softened)
+    data = ImagePoses(images, renders.joints_world, renders.width_m, softened).to(device)
     validation: dict[str, float] = {}
     with open_run(config, config.folder, "fit_estimator") as run:
 

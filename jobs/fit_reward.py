@@ -15,9 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import Field
 
 from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
+from drpose_ray.device import choose_device
 from drpose_ray.latents.encode import EncodeTask, encode_here, latents_folder
 from drpose_ray.on_ray import local_or_cluster_ray
 from drpose_ray.reward.config import RewardConfig
@@ -62,7 +64,9 @@ CONFIG, SUMMARY = FitRewardConfig, FitRewardSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = with_absolute_paths(load_config(CONFIG, argv))
-    task = FitTask(config.reward, _latents(config), config.run.seed, absolute(config.folder))
+    alone = config.reward.fit.workers == 1 or bool(config.reward.multiview_shards)
+    device = choose_device(config.run.device) if alone else torch.device("cpu")
+    task = FitTask(config.reward, _latents(config, device), config.run.seed, absolute(config.folder))
     settings = config.reward.fit
     uri = config.run.tracking_uri or sqlite_uri(config.run.folder)
     # The training prunes the metrics file to where it resumes.
@@ -70,29 +74,30 @@ def main(argv: Sequence[str] | None = None) -> None:
         with start_tracking(uri, "fit_reward", "predictor") as tracker:
             tracker.log_params(config)
             show = functools.partial(_show, task, tracker)
-            outcome = run_fit(task, show) if settings.workers == 1 else _fit_on_ray(task, show)
+            outcome = run_fit(task, show, device=device) if settings.workers == 1 else _fit_on_ray(config, task, show)
         run.finish(FitRewardSummary(predictor=str(task.predictor_file), **outcome.model_dump()))
     if outcome.stopped_early:
         print(f"stopped after update {outcome.updates}: update {outcome.best_update} was best on held-out people")
     print(f"predictor: {task.predictor_file}")
 
 
-def _latents(config: FitRewardConfig) -> tuple[Path, ...]:
+def _latents(config: FitRewardConfig, device: torch.device) -> tuple[Path, ...]:
     """The given folders of latents, and those of the given renders, which are made if need be."""
     encoded = []
     for dataset in config.reward.multiview_shards:
         folder = latents_folder(absolute(config.run.folder) / "latents", dataset, config.reward.i2mv)
-        for name in encode_here(EncodeTask(dataset, config.reward.i2mv, folder)):
+        for name in encode_here(EncodeTask(dataset, config.reward.i2mv, folder), device):
             print(f"{dataset.name}/{name}: encoded", flush=True)
         encoded.append(folder)
     return (*config.reward.latents, *encoded)
 
 
-def _fit_on_ray(task: FitTask, show: Any) -> FitOutcome:
+def _fit_on_ray(config: FitRewardConfig, task: FitTask, show: Any) -> FitOutcome:
+    from drpose_ray.device.on_ray import choose_gpus
     from drpose_ray.reward.on_ray import fit_on_ray  # Ray Train costs seconds that a single process need not pay
 
     with local_or_cluster_ray(task.reward.fit.workers):
-        return fit_on_ray(task, show)
+        return fit_on_ray(task, show, choose_gpus(config.run.device, task.reward.fit.workers) > 0)
 
 
 def _show(task: FitTask, tracker: Tracker, step: int, metrics: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config, with_absolute_paths
+from drpose_ray.device.on_ray import choose_gpus
 from drpose_ray.errors import InputError
 from drpose_ray.inference.config import GenerateConfig
 from drpose_ray.inference.on_ray import generate_on_ray
@@ -61,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             remedy="name a model folder in Hugging Face layout",
         )  # fmt: skip
     files = list_photos(settings.photos)
+    gpus = choose_gpus(config.run.device, settings.workers, settings.gpus_per_worker, may_share=True)
+    settings = settings.model_copy(update={"gpus_per_worker": gpus})
     failures: dict[str, str] = {}
     generated = 0
     with open_run(config, config.run.folder / "generate_views", "generate_views") as run:

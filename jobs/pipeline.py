@@ -14,23 +14,27 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import Field
 
-from drpose_ray.config import Config, dump_config, load_config
+from drpose_ray.config import Config, absolute, dump_config, load_config
+from drpose_ray.diffusion.layout import MARKER as MODEL_MARKER
 from drpose_ray.evaluate.claims import DRPOSE, NO_KL
 from drpose_ray.evaluate.config import EvaluateConfig
 from drpose_ray.evaluate.pose_sets import picked_frames, standing_windows
 from drpose_ray.evaluate.report import JudgementSummary, format_table
+from drpose_ray.files import list_files
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.on_ray import local_or_cluster_ray
+from drpose_ray.origin import FileHashes
 from drpose_ray.poses.config import PosesConfig
 from drpose_ray.poses.windows_file import read_selection, write_selection
 from drpose_ray.publish import write_json
 from drpose_ray.reward.config import RewardConfig
 from drpose_ray.runs import SUMMARY_FILE, RunSettings, Summary, open_run
 from drpose_ray.seeding import derive_seed
+from drpose_ray.shards.manifest import MANIFEST, manifest_sha256
 from drpose_ray.synthesis.config import SynthesisConfig
 from jobs import evaluate, finetune, fit_reward, run_job, select_poses, synthesize
 
@@ -70,6 +74,8 @@ class PipelineSummary(Summary):
 CONFIG, SUMMARY = PipelineConfig, PipelineSummary
 
 C = TypeVar("C", bound=Config)
+_WITHOUT_EFFECT = {"workers", "gpus_per_worker", "checkpoint_every", "max_worker_failures"}
+"""Of settings, wherever they stand: how the same work is spread, and how often it is kept."""
 
 
 @dataclass(frozen=True)
@@ -161,10 +167,12 @@ def write_judged_poses(config: PipelineConfig, path: Path) -> None:
 def run_stage(stage: Stage, folder: Path, upstream: str) -> tuple[int, str, StageSummary]:
     """Run ``stage`` unless it is done; ``upstream`` is the fingerprint of the stages before it.
 
-    A stage is done if its summary exists and its marker in ``folder`` names the same settings, here and upstream.
+    A stage is done if its summary exists and its marker in ``folder`` names the same settings and the same content of
+    what they name (``by_content``), here and upstream.
     Returns the job's exit status, this stage's fingerprint and its summary.
     """
-    settings = json.dumps(stage.config.model_dump(mode="json"), sort_keys=True)
+    hashes = FileHashes(folder / "hashes.json")
+    settings = json.dumps(by_content(stage.config, folder.parent, hashes), sort_keys=True, default=str)
     fingerprint = hashlib.sha256(f"{upstream} {stage.name} {settings}".encode()).hexdigest()
     marker, preset = folder / f"{stage.name}.json", folder / f"{stage.name}.yaml"
     if marker.exists() and (stage.folder / SUMMARY_FILE).exists():
@@ -182,6 +190,37 @@ def run_stage(stage: Stage, folder: Path, upstream: str) -> tuple[int, str, Stag
         write_json(marker, {"fingerprint": fingerprint, "seconds": seconds})
         print(f"== {stage.name}: {seconds:.0f} s", flush=True)
     return status, fingerprint, _summarise(stage, seconds, done_before=False)
+
+
+def by_content(value: Any, root: Path, hashes: FileHashes) -> Any:
+    """Settings with the content of what they name in place of its path: a stage is done anew if a file that it reads
+    has changed, and not because the run folder or the checkout lie elsewhere now.
+
+    What lies in the run folder ``root`` is made by earlier stages, whose fingerprints are upstream. Of other folders
+    than models and datasets, which may be large, the names and sizes of their files count.
+    """
+    if isinstance(value, RunSettings):
+        return {"seed": value.seed}
+    if isinstance(value, Config):
+        return {name: by_content(part, root, hashes) for name, part in value if name not in _WITHOUT_EFFECT}
+    if isinstance(value, tuple | list):
+        return [by_content(part, root, hashes) for part in value]
+    if isinstance(value, dict):
+        return {name: by_content(part, root, hashes) for name, part in value.items()}
+    if not isinstance(value, Path):
+        return value
+    place = absolute(value)
+    if place.is_relative_to(absolute(root)):
+        return str(place.relative_to(absolute(root)))
+    if place.is_file():
+        return hashes.of_file(place, "file")
+    if not place.is_dir():
+        return str(value)
+    if (place / MODEL_MARKER).is_file():
+        return hashes.of_folders(place, sorted(part.name for part in place.iterdir() if part.is_dir()), "folder")
+    if (place / MANIFEST).is_file():
+        return manifest_sha256(place)
+    return [(str(file.relative_to(place)), file.stat().st_size) for file in list_files(place)]
 
 
 def _summarise(stage: Stage, seconds: float, *, done_before: bool) -> StageSummary:

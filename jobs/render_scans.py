@@ -18,6 +18,7 @@ from pathlib import Path
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config, with_absolute_paths
+from drpose_ray.device.on_ray import choose_gpus
 from drpose_ray.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.renders.camera_file import write_cameras
@@ -102,7 +103,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     make_generator = functools.partial(
         ScanRenders, config.renders, config.run.seed, loader, loader.body_sha256, loader.settings()
     )
-    pool = GeneratorPool(make_generator, config.renders.workers, config.renders.gpus_per_worker)
+    gpus = choose_gpus(config.run.device, config.renders.workers, config.renders.gpus_per_worker)
+    pool = GeneratorPool(make_generator, config.renders.workers, gpus)
     plan = plan_build(
         scan_windows(config.renders, scans, loader),
         make_generator(),

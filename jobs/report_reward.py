@@ -8,13 +8,13 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config
+from drpose_ray.device import choose_device
 from drpose_ray.diffusion.ddim import DdimSampler, draw_noise, sample
 from drpose_ray.diffusion.i2mv import ImageToMultiView
 from drpose_ray.diffusion.layout import load_i2mv
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise InputError(
                 "nothing to report on", field=f"reward_report.{field}", remedy=f"name one or more {field}: name -> path"
             )
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device(config.run.device)
     model = _load_model(config.reward.i2mv, settings.text_embeddings, device)
     splits = [
         read_people(name, path, model.vae, model.image_size, settings.people_per_split)
@@ -177,10 +177,7 @@ def _hacked_examples(
 
 
 def _load_model(folder: Path, text_embeddings: Path | None, device: torch.device) -> ImageToMultiView:
-    model = load_i2mv(folder, text_embeddings=text_embeddings)
-    for part in (model.unet, model.vae, model.image_encoder):
-        part.to(device)
-    return replace(model, text=model.text.to(device))
+    return load_i2mv(folder, text_embeddings=text_embeddings).to(device)
 
 
 def _estimator_judge(path: Path, device: torch.device) -> ImageJudge:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field
@@ -20,11 +21,12 @@ from drpose_ray.reward.config import RewardConfig
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.seeding import derive_seed
 from drpose_ray.sweep.config import SweepConfig
-from drpose_ray.sweep.on_ray import SweepTask, sweep_on_ray
+from drpose_ray.sweep.on_ray import SweepTask, judge_on_ray, sweep_on_ray
 from drpose_ray.sweep.space import OBJECTIVE, QUALITY, TrialResult, choose_trial, list_trials, rate_trial
 from drpose_ray.sweep.validate import ValidationJudge
 from drpose_ray.tracking import sqlite_uri, start_tracking
 from jobs import run_job
+from jobs.finetune import choose_training_gpus
 
 
 class SweepJobConfig(Config):
@@ -65,9 +67,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         predictor=config.finetune.predictor,
         distance=config.reward.distance,
         settings=config.evaluate,
+        device="cpu",
         seed=derive_seed(config.run.seed, "validation"),
     )
-    base = judge(config.finetune.base)
     uri = config.run.tracking_uri or sqlite_uri(config.run.folder)
     num_cpus = config.finetune.num_processes * config.sweep.concurrent_trials + 1
     with (
@@ -76,14 +78,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         start_tracking(uri, "sweep", "sweep") as parent,
     ):
         parent.log_params(config)
+        use_gpu = choose_training_gpus(config.run.device, config.finetune)
+        judge = replace(judge, device="cuda" if use_gpu else "cpu")
+        base = judge_on_ray(judge, config.finetune.base, use_gpu)
         task = SweepTask(
             folder=config.folder,
             seed=config.run.seed,
             dataset=dataset,
             loaders=Loaders(config.reward.distance, config.run.seed),
             judge=judge,
+            judged_by=judge.origin(),
             tracking_uri=uri,
             parent_run_id=parent.run_id,
+            use_gpu=use_gpu,
         )
         measured = sweep_on_ray(task, trials, config.sweep.concurrent_trials)
         rows = [rate_trial(trial, measured[trial.name], base, config.sweep.quality_margin) for trial in trials]

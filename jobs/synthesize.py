@@ -18,6 +18,7 @@ from pydantic import Field
 
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.config import Config, absolute, load_config
+from drpose_ray.device.on_ray import choose_gpus
 from drpose_ray.errors import InputError
 from drpose_ray.poses.windows_file import WindowsFile, read_selection
 from drpose_ray.runs import RunSettings, Summary, open_run
@@ -160,10 +161,10 @@ def choose_pools(config: SynthesizeConfig) -> list[GeneratorPool]:
     )
     if synthesis.mimo is None:
         return [twin]
+    gpus = choose_gpus(config.run.device, synthesis.workers, synthesis.mimo.gpus_per_worker, may_share=True)
+    animation = _placed(synthesis.mimo).model_copy(update={"gpus_per_worker": gpus})
     mimo = GeneratorPool(
-        functools.partial(make_generator, MimoAnimation, _placed(synthesis.mimo), seed, quality),
-        synthesis.workers,
-        synthesis.mimo.gpus_per_worker,
+        functools.partial(make_generator, MimoAnimation, animation, seed, quality), synthesis.workers, gpus
     )
     return [twin, mimo] if synthesis.clothed_share else [mimo]
 

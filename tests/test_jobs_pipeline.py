@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from drpose_ray.config import Config
 from drpose_ray.evaluate.report import JudgementSummary
+from drpose_ray.origin import FileHashes
 from drpose_ray.synthesis.config import SynthesisConfig
 from jobs import pipeline
-from jobs.pipeline import PipelineConfig, Stage, plan_stages, run_stage
+from jobs.pipeline import PipelineConfig, Stage, by_content, plan_stages, run_stage
 
 
 class StageConfig(Config):
@@ -53,6 +54,33 @@ def test_a_stage_is_skipped_only_with_a_summary_the_same_settings_and_the_same_u
     assert ran(make_stage(folder, calls, value=1), "b")
     (folder / "summary.json").unlink()
     assert ran(make_stage(folder, calls, value=1), "b")
+
+
+def test_a_stage_depends_on_the_content_of_what_it_names_and_on_no_path(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for place in (here, there):
+        (place / "motions").mkdir(parents=True)
+        (place / "motions" / "a.npy").write_bytes(b"clip")
+        (place / "predictor").write_bytes(b"weights")
+        (place / "base" / "unet").mkdir(parents=True)
+        (place / "base" / "model_index.json").write_text("{}")
+        (place / "base" / "unet" / "weights").write_bytes(b"unet")
+
+    def content(place: Path) -> object:
+        config = PipelineConfig.model_validate({
+            "run": {"folder": place / "run", "tracking_uri": None}, "poses": {"motions": [place / "motions"]},
+            "finetune": {
+                "base": place / "base", "predictor": place / "predictor", "dataset": place / "run" / "shards" / "train",
+            },
+        })  # fmt: skip
+        return by_content(config, place / "run", FileHashes())
+
+    assert content(here) == content(there)
+    for file in ("motions/a.npy", "predictor", "base/unet/weights"):
+        before = content(there)
+        (there / file).write_bytes(b"other bytes")
+        assert content(there) != before, file
+    assert content(here) != content(there)
 
 
 def test_with_mimo_only_the_training_images_are_its_own(tmp_path: Path) -> None:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,8 +13,10 @@ import yaml
 from pydantic import ValidationError
 
 from drpose_ray.errors import InputError
-from drpose_ray.runs import RunRecord, RunSettings, Summary, open_run, read_metrics
+from drpose_ray.runs import RunRecord, RunSettings, Summary, describe_run, open_run, read_metrics
 from jobs import run_job
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class Score(Summary):
@@ -29,6 +35,27 @@ def test_a_finished_run_holds_its_configuration_circumstances_metrics_and_summar
     assert record.packages["torch"]
     assert read_metrics(folder) == [{"step": 0, "loss": 1.5}, {"step": 1, "loss": None}]
     assert json.loads((folder / "summary.json").read_text()) == {"pose_score": -0.5}
+
+
+def test_code_without_git_is_known_by_its_bytes(tmp_path: Path) -> None:
+    """As a cluster unpacks it for a submitted job: no .git, another path."""
+
+    def record_of(copy: Path) -> RunRecord:
+        program = "from drpose_ray.runs import describe_run; print(describe_run('job').model_dump_json())"
+        ran = subprocess.run(
+            [sys.executable, "-c", program], cwd=copy, env={**os.environ, "PYTHONPATH": str(copy)}, text=True,
+            capture_output=True, check=True,
+        )  # fmt: skip
+        return RunRecord.model_validate_json(ran.stdout)
+
+    for name in ("drpose_ray", "jobs"):
+        for unpacked in ("first", "second"):
+            shutil.copytree(ROOT / name, tmp_path / unpacked / name)
+    first, second = record_of(tmp_path / "first"), record_of(tmp_path / "second")
+    assert first.git_revision is None
+    assert first.source_sha256 == second.source_sha256 == describe_run("job").source_sha256
+    (tmp_path / "second" / "drpose_ray" / "seeding.py").write_text("# edited")
+    assert record_of(tmp_path / "second").source_sha256 != first.source_sha256
 
 
 def test_a_run_that_failed_has_no_summary_not_even_an_older_one(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from drpose_ray.diffusion.condition import Condition
 from drpose_ray.diffusion.config import BaseFitConfig
 from drpose_ray.diffusion.i2mv import ImageToMultiView
+from drpose_ray.errors import InputError
 from drpose_ray.publish import replace_when_complete
 from drpose_ray.seeding import derive_seed, torch_stream
 
@@ -47,18 +48,26 @@ def fit_base(
     checkpoint: Path,
     on_step: Callable[[int, dict[str, float]], None],
 ) -> None:
-    """Train ``model.unet`` and ``model.image_encoder`` in place; resumes from ``checkpoint`` if that exists."""
+    """Train ``model.unet`` and ``model.image_encoder`` in place, on its device.
+
+    Resumes from ``checkpoint`` if that exists.
+    """
     trained = torch.nn.ModuleList([model.unet, model.image_encoder]).requires_grad_(True).train()
     average = {name: value.detach().clone() for name, value in trained.state_dict().items()}
     optimizer = torch.optim.AdamW(trained.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
-    start = _resume(checkpoint, trained, average, optimizer)
+    start = _resume(checkpoint, trained, average, optimizer, model.text.device)
     for step in range(start, settings.num_updates):
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * _schedule(step, settings.num_updates)
         loss = _loss(model, data, settings, derive_seed(seed, "base", step))
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
+        if not norm.isfinite():
+            raise InputError(
+                f"the gradient of update {step + 1} is not finite", field="learning_rate",
+                value=settings.learning_rate, remedy="lower it, or check the images",
+            )  # fmt: skip
         optimizer.step()
         decay = min(settings.ema_decay, (1 + step) / (10 + step))
         with torch.no_grad():
@@ -76,17 +85,18 @@ def fit_base(
 def _loss(model: ImageToMultiView, data: MultiViewLatents, settings: BaseFitConfig, seed: int) -> torch.Tensor:
     generator = torch_stream(seed, "batch")
     size = settings.batch_size
+    device = model.text.device  # everything is drawn on the CPU, so that the draws are the same on any device
     chosen = torch.randint(len(data), (size,), generator=generator)
     mean, std = data.mean[chosen].float(), data.std[chosen].float()
-    x0 = (mean + std * torch.randn(mean.shape, generator=generator)).transpose(0, 1)  # (M, B, V, 4, h, w)
+    x0 = (mean + std * torch.randn(mean.shape, generator=generator)).transpose(0, 1).to(device)  # (M, B, V, 4, h, w)
     # One timestep per person, spread evenly over the batch: the loss of a single draw is mostly its timestep's.
     strata = (torch.arange(size) + torch.rand(size, generator=generator)) / size
-    timestep = (strata * model.schedule.num_train_timesteps).long()
-    noise = torch.randn(x0.shape, generator=generator)
+    timestep = (strata * model.schedule.num_train_timesteps).long().to(device)
+    noise = torch.randn(x0.shape, generator=generator).to(device)
     per_domain = timestep.expand(x0.shape[0], size)
-    embedding = model.image_encoder(data.input_images[chosen].float())
-    condition = Condition.from_inputs(mean[:, 1, :1], embedding[:, None], model.text)
-    condition = _drop(condition, settings.condition_dropout, torch.rand(size, generator=generator))
+    embedding = model.image_encoder(data.input_images[chosen].float().to(device))
+    condition = Condition.from_inputs(mean[:, 1, :1].to(device), embedding[:, None], model.text)
+    condition = _drop(condition, settings.condition_dropout, torch.rand(size, generator=generator).to(device))
     output = model.unet(model.schedule.add_noise(x0, noise, per_domain), per_domain, condition)
     return F.mse_loss(output, model.schedule.velocity(x0, noise, per_domain))
 
@@ -109,11 +119,15 @@ def _schedule(step: int, total: int) -> float:
 
 
 def _resume(
-    checkpoint: Path, trained: torch.nn.Module, average: dict[str, torch.Tensor], optimizer: torch.optim.Optimizer
+    checkpoint: Path,
+    trained: torch.nn.Module,
+    average: dict[str, torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+    device: torch.device,
 ) -> int:
     if not checkpoint.exists():
         return 0
-    state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+    state: dict[str, Any] = torch.load(checkpoint, weights_only=True, map_location=device)
     trained.load_state_dict(state["weights"])
     optimizer.load_state_dict(state["optimizer"])
     average.update(state["average"])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from drpose_ray.diffusion.config import VaeFitConfig
 from drpose_ray.diffusion.vae import ImageVAE
+from drpose_ray.errors import InputError
 from drpose_ray.seeding import derive_seed, stream
 
 # At the start the sampled latent would be noise for minutes; a small initial variance lets it carry the image.
@@ -26,7 +27,8 @@ def fit_vae(
     seed: int,
     on_step: Callable[[int, dict[str, float]], None],
 ) -> None:
-    """Train ``vae`` in place on ``images`` (N, s, s, 3) uint8, then set its scaling factor to give unit spread."""
+    """Train ``vae`` in place, on its device, on ``images`` (N, s, s, 3) uint8; its scaling then gives unit spread."""
+    device = vae.autoencoder.quant_conv.bias.device
     torch.manual_seed(derive_seed(seed, "vae"))
     rng = stream(seed, "vae-batches")
     with torch.no_grad():
@@ -41,17 +43,22 @@ def fit_vae(
             group["lr"] = (
                 settings.learning_rate * min(1, (step + 1) / 50) * (0.02 + 0.98 * math.cos(tail * math.pi / 2) ** 2)
             )
-        batch = _draw(images, settings.batch_size, rng, crop=progress < settings.crop_share)
+        batch = _draw(images, settings.batch_size, rng, crop=progress < settings.crop_share).to(device)
         loss, metrics = _loss(vae, batch, settings.kl_weight)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        if not norm.isfinite():
+            raise InputError(
+                f"the gradient of update {step + 1} is not finite", field="learning_rate",
+                value=settings.learning_rate, remedy="lower it, or check the images",
+            )  # fmt: skip
         optimizer.step()
         on_step(step, metrics)
     vae.eval().requires_grad_(False)
     sample = torch.from_numpy(images[rng.choice(len(images), 512)]).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
-        spread = torch.cat([vae.encode(part) for part in sample.split(64)]).std() / vae.scaling_factor
+        spread = torch.cat([vae.encode(part.to(device)) for part in sample.split(64)]).std() / vae.scaling_factor
     vae.set_scaling_factor(round(float(1 / spread), 4))
 
 

@@ -75,6 +75,12 @@ class ImageToMultiView:
         sliced = [[self.vae.decode(views) for views in domain] for domain in latents]
         return torch.stack([torch.stack(domain) for domain in sliced])
 
+    def to(self, device: torch.device) -> ImageToMultiView:
+        """The model with all its parts, which are moved, on ``device``."""
+        for part in (self.unet, self.vae, self.image_encoder):
+            part.to(device)
+        return replace(self, text=self.text.to(device))
+
     def freeze(self) -> ImageToMultiView:
         """All parts in evaluation mode, no parameter trainable. Returns itself."""
         for part in (self.unet, self.vae, self.image_encoder):

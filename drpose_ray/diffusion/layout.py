@@ -22,7 +22,9 @@ from drpose_ray.diffusion.unet_config import read_unet_config
 from drpose_ray.diffusion.vae import ImageVAE, modern_key
 from drpose_ray.diffusion.weight_files import (
     DIFFUSERS_NAME,
+    TEXT_FILES,
     TRANSFORMERS_NAMES,
+    TWIN_TEXT,
     load_strictly,
     read_json,
     read_tensors,
@@ -32,9 +34,6 @@ from drpose_ray.publish import replace_when_complete, write_json
 
 MARKER: Final = "model_index.json"
 """Written last: a folder that has it is complete."""
-TEXT_FILES: Final = ("normal_embeds.pt", "clr_embeds.pt")
-"""The published prompt embeddings, one file per domain, (V, tokens, D); they come with the code, not the weights."""
-_TWIN_TEXT = "text_embeddings.safetensors"
 _IGNORED_BY_CLIP = "vision_model.embeddings.position_ids"  # a constant that older files store
 
 
@@ -105,7 +104,7 @@ def load_schedule(folder: Path) -> NoiseSchedule:
 
 def load_text_embeddings(folder: Path, num_views: int, width: int) -> torch.Tensor:
     """The prompt embeddings (M, V, tokens, D) of a folder. Raises InputError if their shape is another model's."""
-    twin = folder / _TWIN_TEXT
+    twin = folder / TWIN_TEXT
     if twin.is_file():
         file, text = twin, read_tensors(twin)["text"]
     else:
@@ -143,7 +142,7 @@ def save_i2mv(model: ImageToMultiView, folder: Path, dtype: torch.dtype = torch.
     _save_part(encoder.normalizer, {"embedding_dim": encoder.width}, normalizer, DIFFUSERS_NAME, torch.float32)
     write_json(folder / "image_noising_scheduler" / "scheduler_config.json", encoder.noising.config())
     write_json(folder / "scheduler" / "scheduler_config.json", model.schedule.config())
-    with replace_when_complete(folder / _TWIN_TEXT) as temporary:
+    with replace_when_complete(folder / TWIN_TEXT) as temporary:
         save_file({"text": model.text.to(dtype).contiguous()}, temporary)
     write_json(folder / MARKER, _index())
 

@@ -21,6 +21,10 @@ from drpose_ray.publish import file_sha256
 
 DIFFUSERS_NAME: Final = "diffusion_pytorch_model"
 TRANSFORMERS_NAMES: Final = ("model", "pytorch_model")
+TEXT_FILES: Final = ("normal_embeds.pt", "clr_embeds.pt")
+"""The published prompt embeddings, one file per domain, (V, tokens, D); they come with the code, not the weights."""
+TWIN_TEXT: Final = "text_embeddings.safetensors"
+"""Those of the small twin."""
 # In order of preference: half precision is what PSHuman stores, and it is read the same way.
 _ENDINGS: Final = (
     ".safetensors", ".safetensors.index.json", ".fp16.safetensors", ".bin", ".bin.index.json", ".fp16.bin",
@@ -96,6 +100,12 @@ def find_weights(folder: Path, names: tuple[str, ...] = (DIFFUSERS_NAME,)) -> li
         value=sorted(p.name for p in folder.glob("*"))[:8] if folder.is_dir() else None,
         remedy="download the model completely, component by component",
     )  # fmt: skip
+
+
+def text_files(folder: Path) -> tuple[Path, ...]:
+    """The files of a folder that hold prompt embeddings: the small twin's one, or the published two."""
+    twin = folder / TWIN_TEXT
+    return (twin,) if twin.is_file() else tuple(folder / name for name in TEXT_FILES)
 
 
 def parts_sha256(model: Path, parts: Sequence[str]) -> str:

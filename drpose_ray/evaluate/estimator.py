@@ -11,14 +11,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
 from drpose_ray.evaluate.estimator_config import EstimatorConfig
 from drpose_ray.geometry.cameras import NUM_VIEWS
 from drpose_ray.geometry.skeleton import NUM_JOINTS
-from drpose_ray.reward.weights_file import read_config, save_weights
+from drpose_ray.reward.weights_file import read_config, read_weights, save_weights
 
 _GROUPS = 8
 _RGB = 3
@@ -82,7 +81,7 @@ class PoseEstimator(nn.Module):
     def load(path: Path) -> PoseEstimator:
         """Read what ``save`` wrote, in evaluation mode. Raises InputError if the file is not a pose estimator."""
         estimator = PoseEstimator(read_config(path, EstimatorConfig))
-        estimator.load_state_dict(load_file(path))
+        read_weights(estimator, path)
         return estimator.eval()
 
 

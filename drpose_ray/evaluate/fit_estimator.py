@@ -36,6 +36,11 @@ class ImagePoses:
         softened = None if self.softened is None else self.softened[rows]
         return ImagePoses(self.images[rows], self.joints_world[rows], self.width_m[rows], softened)
 
+    def to(self, device: torch.device) -> ImagePoses:
+        """The same on ``device``."""
+        softened = None if self.softened is None else self.softened.to(device)
+        return ImagePoses(self.images.to(device), self.joints_world.to(device), self.width_m.to(device), softened)
+
     def relative_joints(self) -> torch.Tensor:
         """What the network predicts: joints (N, 23, 3) minus the pelvis, in frame widths."""
         return ((self.joints_world - self.joints_world[:, :1]) / self.width_m[:, None, None]).float()

@@ -21,23 +21,27 @@ def generate_latents(
     seed: int,
     guidance_scale: float = 1.0,
 ) -> Iterator[torch.Tensor]:
-    """Latents (M, b, V, 4, h, w) of consecutive poses, deterministic DDIM from noise keyed by sample id."""
+    """Latents (M, b, V, 4, h, w) of consecutive poses, deterministic DDIM from noise keyed by sample id.
+
+    Batches visit the model's device; what is given and returned stays on the CPU.
+    """
+    device = model.text.device
     sampler = DdimSampler(model.schedule, num_sampling_steps)
     denoiser = model.unet if guidance_scale == 1 else GuidedDenoiser(model.unet, guidance_scale)
     for rows in torch.arange(len(poses)).split(batch_size):
         names = [poses.sample_ids[row] for row in rows]
-        noise = draw_noise(seed, names, model.latent_shape, num_sampling_steps + 1)
-        condition = model.encode_condition(fit_images(poses.input_images[rows], model.image_size))
-        yield sample(denoiser, noise, condition, sampler)
+        noise = draw_noise(seed, names, model.latent_shape, num_sampling_steps + 1).to(device)
+        condition = model.encode_condition(fit_images(poses.input_images[rows], model.image_size).to(device))
+        yield sample(denoiser, noise, condition, sampler).cpu()
 
 
 @torch.no_grad()
 def encode_truth(model: ImageToMultiView, poses: PoseSet, *, batch_size: int) -> Iterator[torch.Tensor]:
     """The ground-truth renders as latents (M, b, V, 4, h, w): what a perfect denoiser would generate."""
     for rows in torch.arange(len(poses)).split(batch_size):
-        images = fit_images(poses.images[rows], model.image_size).transpose(0, 1)
+        images = fit_images(poses.images[rows], model.image_size).transpose(0, 1).to(model.text.device)
         latents = torch.stack([model.vae.encode(domain.flatten(0, 1)) for domain in images])
-        yield latents.unflatten(1, images.shape[1:3])
+        yield latents.unflatten(1, images.shape[1:3]).cpu()
 
 
 def fit_images(images: torch.Tensor, size: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Generated views against ground-truth renders: PSNR, SSIM, silhouettes and normals.
+"""Generated views against ground-truth renders: silhouettes and normals (PSNR and SSIM: ``picture_quality``).
 
 Images are float in [0, 1], channels first, on white. Every function keeps the leading axes, so a caller gets one
 number per view and averages over the views it wants.
@@ -8,41 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
 import torch
-from skimage.metrics import structural_similarity
 
-_PSNR_CEILING_DB: Final = 100.0
 _NO_OVERLAP_ANGLE_DEG: Final = 90.0
-
-
-def psnr_db(images: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Peak signal-to-noise ratio over the full frame, data range 1; (…, 3, h, w) twice -> (…,). At most 100 dB."""
-    mean_square = (images.double() - truth.double()).square().mean((-3, -2, -1))
-    return (-10 * torch.log10(mean_square)).clamp(max=_PSNR_CEILING_DB)
-
-
-def ssim(images: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Structural similarity, 11 x 11 Gaussian window of sigma 1.5, data range 1; (…, 3, h, w) twice -> (…,).
-
-    Full frame: the white background agrees in any two images, so values are high and differences small.
-    """
-    flat = images.double().flatten(0, -4).cpu().numpy()
-    flat_truth = truth.double().flatten(0, -4).cpu().numpy()
-    values = [
-        # truncate 3.5 makes skimage's Gaussian window 11 wide, as in the original definition.
-        structural_similarity(  # type: ignore[no-untyped-call]
-            image,
-            reference,
-            channel_axis=0,
-            data_range=1.0,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-        )
-        for image, reference in zip(flat, flat_truth, strict=True)
-    ]
-    return torch.from_numpy(np.asarray(values)).reshape(images.shape[:-3])
 
 
 def silhouette_iou(mask: torch.Tensor, truth_mask: torch.Tensor) -> torch.Tensor:

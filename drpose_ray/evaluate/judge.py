@@ -18,6 +18,7 @@ from drpose_ray.errors import InputError
 from drpose_ray.evaluate import image_metrics
 from drpose_ray.geometry.cameras import NUM_VIEWS, VIEW_NAMES
 from drpose_ray.geometry.silhouettes import foreground
+from drpose_ray.picture_quality import psnr_db, ssim
 
 NORMAL, COLOUR = 0, 1
 NOVEL_VIEWS: Final = tuple(v for v in range(NUM_VIEWS) if VIEW_NAMES[v] != "front")
@@ -142,6 +143,11 @@ def judge_model(
         if chunk.stop > len(poses):
             raise _not_covered(model, chunk.stop, poses)
         images = decode_fn(latents).float().cpu()
+        if not (latents.isfinite().all() and images.isfinite().all()):
+            raise InputError(
+                "what the model draws is not finite: it would be judged as black pictures", field=model,
+                value=poses.sample_ids[chunk], remedy="check the model's weights, or train it again",
+            )  # fmt: skip
         rows.append(
             {
                 "pose_score": score_fn(latents, poses.target_maps[chunk]),
@@ -168,10 +174,10 @@ def measure_images(images: torch.Tensor, truth: torch.Tensor, truth_masks: torch
         "iou_colour": image_metrics.silhouette_iou(colour_mask, truth_masks),
         "normal_angle_deg": image_metrics.normal_angle_deg(normals, truth_normals, normal_mask & truth_masks),
         "normal_error_deg": image_metrics.normal_error_deg(normals, truth_normals, normal_mask, truth_masks),
-        "psnr_normal_db": image_metrics.psnr_db(normals, truth_normals),
-        "psnr_colour_db": image_metrics.psnr_db(colours, truth_colours),
-        "ssim_normal": image_metrics.ssim(normals, truth_normals),
-        "ssim_colour": image_metrics.ssim(colours, truth_colours),
+        "psnr_normal_db": psnr_db(normals, truth_normals),
+        "psnr_colour_db": psnr_db(colours, truth_colours),
+        "ssim_normal": ssim(normals, truth_normals),
+        "ssim_colour": ssim(colours, truth_colours),
         "mask_agreement": image_metrics.silhouette_iou(normal_mask, colour_mask),
     }
     per_pose = {key: value.mean(-1) for key, value in per_view.items()}

@@ -34,7 +34,9 @@ class PoseBatch:
 
     @staticmethod
     def collate(samples: Sequence[FrameSample]) -> PoseBatch:
-        """Stack samples. Raises InputError if one lacks the input image or their images differ in shape."""
+        """Stack samples. Raises InputError if one lacks the input image, their images differ in shape, or a
+        pose is not finite.
+        """
         images = [_input_image(sample) for sample in samples]
         if len({image.shape for image in images}) > 1:
             raise InputError(
@@ -43,6 +45,12 @@ class PoseBatch:
                 value=[image.shape for image in images],
                 remedy="synthesize the dataset at one image size",
             )
+        for sample in samples:
+            if not (np.isfinite(sample.joints_world).all() and np.isfinite(sample.view.center_world).all()):
+                raise InputError(
+                    "a pose that is not finite", field=sample.key, value=f"frame {sample.frame}",
+                    remedy="verify the dataset (jobs/verify_dataset.py) and synthesize that sequence again",
+                )  # fmt: skip
         return PoseBatch(
             sample_ids=tuple(f"{sample.key}.{sample.frame:02d}" for sample in samples),
             input_images=_on_white(torch.from_numpy(np.stack(images)).movedim(-1, 1).float() / 255),

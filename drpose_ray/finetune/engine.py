@@ -35,8 +35,12 @@ class DenoiserEngine:
         offload_optimizer: bool = False,
         offload_parameters: bool = False,
     ) -> None:
-        """``module`` is in ``precision`` already; with bfloat16, DeepSpeed keeps and updates float32 masters."""
+        """``module`` is in ``precision`` and on its device already.
+
+        With bfloat16, DeepSpeed keeps and updates float32 masters.
+        """
         prepare_deepspeed()
+        pinned = next(module.parameters()).device.type == "cuda"
         trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
         # torch's fused AdamW is as fast on a CPU as DeepSpeedCPUAdam, and needs no compiler (ray facts, 1).
         optimizer = torch.optim.AdamW(trainable, betas=betas, weight_decay=weight_decay, fused=True)
@@ -56,8 +60,8 @@ class DenoiserEngine:
                 "zero_optimization": {
                     "stage": zero_stage,
                     "overlap_comm": False,
-                    **_offloaded("offload_optimizer", offload_optimizer),
-                    **_offloaded("offload_param", offload_parameters),
+                    **_offloaded("offload_optimizer", offload_optimizer, pinned),
+                    **_offloaded("offload_param", offload_parameters, pinned),
                 },
                 "bf16": {"enabled": precision == torch.bfloat16},
                 "zero_allow_untested_optimizer": True,
@@ -133,5 +137,5 @@ class DenoiserEngine:
             return {name: tensor.detach().cpu().clone() for name, tensor in module.state_dict().items()}
 
 
-def _offloaded(what: str, offload: bool) -> dict[str, Any]:
-    return {what: {"device": "cpu", "pin_memory": torch.cuda.is_available()}} if offload else {}
+def _offloaded(what: str, offload: bool, pinned: bool) -> dict[str, Any]:
+    return {what: {"device": "cpu", "pin_memory": pinned}} if offload else {}

@@ -9,7 +9,10 @@ from collections.abc import Callable, Mapping
 import torch
 import torch.distributed as dist
 
+from drpose_ray.errors import InputError
+
 _HISTORY = 50
+_MOST_NONFINITE = 20
 _LEAST_HISTORY = 20
 _LEAST_SPREAD = 0.02  # of the median: rewards that happen to agree are no reason to refuse a slightly different one
 _NORMAL_MAD = 1.4826  # of a normal distribution: standard deviation over median absolute deviation
@@ -25,26 +28,40 @@ class StepGuard:
     def __init__(self, spike_factor: float, device: torch.device) -> None:
         self._factor, self._device = spike_factor, device
         self._rewards: deque[float] = deque(maxlen=_HISTORY)
-        self.skipped = 0
+        self.skipped = self._nonfinite_in_a_row = 0
 
     def accepts(self, reward: torch.Tensor, cotangent: torch.Tensor) -> bool:
-        """Whether to go on with a micro-batch of rewards (B,) and their gradient. Collective."""
+        """Whether to go on with a micro-batch of rewards (B,) and their gradient. Collective.
+
+        Raises InputError on all ranks if none of the last 20 was finite: such a run would end as if it had trained.
+        """
         finite = bool(reward.isfinite().all() and cotangent.isfinite().all())
         mean, bad_ranks = _sum_over_ranks([float(reward.mean()) if finite else 0.0, float(not finite)], self._device)
         mean /= dist.get_world_size()
+        self._nonfinite_in_a_row = self._nonfinite_in_a_row + 1 if bad_ranks else 0
+        if self._nonfinite_in_a_row >= _MOST_NONFINITE:
+            raise InputError(
+                f"the reward or its gradient was not finite {_MOST_NONFINITE} times in a row: nothing is trained",
+                field="skipped_micro_steps", value=self.skipped + 1,
+                remedy="check the base model and the predictor (or your own reward), and finetune.precision",
+            )  # fmt: skip
         if bad_ranks or self._is_spike(mean):
             self.skipped += 1
             return False
         self._rewards.append(mean)
         return True
 
-    def backward(self, loss: torch.Tensor, backward: Callable[[torch.Tensor], object]) -> None:
-        """``backward(loss)``, unless some rank's loss is not finite. Collective: either all ranks do it or none."""
+    def backward(self, loss: torch.Tensor, backward: Callable[[torch.Tensor], object]) -> bool:
+        """``backward(loss)``, unless some rank's loss is not finite. Collective: either all ranks do it or none.
+
+        Whether it was done.
+        """
         (bad_ranks,) = _sum_over_ranks([float(not loss.isfinite())], self._device)
         if bad_ranks:
             self.skipped += 1
-            return
+            return False
         backward(loss)
+        return True
 
     def state(self) -> dict[str, object]:
         """JSON-able."""

@@ -61,6 +61,6 @@ class HeldOutWatch:
             self._best = seen.reward
             weights = self._engine.state_dict()
             if self._rank == 0:
-                self._parts.export(weights, self._folders.best)
+                self._parts.export(weights, self._folders.best, iterations)
                 write_json(self._best_file, {"iterations": iterations, "reward": seen.reward})
         return seen.metrics()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.origin import FileHashes
 from drpose_ray.reward.config import DistanceConfig
 
 if TYPE_CHECKING:  # a job that only starts workers need not pay for diffusers
@@ -22,6 +23,12 @@ class Loaders:
 
     distance: DistanceConfig
     seed: int  # LoRA's first weights are drawn from it
+
+    def origin(self, config: FinetuneConfig, hashes: FileHashes) -> dict[str, Any]:
+        """In the driver: the content of all that the others load."""
+        from drpose_ray.finetune.origin import loaded_origin
+
+        return loaded_origin(config, self.distance, hashes)
 
     def parts(self, config: FinetuneConfig, device: torch.device) -> Parts:
         """Once in every trainer."""

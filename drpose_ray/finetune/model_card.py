@@ -33,6 +33,8 @@ def write_card(config: FinetuneConfig, dataset: Path | None, iterations: int, ru
     """The card's text. Revision and versions are those in the run folder's ``run.json``, where there is one."""
     record = json.loads(path.read_text()) if (path := run_folder / RUN_FILE).is_file() else {}
     revision = str(record.get("git_revision"))[:12] + (" with local changes" if record.get("git_dirty") else "")
+    if not record.get("git_revision"):  # a submitted job runs from an unpacked copy without .git
+        revision = f"sources with sha256 {str(record.get('source_sha256'))[:12]}"
     versions = {name: record.get("packages", {}).get(name) for name in ("torch", "diffusers", "deepspeed", "ray")}
     return _CARD.format(
         name=config.base.name, base=config.base, dataset=dataset, iterations=iterations, revision=revision,

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from drpose_ray.diffusion.ddim import Denoiser, draw_noise, sample
 from drpose_ray.diffusion.weight_files import read_tensors
+from drpose_ray.errors import InputError
 from drpose_ray.finetune.data import PoseBatch
 from drpose_ray.finetune.parts import Parts
 from drpose_ray.publish import replace_when_complete
@@ -80,7 +81,13 @@ class HeldOutMonitor:
             drawn = draw_noise(self._seed, pairs.sample_ids, parts.latent_shape, step)
             return drawn.to(parts.device)
 
-        return sample(denoiser, noise_at(parts.sampler.num_steps + 1), condition, parts.sampler, noise_at)
+        latents = sample(denoiser, noise_at(parts.sampler.num_steps + 1), condition, parts.sampler, noise_at)
+        if not latents.isfinite().all():
+            raise InputError(
+                "the model draws latents that are not finite", field="finetune.held_out", value=pairs.sample_ids,
+                remedy="check the base model's weights; of one in training, begin again with a lower learning_rate",
+            )  # fmt: skip
+        return latents
 
 
 def write_samples(images: torch.Tensor, path: Path) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 import errno
 import functools
-import json
 import os
 import platform
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
@@ -19,16 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ray
 import ray.train
 import torch
 from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
-from drpose_ray.errors import InputError, no_space
+from drpose_ray.errors import no_space
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.loaders import Loaders
+from drpose_ray.finetune.origin import settings_origin
 from drpose_ray.on_ray import run_trainer
+from drpose_ray.origin import FileHashes, continue_as
 from drpose_ray.publish import write_json
 from drpose_ray.runs import Run, following_metrics
 from drpose_ray.seeding import derive_seed
@@ -61,6 +62,7 @@ class FinetuneTask:
     dataset: Path  # shards of (image, pose) pairs
     loaders: Loaders
     run_folder: Path
+    use_gpu: bool = False  # one for each worker
 
     @property
     def model_folder(self) -> Path:
@@ -79,11 +81,12 @@ def finetune_on_ray(task: FinetuneTask, on_metrics: Callable[[int, Mapping[str, 
     A run folder with checkpoints is continued from the last one; a worker that dies costs the iterations since then and
     at most ``max_worker_failures`` restarts. ``on_metrics(iteration, metrics)`` is called here, once per iteration.
 
-    Raises InputError if the dataset or the models do not fit, or if checkpoints were written under other settings.
+    Raises InputError if the dataset or the models do not fit, or if checkpoints were begun with anything else that the
+    weights depend on (``origin``).
     """
     _warn_of_skipped(_pairs_reader(task, 0))  # refuses an unfit dataset before workers start
-    _check_same_settings(task)
-    use_gpu = ray.cluster_resources().get("GPU", 0) >= task.config.num_workers
+    _continue_or_begin(task)
+    use_gpu = task.use_gpu
     trainer = TorchTrainer(
         # Not as train_loop_config: Ray would unpickle that in its controller too, with all that the task imports.
         functools.partial(_work, task),
@@ -130,7 +133,8 @@ def _train(task: FinetuneTask) -> None:
     reader = _pairs_reader(task, rank)
     warned = set(reader.skipped)  # what the listing told, the driver has said
     pairs = PairStream(reader, config.batch_size_per_worker)
-    parts = task.loaders.parts(config, get_device())
+    # Not get_device() alone: to a worker without a GPU of its own, Ray gives the first of its machine.
+    parts = task.loaders.parts(config, get_device() if task.use_gpu else torch.device("cpu"))
     if config.remote_reward:
         parts = dataclasses.replace(parts, pose_score=RemoteReward(task.loaders.reward, config))
     engine = DenoiserEngine(
@@ -188,7 +192,7 @@ def _train(task: FinetuneTask) -> None:
 
     weights = engine.state_dict()
     if rank == 0:
-        parts.export({**weights, **(average.weights if average else {})}, task.model_folder)
+        parts.export({**weights, **(average.weights if average else {})}, task.model_folder, config.num_iterations)
 
 
 def _pairs_reader(task: FinetuneTask, rank: int) -> ShardReader:
@@ -225,27 +229,22 @@ def _report_checkpoint(
         )
 
 
-def _check_same_settings(task: FinetuneTask) -> None:
-    """Keep a run folder from mixing two runs: checkpoints continue under the settings that began them."""
-    path = task.run_folder / CHECKPOINTS / "settings.json"
-    without_effect = {"checkpoint_every", "max_worker_failures", "corrupted_shards", "shard_cache", "shard_cache_gib"}
-    settings = {
-        **task.config.model_dump(mode="json", exclude=without_effect),
-        "seed": task.seed,
-        "dataset": str(task.dataset),
-    }
-    if path.exists() and any(path.parent.glob("iteration_*")):
-        begun = json.loads(path.read_text())
-        for field, value in settings.items():
-            if begun.get(field) != value:
-                raise InputError(
-                    f"the run folder holds checkpoints made with another {field} ({begun.get(field)!r})",
-                    file=task.run_folder,
-                    field=field,
-                    value=value,
-                    remedy=_WAYS_OUT.get(field, "choose a new run folder, or delete this one's checkpoints"),
-                )
-    write_json(path, settings)
+def _continue_or_begin(task: FinetuneTask) -> None:
+    """Keep a run folder from mixing two runs: checkpoints continue under what they were begun with.
+
+    Without a checkpoint nothing is continued, so what an earlier attempt saw of its held-out pairs goes: its rewards
+    and the base's pictures may be of another run.
+    """
+    checkpoints = task.run_folder / CHECKPOINTS
+    begun = any(checkpoints.glob("iteration_*"))
+    if not begun:
+        for name in (HELD_OUT, SAMPLES, BEST):
+            shutil.rmtree(task.run_folder / name, ignore_errors=True)
+    hashes = FileHashes(task.run_folder / "hashes.json")
+    origin = {
+        **settings_origin(task.config, task.seed, task.dataset), **task.loaders.origin(task.config, hashes)
+    }  # fmt: skip
+    continue_as(task.run_folder / "origin.json", origin, begun=begun, noun="checkpoints", remedies=_WAYS_OUT)
 
 
 def _worker_file(run_folder: Path, rank: int) -> Path:

@@ -41,7 +41,7 @@ class Parts:
     latent_shape: tuple[int, int, int, int, int]  # (M, V, 4, h, w) of one object
     device: torch.device
     decode: Callable[[torch.Tensor], torch.Tensor]  # latents -> images (M, B, V, 3, s, s) in [0, 1]
-    export: Callable[[dict[str, torch.Tensor], Path], None]  # publish the model with these weights
+    export: Callable[[dict[str, torch.Tensor], Path, int], None]  # publish the weights after so many iterations
 
 
 def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.device, seed: int = 0) -> Parts:
@@ -78,8 +78,8 @@ def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.d
     def encode_condition(batch: PoseBatch) -> Condition:
         return stored.look_up(batch.sample_ids, text) if stored else encode_images(batch)
 
-    def export(weights: dict[str, torch.Tensor], folder: Path) -> None:
-        card = write_card(config, config.dataset, config.num_iterations, folder.parent)
+    def export(weights: dict[str, torch.Tensor], folder: Path, iterations: int) -> None:
+        card = write_card(config, config.dataset, iterations, folder.parent)
         export_finetuned(config.base, merge_lora(weights), folder, config.export_precision, card)
 
     return Parts(

@@ -58,7 +58,7 @@ class GradientReport:
     kl: float  # mean squared error of the outputs, averaged over the active steps; 0 without KL
     loss: float  # (1 - mean reward) + w_KL kl
     latents_x0: torch.Tensor  # (M, B, V, 4, h, w), what was rewarded at the stop step
-    active_steps: tuple[int, ...]
+    active_steps: tuple[int, ...]  # whose gradient is in it
     num_denoiser_calls: int  # forward passes of the trainable denoiser
 
 

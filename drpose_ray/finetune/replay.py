@@ -51,7 +51,7 @@ def gradient(
         reward_fn: x0 (M, B, V, 4, h, w) -> reward (B,), differentiable; the loss averages it over the batch.
         kl_weight: w_KL.
         backward: takes one scalar and back-propagates it, once per active step and in their order. An engine's own
-            backward fits.
+            backward fits; one that refuses a loss returns False, and its step then counts as not trained.
         rolled: the rollout of ``plan``, where it was made elsewhere.
         rollout_denoiser: the same function as ``denoiser`` in a form for inference, e.g. compiled.
         rollout_in_inference_mode: see ``rollout``.
@@ -72,7 +72,9 @@ def gradient(
     chunks = [
         slice(i, i + (objects_per_call or num_objects)) for i in range(0, num_objects, objects_per_call or num_objects)
     ]
+    trained = []
     for step in active:
+        done = False
         timestep = sampler[step].timestep
         for chunk in chunks:
             latents, given = rolled.latents[step][:, chunk], condition[chunk]
@@ -86,14 +88,19 @@ def gradient(
                 share = latents.shape[1] / num_objects / len(active)
                 divergence = share * kl_divergence(output, initial_output)
                 loss = loss + kl_weight * divergence
+            if backward(loss) is False:
+                continue
+            done = True
+            if kl_weight:
                 kl += divergence.item()
-            backward(loss)
+        if done:
+            trained.append(step)
     return GradientReport(
         reward,
         kl,
         loss=float((1 - reward).mean()) + kl_weight * kl,
         latents_x0=rolled.x0[plan.stop_step],
-        active_steps=active,
+        active_steps=tuple(trained),
         num_denoiser_calls=len(plan.executed_steps) + len(active) * len(chunks),
     )
 

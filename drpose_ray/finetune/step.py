@@ -13,6 +13,7 @@ import torch
 import torch.distributed as dist
 
 from drpose_ray.diffusion.ddim import draw_noise
+from drpose_ray.errors import InputError
 from drpose_ray.finetune import replay
 from drpose_ray.finetune.batch_reward import score_with_terms
 from drpose_ray.finetune.config import FinetuneConfig
@@ -81,10 +82,11 @@ class Updater:
         if active_steps:
             grad_norm = self._engine.step(learning_rate)
             if not math.isfinite(grad_norm):
-                raise FloatingPointError(
-                    f"the gradient of iteration {iteration} is not finite; the last checkpoint is from before it. "
-                    "Lower finetune.learning_rate or use precision: float32, in a new run folder"
-                )
+                raise InputError(
+                    f"the gradient of iteration {iteration} is not finite; the last checkpoint is from before it",
+                    field="finetune.learning_rate", value=self._config.learning_rate,
+                    remedy="lower it or use finetune.precision: float32, in a new run folder",
+                )  # fmt: skip
         laps.end("step")
         return {
             **_means_over_ranks(reports, terms, self._engine.device),

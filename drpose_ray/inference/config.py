@@ -40,4 +40,6 @@ class GenerateConfig(Config):
     photos_per_task: int = Field(4, ge=1, description="photos handed to a worker at a time")
     workers: int = Field(2, ge=1, description="Ray actors, each with the whole model")
     cpus_per_worker: float = Field(1, gt=0, description="CPUs of an actor")
-    gpus_per_worker: float = Field(0, ge=0, description="GPUs of an actor")
+    gpus_per_worker: float | None = Field(
+        None, ge=0, description="GPUs of an actor, e.g. 0.25; by default as run.device says"
+    )

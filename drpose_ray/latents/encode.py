@@ -79,7 +79,7 @@ def missing_shards(task: EncodeTask, record: LatentsRecord) -> list[str]:
     return [row.name for row in read_manifest(task.dataset).shards if latent_file(row.name) in missing]
 
 
-def encode_here(task: EncodeTask) -> Iterator[str]:
+def encode_here(task: EncodeTask, device: torch.device | None = None) -> Iterator[str]:
     """Encode what is missing in this process and complete the folder; yields the name of each shard as it is done.
 
     Raises InputError if the dataset is unfinished, lacks views or does not fit the model, or if the folder belongs to
@@ -88,7 +88,7 @@ def encode_here(task: EncodeTask) -> Iterator[str]:
     record = plan_latents(task.dataset, task.model)
     todo = missing_shards(task, record)
     if todo:
-        encoder = ShardEncoder(task, record, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        encoder = ShardEncoder(task, record, device or torch.device("cpu"))
         for name in todo:
             encoder.encode(name)
             yield name

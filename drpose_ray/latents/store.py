@@ -173,4 +173,7 @@ def _open(path: Path, num_slots: int) -> ShardLatents:
                 "a tensor of another shape than its folder says", file=path, field=name, value=tuple(tensor.shape),
                 remedy=remedy,
             )  # fmt: skip
+    for name, tensor in (("joints", joints), ("center", center), ("width", width)):  # latents when they are read
+        if not tensor.isfinite().all() or (name == "width" and not (tensor > 0).all()):
+            raise InputError("poses or cameras that cannot be", file=path, field=name, remedy=remedy)
     return ShardLatents(sample_ids, latents, joints, center, width, seeds)

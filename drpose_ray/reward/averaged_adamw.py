@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import nn
 
 from drpose_ray.config import Config
+from drpose_ray.errors import InputError
 from drpose_ray.reward.share import ALONE, Share
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -44,13 +45,21 @@ class AveragedAdamW(Generic[NetworkT]):
         )
 
     def step(self, loss: torch.Tensor) -> float:
-        """One update from ``loss``; returns the gradient norm before clipping."""
+        """One update from ``loss``; returns the gradient norm before clipping.
+
+        Raises InputError, with the weights as they were, if that is not finite.
+        """
         for group in self._adamw.param_groups:
             group["lr"] = learning_rate(self.updates_done, self.settings)
         self._adamw.zero_grad(set_to_none=True)
         loss.backward()
         self._share.average([p.grad for p in self.network.parameters() if p.grad is not None])
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
+        if not norm.isfinite():
+            raise InputError(
+                f"the gradient of update {self.updates_done + 1} is not finite", field="fit.learning_rate",
+                value=self.settings.learning_rate, remedy="lower it, or check the data",
+            )  # fmt: skip
         self._adamw.step()
         self._follow()
         self.updates_done += 1

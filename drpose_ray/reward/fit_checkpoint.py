@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from drpose_ray.errors import InputError, no_space
+from drpose_ray.origin import as_json, refuse_another
 from drpose_ray.publish import replace_when_complete
 from drpose_ray.reward.fit_predictor import PredictorFit
 
@@ -33,13 +34,7 @@ def check_origin(path: Path, origin: Mapping[str, Any]) -> None:
     """Raise InputError if there is a checkpoint of a training that would have gone elsewhere."""
     if not path.exists():
         return
-    begun = json.loads(_metadata(path)["origin"])
-    for field, value in json.loads(json.dumps(dict(origin))).items():
-        if begun.get(field) != value:
-            raise InputError(
-                f"the run folder holds a checkpoint made with another {field} ({begun.get(field)!r})", file=path,
-                field=field, value=value, remedy="choose a new run folder, or delete the checkpoint to begin again",
-            )  # fmt: skip
+    refuse_another(json.loads(_metadata(path)["origin"]), as_json(origin), file=path, noun="checkpoint")
 
 
 def restore_checkpoint(path: Path, fit: PredictorFit, origin: Mapping[str, Any]) -> None:

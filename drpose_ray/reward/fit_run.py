@@ -12,12 +12,14 @@ from pydantic import BaseModel, ConfigDict
 
 from drpose_ray.diffusion.layout import load_vae
 from drpose_ray.latents.store import read_latents_record
+from drpose_ray.origin import FileHashes
 from drpose_ray.publish import write_json
 from drpose_ray.reward.config import RewardConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.fit_checkpoint import restore_checkpoint, save_checkpoint
 from drpose_ray.reward.fit_predictor import OnStep, PredictorFit
 from drpose_ray.reward.latent_poses import read_latents
+from drpose_ray.reward.origin import distance_origin
 from drpose_ray.reward.overlays import Overlays
 from drpose_ray.reward.share import ALONE, Share
 from drpose_ray.runs import Run
@@ -57,7 +59,8 @@ class FitTask:
 
     def origin(self) -> dict[str, Any]:
         """Everything that the weights depend on, by dotted name. The number of workers is not of it."""
-        settings = self.reward.model_dump(mode="json", include={"predictor", "distance", "fit"})
+        settings = self.reward.model_dump(mode="json", include={"predictor", "fit"})
+        settings["distance"] = distance_origin(self.reward.distance, FileHashes(self.run_folder / "hashes.json"))
         settings["fit"] = {name: value for name, value in settings["fit"].items() if name not in _WITHOUT_EFFECT}
         records = [read_latents_record(folder) for folder in self.latents]
         data = [f"{record.dataset_sha256} {record.vae_sha256} {record.image_size}" for record in records]
@@ -88,7 +91,7 @@ def run_fit(
     Raises InputError if the latents do not fit, or a checkpoint was made under other settings or from other data.
     """
     settings = task.reward.fit
-    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or torch.device("cpu")
     data = read_latents(task.latents, task.reward.i2mv, task.seed)
     distance = SkeletonDistance(task.reward.distance)
     fit = PredictorFit(data, task.reward.predictor, distance, settings, task.seed, share, device)

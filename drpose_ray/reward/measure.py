@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 from drpose_ray.geometry.cameras import NUM_VIEWS
+from drpose_ray.picture_quality import as_one_picture, psnr_db, ssim
 from drpose_ray.reward.distance import SkeletonDistance, cross_entropy_excess
 from drpose_ray.reward.joint_errors import peak_errors_cm
 from drpose_ray.reward.latent_poses import LatentPoses
-from drpose_ray.reward.picture_quality import psnr_db, ssim
 from drpose_ray.reward.predictor import SkeletonPredictor
 from drpose_ray.reward.share import ALONE, Share
 from drpose_ray.reward.skeleton_maps import compose_preview
@@ -45,9 +45,9 @@ def measure_predictor(
             "pose_score": -distance(logits, maps),
             "cross_entropy": cross_entropy_excess(logits, maps),
             "peak_error_cm": peak_errors_cm(predicted, *where).mean((1, 2)),
-            "channels_psnr_db": psnr_db(predicted, maps),
-            "psnr_db": psnr_db(images, targets),
-            "ssim": ssim(images, targets),
+            "channels_psnr_db": psnr_db(as_one_picture(predicted), as_one_picture(maps)),
+            "psnr_db": psnr_db(as_one_picture(images), as_one_picture(targets)),
+            "ssim": ssim(images, targets).mean(1),
         }
         if distance.perceptual is not None:
             batch[distance.perceptual.name] = distance.perceptual_term(logits, maps)

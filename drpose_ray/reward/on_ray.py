@@ -13,7 +13,6 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import ray
 import ray.train
 import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
@@ -26,8 +25,10 @@ from drpose_ray.reward.fit_run import FitOutcome, FitTask, run_fit
 from drpose_ray.runs import Run, following_metrics
 
 
-def fit_on_ray(task: FitTask, on_metrics: Callable[[int, Mapping[str, Any]], None]) -> FitOutcome:
-    """``run_fit`` by ``task.reward.fit.workers`` workers, a GPU each if there are enough.
+def fit_on_ray(
+    task: FitTask, on_metrics: Callable[[int, Mapping[str, Any]], None], use_gpu: bool = False
+) -> FitOutcome:
+    """``run_fit`` by ``task.reward.fit.workers`` workers, with ``use_gpu`` a GPU each.
 
     ``on_metrics(update, metrics)`` is called here, once per update. Raises InputError as ``run_fit`` does.
     """
@@ -35,9 +36,8 @@ def fit_on_ray(task: FitTask, on_metrics: Callable[[int, Mapping[str, Any]], Non
     check_origin(task.checkpoint_file, task.origin())
     # The workers begin where the checkpoint is; what an earlier run left here must not be taken for their metrics.
     Run(task.run_folder, "fit_reward", start_step=settings.updates if task.checkpoint_file.exists() else 0)
-    use_gpu = ray.cluster_resources().get("GPU", 0) >= settings.workers
     trainer = TorchTrainer(
-        functools.partial(_work, task),
+        functools.partial(_work, task, use_gpu),
         torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo"),
         scaling_config=ScalingConfig(num_workers=settings.workers, use_gpu=use_gpu),
         run_config=RunConfig(
@@ -53,13 +53,14 @@ def fit_on_ray(task: FitTask, on_metrics: Callable[[int, Mapping[str, Any]], Non
     return FitOutcome.model_validate_json(task.outcome_file.read_text())
 
 
-def _work(task: FitTask) -> None:
+def _work(task: FitTask, use_gpu: bool) -> None:
     rank = ray.train.get_context().get_world_rank()
     write_json(
         task.run_folder / "workers" / f"rank_{rank:05d}.json",
         {"rank": rank, "pid": os.getpid(), "host": platform.node()},
     )
-    run_fit(task, share=_Worker(), device=get_device())
+    # Not get_device() alone: to a worker without a GPU of its own, Ray gives the first of its machine.
+    run_fit(task, share=_Worker(), device=get_device() if use_gpu else torch.device("cpu"))
 
 
 class _Worker:

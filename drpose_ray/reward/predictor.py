@@ -6,14 +6,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.skeleton import NUM_JOINTS
 from drpose_ray.reward.config import PredictorConfig
-from drpose_ray.reward.weights_file import read_config, save_weights
+from drpose_ray.reward.weights_file import read_config, read_weights, save_weights
 
 NUM_DOMAINS = 2
 _GROUPS = 8
@@ -78,9 +77,9 @@ class SkeletonPredictor(nn.Module):
 
     @staticmethod
     def load(path: Path) -> SkeletonPredictor:
-        """Read what ``save`` wrote. Raises InputError if the file is not a skeleton predictor."""
+        """Read what ``save`` wrote. Raises InputError if the file is no skeleton predictor, or a weight not finite."""
         predictor = SkeletonPredictor(read_config(path, PredictorConfig))
-        predictor.load_state_dict(load_file(path))
+        read_weights(predictor, path)
         return predictor
 
 

@@ -7,7 +7,7 @@ and continues those it had begun from their checkpoints.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from ray import tune
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.finetune.on_ray import FinetuneTask, finetune_on_ray
+from drpose_ray.finetune.origin import settings_origin
+from drpose_ray.origin import FileHashes, continue_as
 from drpose_ray.publish import write_json
 from drpose_ray.sweep.space import OBJECTIVE, Trial
 from drpose_ray.tracking import start_tracking
@@ -35,16 +37,22 @@ class SweepTask:
     dataset: Path
     loaders: Loaders
     judge: Callable[[Path], dict[str, float]]  # model folder -> means over the validation poses
+    judged_by: Mapping[str, Any]  # what the measurements depend on, by content
     tracking_uri: str
     parent_run_id: str
+    use_gpu: bool = False  # one for each worker, and one to judge with
 
 
 def sweep_on_ray(task: SweepTask, trials: Sequence[Trial], concurrent_trials: int) -> dict[str, dict[str, float]]:
     """Train and judge every trial: name -> measurements. Raises what the first failed trial raised.
 
+    Raises InputError if the folder holds measurements of trials that were trained or judged otherwise.
+
     A trial's driver only waits for its workers, so it must not hold a CPU they need. It takes the custom resource
     ``trial_driver`` where the cluster has it (on the head, away from spot nodes), else a hundredth of a CPU.
     """
+    for trial in trials:
+        _continue_or_begin(task, trial)
     todo = {trial.name: trial.config for trial in trials if not _measured_file(task, trial.name).exists()}
     if todo:
         has_slots = ray.cluster_resources().get(TRIAL_DRIVER, 0) >= 1
@@ -60,6 +68,19 @@ def sweep_on_ray(task: SweepTask, trials: Sequence[Trial], concurrent_trials: in
     return {trial.name: json.loads(_measured_file(task, trial.name).read_text()) for trial in trials}
 
 
+def judge_on_ray(judge: Callable[[Path], dict[str, float]], model_folder: Path, use_gpu: bool) -> dict[str, float]:
+    """``judge(model_folder)``: here, or in a process with a GPU of its own."""
+    if not use_gpu:
+        return judge(model_folder)
+    ask: Any = ray.remote(num_cpus=1, num_gpus=1)(_asked)
+    measured: dict[str, float] = ray.get(ask.remote(judge, model_folder))
+    return measured
+
+
+def _asked(judge: Callable[[Path], dict[str, float]], model_folder: Path) -> dict[str, float]:
+    return judge(model_folder)
+
+
 def _train_and_judge(settings: dict[str, Any], task: SweepTask, configs: dict[str, FinetuneConfig]) -> None:
     """One trial, in its own actor."""
     name = settings["name"]
@@ -70,15 +91,26 @@ def _train_and_judge(settings: dict[str, Any], task: SweepTask, configs: dict[st
     with start_tracking(task.tracking_uri, "sweep", name, parent=task.parent_run_id, run_id=run_id) as tracker:
         write_json(run_id_file, tracker.run_id)
         tracker.log_params(configs[name])
-        training = FinetuneTask(configs[name], task.seed, task.dataset, task.loaders, folder)
+        training = FinetuneTask(configs[name], task.seed, task.dataset, task.loaders, folder, task.use_gpu)
         finetune_on_ray(
             training,
             lambda step, metrics: tracker.log_metrics(step, {k: v for k, v in metrics.items() if v is not None}),
         )
-        measured = task.judge(training.model_folder)
+        measured = judge_on_ray(task.judge, training.model_folder, task.use_gpu)
         tracker.log_metrics(configs[name].num_iterations, {f"validation.{key}": v for key, v in measured.items()})
     tune.report(measured)
     write_json(_measured_file(task, name), measured)
+
+
+def _continue_or_begin(task: SweepTask, trial: Trial) -> None:
+    hashes = FileHashes(task.folder / "hashes.json")
+    origin = {
+        **settings_origin(trial.config, task.seed, task.dataset),
+        **task.loaders.origin(trial.config, hashes),
+        **{f"judge.{name}": value for name, value in task.judged_by.items()},
+    }
+    file = _measured_file(task, trial.name)
+    continue_as(file.with_name("measured_origin.json"), origin, begun=file.exists(), noun="measurements")
 
 
 def _measured_file(task: SweepTask, name: str) -> Path:

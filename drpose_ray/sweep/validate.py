@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from drpose_ray.diffusion.layout import load_i2mv
 from drpose_ray.evaluate.config import EvaluateConfig
-from drpose_ray.evaluate.estimator import PoseEstimator, joint_errors_cm
 from drpose_ray.evaluate.generate import generate_latents
-from drpose_ray.evaluate.judge import METRICS, judge_model
+from drpose_ray.evaluate.judge import METRICS
+from drpose_ray.evaluate.judges import Judges
 from drpose_ray.evaluate.pose_sets import read_pose_set
+from drpose_ray.origin import FileHashes
 from drpose_ray.reward.config import DistanceConfig
-from drpose_ray.reward.distance import SkeletonDistance
-from drpose_ray.reward.pose_score import PoseScore
-from drpose_ray.reward.predictor import SkeletonPredictor
+from drpose_ray.reward.origin import distance_origin
+from drpose_ray.shards.manifest import manifest_sha256
 
 
 @dataclass(frozen=True)
@@ -28,30 +29,32 @@ class ValidationJudge:
     distance: DistanceConfig
     settings: EvaluateConfig
     seed: int
+    device: str  # "cpu" or "cuda"
+
+    def origin(self) -> dict[str, Any]:
+        """What its measurements depend on, by content. Raises InputError if a file is missing."""
+        hashes = FileHashes()
+        return {
+            "poses": manifest_sha256(self.poses),
+            "predictor": hashes.of_file(self.predictor, "finetune.predictor"),
+            "estimator": hashes.of_file(self.settings.estimator, "evaluate.estimator"),
+            **{f"distance.{name}": value for name, value in distance_origin(self.distance, hashes).items()},
+            "num_sampling_steps": self.settings.num_sampling_steps,
+            "seed": self.seed,
+        }
 
     def __call__(self, model_folder: Path) -> dict[str, float]:
         """Means over the validation poses, by metric key. Raises InputError if a file is missing or does not fit."""
-        predictor = SkeletonPredictor.load(self.predictor)
-        estimator = PoseEstimator.load(self.settings.estimator)
-        poses = read_pose_set(self.poses, "validation", predictor.config.map_size)
-        model = load_i2mv(model_folder)
-
-        @torch.no_grad()
-        def pose_error_cm(images: torch.Tensor, width_m: torch.Tensor, joints_m: torch.Tensor) -> torch.Tensor:
-            return joint_errors_cm(estimator.estimate(images, width_m), joints_m)
-
-        table = judge_model(
-            model_folder.name,
-            generate_latents(
-                model,
-                poses,
-                num_sampling_steps=self.settings.num_sampling_steps,
-                batch_size=self.settings.batch_size,
-                seed=self.seed,
-            ),
+        device = torch.device(self.device)
+        judges = Judges(self.predictor, self.distance, self.settings.estimator, device)
+        poses = read_pose_set(self.poses, "validation", judges.map_size)
+        model = load_i2mv(model_folder).to(device)
+        latents = generate_latents(
+            model,
             poses,
-            decode_fn=lambda latents: model.decode(latents).transpose(0, 1),
-            score_fn=PoseScore(predictor, SkeletonDistance(self.distance)),
-            pose_error_fn=pose_error_cm,
+            num_sampling_steps=self.settings.num_sampling_steps,
+            batch_size=self.settings.batch_size,
+            seed=self.seed,
         )
+        table = judges.judge(model_folder.name, model, latents, poses)
         return {metric.key: table.mean(metric.key) for metric in METRICS}

@@ -49,7 +49,9 @@ class MimoConfig(Config):
     )
     heading_spread_deg: float = Field(default=40.0, ge=0, le=180, description="uniform variation of that azimuth")
     precision: Precision = Field(default="float16", description="of weights and network calls")
-    gpus_per_worker: float = Field(default=1.0, ge=0, description="GPUs of a generator; 0 for the CPU")
+    gpus_per_worker: float | None = Field(
+        default=None, ge=0, description="GPUs of a generator, e.g. 0.5; 0 for the CPU; by default as run.device says"
+    )
 
 
 class SynthesisConfig(Config):

@@ -80,7 +80,9 @@ def estimate(synthesis: SynthesisConfig, planning: PlanningConfig, needs: Window
 
     Raises InputError if ``planning.failures_like`` is no finished dataset, or MIMO is to run on the CPU.
     """
-    gpus_per_worker = synthesis.mimo.gpus_per_worker if synthesis.mimo else 0.0
+    gpus_per_worker = 0.0
+    if synthesis.mimo:  # planned on a machine with GPUs, whatever this one has
+        gpus_per_worker = 1.0 if synthesis.mimo.gpus_per_worker is None else synthesis.mimo.gpus_per_worker
     if needs.flop and not gpus_per_worker:
         raise InputError(
             "MIMO on CPUs is not planned: operations are divided by a GPU's rate",

@@ -9,11 +9,10 @@ from drpose_ray.evaluate.image_metrics import (
     fixed_mask_iou,
     normal_angle_deg,
     normal_error_deg,
-    psnr_db,
     silhouette_iou,
-    ssim,
 )
 from drpose_ray.geometry.silhouettes import foreground
+from drpose_ray.picture_quality import psnr_db, ssim
 
 
 def test_psnr_of_a_uniform_error_is_its_definition() -> None:

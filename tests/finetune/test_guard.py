@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
+from drpose_ray.errors import InputError
 from drpose_ray.finetune import replay
 from drpose_ray.finetune.guard import StepGuard
 from drpose_ray.finetune.plan import TrainPlan
@@ -65,6 +66,34 @@ def test_a_skipped_micro_step_leaves_no_gradient_and_says_so() -> None:
 def test_a_loss_that_is_not_finite_is_not_back_propagated() -> None:
     guard = StepGuard(10.0, CPU)
     calls: list[torch.Tensor] = []
-    guard.backward(torch.tensor(float("nan")), calls.append)
-    guard.backward(torch.tensor(1.0), calls.append)
+    assert not guard.backward(torch.tensor(float("nan")), calls.append)
+    assert guard.backward(torch.tensor(1.0), calls.append)
     assert len(calls) == 1 and guard.skipped == 1
+
+
+def test_a_backward_that_was_refused_is_no_trained_step_and_no_part_of_the_kl() -> None:
+    case, calls = make_case(TrainPlan(10, (6, 1), 1)), 0
+
+    def refuse_the_first(loss: torch.Tensor) -> bool:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            return False
+        loss.backward()
+        return True
+
+    report = replay.gradient(*case.parts(), backward=refuse_the_first)
+    whole = replay.gradient(*case.parts())
+    assert report.active_steps == (1,) and whole.active_steps == (6, 1)
+    assert 0 < report.kl < whole.kl
+
+
+def test_rewards_that_are_never_finite_end_the_run_with_one_line() -> None:
+    guard, nan = StepGuard(10.0, CPU), torch.tensor([float("nan")])
+    for _ in range(19):
+        assert not guard.accepts(nan, torch.zeros(1))
+    assert guard.accepts(torch.tensor([-1.0]), torch.zeros(1)), "in a row"
+    for _ in range(19):
+        assert not guard.accepts(nan, torch.zeros(1))
+    with pytest.raises(InputError, match="nothing is trained"):
+        guard.accepts(nan, torch.zeros(1))

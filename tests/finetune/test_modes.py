@@ -102,7 +102,7 @@ def _train(config: FinetuneConfig, folder: Path, rank: int, world_size: int, nam
                 shutil.copytree(folder / f"{name}_{part}", folder / name / "iteration_00000002", dirs_exist_ok=True)
     weights = merge_lora(engine.state_dict())
     if rank == 0:
-        parts.export(weights, folder / "exported")
+        parts.export(weights, folder / "exported", 2)
     return weights
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -19,6 +20,8 @@ from safetensors.torch import load_file
 from drpose_ray.errors import InputError
 from drpose_ray.finetune.on_ray import CHECKPOINTS, FinetuneTask, finetune_on_ray
 from drpose_ray.finetune.zero_checkpoint import find_checkpoint
+from drpose_ray.publish import write_json
+from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.runs import read_metrics
 from tests.finetune.tiny_run import TinyLoaders, tiny_config, write_tiny_dataset
 
@@ -127,6 +130,30 @@ def test_rerun_of_a_finished_folder_trains_nothing_and_other_settings_are_refuse
     assert refused.value.field == "kl_weight" and refused.value.file == undisturbed.run_folder
 
 
+def test_another_reward_is_refused_and_the_same_pairs_under_another_path_are_not(
+    tmp_path: Path, dataset: Path, undisturbed: FinetuneTask
+) -> None:
+    before = _metrics(undisturbed)
+    moved = shutil.copytree(dataset, tmp_path / "unpacked")
+    _run(dataclasses.replace(undisturbed, dataset=moved))
+    assert _metrics(undisturbed) == before
+    heavier = TinyLoaders(distance=DistanceConfig(bce_weight=2.0))
+    with pytest.raises(InputError, match=r"another reward\.distance\.bce_weight \(1\.0\)"):
+        finetune_on_ray(dataclasses.replace(undisturbed, loaders=heavier), _ignore)
+
+
+def test_what_an_attempt_without_a_checkpoint_left_is_not_taken_over(tmp_path: Path, dataset: Path) -> None:
+    """Its best held-out reward may be of another scale, which nothing would ever beat."""
+    held_out = write_tiny_dataset(tmp_path / "held_out", shards=2)
+    task = _task(
+        tmp_path / "run", dataset, held_out=held_out, held_out_every=1, num_held_out=2, num_iterations=1, num_workers=1
+    )
+    (task.best_folder).mkdir()
+    write_json(task.best_folder / "held_out.json", {"iterations": 9, "reward": 1e9})
+    _run(task)
+    assert json.loads((task.best_folder / "held_out.json").read_text())["iterations"] == 1
+
+
 def test_another_number_of_workers_is_refused_with_the_way_out(dataset: Path, undisturbed: FinetuneTask) -> None:
     with pytest.raises(InputError, match=r"another num_workers \(2\)") as refused:
         finetune_on_ray(_task(undisturbed.run_folder, dataset, num_workers=1), _ignore)
@@ -170,6 +197,7 @@ def test_held_out_pairs_are_watched_and_the_best_model_is_kept(tmp_path: Path, d
     rewards = {line["step"] + 1: line["held_out_reward"] for line in lines if "held_out_reward" in line}
     assert sorted(rewards) == [3, 6]
     best = json.loads((task.best_folder / "held_out.json").read_text())
+    assert (task.best_folder / "README.md").read_text() == f"after {best['iterations']} iterations"
     assert best["iterations"] == max(rewards, key=lambda done: rewards[done])
     assert {p.name for p in (task.run_folder / "samples").iterdir()} == {f"iteration_{n:08d}.png" for n in (3, 6)}
     averaged, best_weights = (load_file(f / "weights.safetensors") for f in (task.model_folder, task.best_folder))

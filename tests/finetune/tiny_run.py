@@ -7,6 +7,7 @@ import resource
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from drpose_ray.finetune.data import INPUT_IMAGE, PoseBatch
 from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.finetune.parts import Parts
 from drpose_ray.finetune.rollout import Roller
+from drpose_ray.origin import FileHashes
 from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.reward.terms import WeightedSum
 from drpose_ray.shards.identity import DatasetIdentity, GeneratorIdentity, Segment
@@ -59,8 +61,9 @@ def tiny_parts(config: FinetuneConfig, device: torch.device, nap_seconds: float 
         target = batch.joints.mean((1, 2)).to(device)
         return -(x0 - target[None, :, None, None, None, None]).square().mean((0, 2, 3, 4, 5))
 
-    def export(weights: dict[str, torch.Tensor], folder: Path) -> None:
+    def export(weights: dict[str, torch.Tensor], folder: Path, iterations: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "README.md").write_text(f"after {iterations} iterations")
         save_file(weights, folder / "weights.safetensors")
 
     with torch.random.fork_rng():
@@ -90,6 +93,9 @@ class TinyLoaders(Loaders):
     seed: int = 0
     nap_seconds: float = 0.0
     full_disk: Path | None = None  # while this file is there, no file grows beyond 1 KiB after three iterations
+
+    def origin(self, config: FinetuneConfig, hashes: FileHashes) -> dict[str, Any]:  # noqa: ARG002 - nothing is loaded
+        return {"reward.distance.bce_weight": self.distance.bce_weight}
 
     def parts(self, config: FinetuneConfig, device: torch.device) -> Parts:
         parts = tiny_parts(config, device, self.nap_seconds)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
+from drpose_ray.errors import InputError
 from drpose_ray.sweep.config import SweepConfig
 from drpose_ray.sweep.on_ray import SweepTask, sweep_on_ray
 from drpose_ray.sweep.space import list_trials
@@ -33,6 +35,7 @@ def test_trials_are_measured_once_under_one_mlflow_parent(tmp_path: Path, ray_se
             dataset=write_tiny_dataset(tmp_path / "pairs"),
             loaders=TinyLoaders(),
             judge=_judge,
+            judged_by={"poses": "these"},
             tracking_uri=uri,
             parent_run_id=parent.run_id,
         )
@@ -40,6 +43,12 @@ def test_trials_are_measured_once_under_one_mlflow_parent(tmp_path: Path, ray_se
         assert measured.keys() == {"kl_0_stop_2", "kl_1_stop_2"}
         assert measured["kl_0_stop_2"] != measured["kl_1_stop_2"]
         assert sweep_on_ray(task, trials, concurrent_trials=2) == measured
+        with pytest.raises(InputError, match=r"measurements made with another judge\.poses"):
+            sweep_on_ray(replace(task, judged_by={"poses": "others"}), trials, concurrent_trials=2)
+        changed = tiny_config(num_workers=1, num_iterations=2, learning_rate=0.5)
+        others = list_trials(SweepConfig(kl_weights=(0.0,), max_early_stops=(2,)), changed)
+        with pytest.raises(InputError, match="measurements made with another learning_rate"):
+            sweep_on_ray(task, others, concurrent_trials=2)
     assert all((task.folder / name / "model" / "judged").read_text() == "once\n" for name in measured)
 
     from mlflow import MlflowClient

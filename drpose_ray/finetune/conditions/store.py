@@ -42,8 +42,18 @@ def condition_file(folder: Path, shard_name: str) -> Path:
 
 
 def write_conditions(path: Path, sample_ids: Sequence[str], latents: torch.Tensor, labels: torch.Tensor) -> None:
-    """Publish the conditions of one shard: latents (n, I, 4, h, w) and class labels (n, I, E), float32."""
+    """Publish the conditions of one shard: latents (n, I, 4, h, w) and class labels (n, I, E), float32.
+
+    Raises InputError if one is not finite.
+    """
     tensors = {"latents": latents.float().cpu().contiguous(), "labels": labels.float().cpu().contiguous()}
+    for name, tensor in tensors.items():
+        for sample, of_sample in zip(sample_ids, tensor, strict=True):
+            if not of_sample.isfinite().all():
+                raise InputError(
+                    f"the encoders give {name} that are not finite", file=path, field=sample,
+                    remedy="check the model's weights: the published ones encode in float32",
+                )  # fmt: skip
     with replace_when_complete(path) as temporary:
         save_file(tensors, temporary, metadata={"samples": json.dumps(list(sample_ids))})
 
@@ -82,4 +92,9 @@ class ConditionStore:
             with safe_open(self._folder / name, framework="pt") as stored:
                 latents.append(stored.get_slice("latents")[row])
                 labels.append(stored.get_slice("labels")[row])
+            if not (latents[-1].isfinite().all() and labels[-1].isfinite().all()):
+                raise InputError(
+                    "a condition that is not finite", file=self._folder / name, field=sample,
+                    remedy="delete that file and run jobs/encode_conditions.py again",
+                )  # fmt: skip
         return Condition.from_inputs(torch.stack(latents).to(text.device), torch.stack(labels).to(text.device), text)

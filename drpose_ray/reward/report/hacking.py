@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from drpose_ray.reward.picture_quality import psnr_db
+from drpose_ray.picture_quality import as_one_picture, psnr_db
 from drpose_ray.reward.report.ascent import Norm, Score, ascend, move_at_random
 from drpose_ray.reward.report.independent import ImageJudge, measure_independently
 from drpose_ray.reward.report.intervals import Estimate, mean_of
@@ -80,7 +80,7 @@ def measure_hacking(
                 budget=budget,
                 gained=shares.pop(""),
                 gained_at_random=mean_of((moved - before[""]) / gaps[""]),
-                image_psnr_db=mean_of(psnr_db(images, images_before)),
+                image_psnr_db=mean_of(psnr_db(as_one_picture(images), as_one_picture(images_before))),
                 followed=shares,
                 share_right=own_right,
                 judges_right=right,

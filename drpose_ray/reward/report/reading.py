@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from drpose_ray.geometry.cameras import VIEW_NAMES
 from drpose_ray.geometry.skeleton import JOINT_NAMES
+from drpose_ray.picture_quality import as_one_picture, psnr_db, ssim
 from drpose_ray.reward.joint_errors import peak_errors_cm, soft_errors_cm
-from drpose_ray.reward.picture_quality import psnr_db, ssim
 from drpose_ray.reward.report.intervals import Estimate, mean_of
 from drpose_ray.reward.report.people import People
 from drpose_ray.reward.report.reader import Reader
@@ -50,10 +50,10 @@ def measure_reading(reader: Reader, people: People, logits: torch.Tensor) -> tup
     if reader.distance.perceptual is not None:
         perceptual = mean_of(reader.perceptual(logits, drawn))
     reading = Reading(
-        psnr_db=mean_of(psnr_db(pictures, targets)),
-        ssim=mean_of(ssim(pictures, targets)),
+        psnr_db=mean_of(psnr_db(as_one_picture(pictures), as_one_picture(targets))),
+        ssim=mean_of(ssim(pictures, targets).mean(1)),
         perceptual=perceptual,
-        channels_psnr_db=mean_of(psnr_db(maps, drawn)),
+        channels_psnr_db=mean_of(psnr_db(as_one_picture(maps), as_one_picture(drawn))),
         pose_score=mean_of(reader.score(logits, drawn)),
         soft_error_cm=mean_of(soft.mean((1, 2))),
         peak_error_cm=mean_of(peak.mean((1, 2))),

@@ -1,0 +1,59 @@
+"""Weights that are not finite are neither read nor written: a predictor of NaN gives rewards that train nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from drpose_ray.errors import InputError
+from drpose_ray.evaluate.estimator import PoseEstimator
+from drpose_ray.evaluate.estimator_config import EstimatorConfig
+from drpose_ray.reward.averaged_adamw import AveragedAdamW, OptimiserSettings
+from drpose_ray.reward.config import PredictorConfig
+from drpose_ray.reward.predictor import SkeletonPredictor
+
+NETWORKS = [
+    SkeletonPredictor(PredictorConfig(map_size=16, channels=(8,))),
+    PoseEstimator(EstimatorConfig(channels=(8, 8), view_features=8, hidden=8)),
+]
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=["predictor", "estimator"])
+def test_a_weight_that_is_not_finite_is_refused_when_read(network: SkeletonPredictor, tmp_path: Path) -> None:
+    path = tmp_path / "network.safetensors"
+    network.save(path)
+    tensors = load_file(path)
+    with safe_open(path, framework="pt") as stored:
+        metadata = stored.metadata()
+    name = next(iter(tensors))
+    tensors[name].view(-1)[0] = float("nan")
+    save_file(tensors, path, metadata=metadata)
+    with pytest.raises(InputError, match="not finite") as refused:
+        type(network).load(path)
+    assert refused.value.field == name
+    del tensors[name]
+    save_file(tensors, path, metadata=metadata)
+    with pytest.raises(InputError, match="do not fit the network"):
+        type(network).load(path)
+
+
+def test_a_network_that_diverged_is_not_written(tmp_path: Path) -> None:
+    network = SkeletonPredictor(PredictorConfig(map_size=16, channels=(8,)))
+    with torch.no_grad():
+        network.enter.weight.fill_(1e6)  # infinite in half precision
+    with pytest.raises(InputError, match="were not written"):
+        network.save(tmp_path / "network.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_update_whose_gradient_is_not_finite_is_not_made() -> None:
+    network = torch.nn.Linear(2, 1)
+    optimiser = AveragedAdamW(network, OptimiserSettings())
+    before = network.weight.detach().clone()
+    with pytest.raises(InputError, match="gradient of update 1 is not finite"):
+        optimiser.step(network(torch.tensor([[1.0, float("nan")]])).sum())
+    assert torch.equal(network.weight, before) and torch.equal(optimiser.average.weight, before)
