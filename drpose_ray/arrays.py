@@ -36,7 +36,12 @@ def load_array(file: Path, max_bytes: int = MAX_BYTES) -> NDArray[Any]:
     with refusing(file, "arrays", "cannot be read as plain arrays", _REMEDY):
         if zipfile.is_zipfile(io.BytesIO(data)) and not data.startswith(b"\x93NUMPY"):
             raise ValueError("an archive of arrays, not one array")
-        return _read_array(io.BytesIO(data), max_bytes)
+        return decode_array(data, max_bytes)
+
+
+def decode_array(data: bytes, max_bytes: int) -> NDArray[Any]:
+    """The array of an ``.npy``'s bytes. Raises one of ``files.UNREADABLE`` for anything else."""
+    return _read_array(io.BytesIO(data), max_bytes)
 
 
 def field_names(file: Path, max_bytes: int = MAX_BYTES) -> set[str]:

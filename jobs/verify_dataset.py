@@ -1,4 +1,4 @@
-"""Hash a finished dataset again and name what is missing, torn, altered or extra; with repair, make way for a rebuild.
+"""Is a finished dataset whole? Names what is missing, torn, altered, invalid or extra; repair makes way for a rebuild.
 
 python -m jobs.verify_dataset --config configs/small.yaml
 python -m jobs.verify_dataset --verify.dataset s3://bucket/drpose15k/train --verify.repair true
@@ -18,7 +18,7 @@ from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.store import absolute_location
-from drpose_ray.shards.verify import EXPLANATIONS, inspect, repair
+from drpose_ray.shards.verify import inspect, repair
 from jobs import run_job
 
 
@@ -26,6 +26,10 @@ class VerifySettings(Config):
     """The ``verify:`` section."""
 
     dataset: Path | None = Field(default=None, description="folder or s3://...; by default the run's train shards")
+    deep: bool = Field(
+        default=False,
+        description="decode the pictures too, which takes longer; headers, poses and joints are checked always",
+    )
     repair: bool = Field(
         default=False,
         description="remove damaged shards and abandoned parts; the next build makes the shards again",
@@ -67,11 +71,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     def tell(row: ShardRow) -> None:
         checked.append(row.name)
         if len(checked) % 100 == 0:
-            print(f"{len(checked)} of {len(manifest.shards)} shards hashed", flush=True)
+            print(f"{len(checked)} of {len(manifest.shards)} shards checked", flush=True)
 
-    findings = list(inspect(config.dataset, tell))
+    findings = list(inspect(config.dataset, tell, deep=config.verify.deep))
     for finding in findings:
-        print(f"{finding.kind}: {finding.name} ({EXPLANATIONS[finding.kind]})")
+        print(finding)
     if config.verify.repair:
         repair(config.dataset, findings)
     with open_run(config, config.run.folder / "verify_dataset", "verify_dataset") as run:

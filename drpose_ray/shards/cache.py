@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from drpose_ray.errors import InputError
+from drpose_ray.files import is_there, named_refusals
 from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.store import FolderStore, Store, this_writer, writer_is_gone
 
@@ -76,10 +77,11 @@ class ShardsInPlace:
         return file
 
     def peek(self, row: ShardRow) -> BufferedReader:
-        try:
-            file = self.where(row).open("rb")
-        except FileNotFoundError as error:
-            raise _missing(self.where(row)) from error
+        path = self.where(row)
+        if not is_there(path, "shard"):  # nor a pipe, which would wait for ever
+            raise _missing(path)
+        with named_refusals(path, "shard"):
+            file = path.open("rb")
         if os.fstat(file.fileno()).st_size != row.bytes:
             file.close()
             raise _altered(self.where(row))

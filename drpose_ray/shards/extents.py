@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import tarfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from pydantic import ValidationError
-
+from drpose_ray.files import UNREADABLE
 from drpose_ray.publish import file_sha256
-from drpose_ray.shards.png import BROKEN_PNG, decode_png
-from drpose_ray.shards.record import RecordHeader, SequenceRecord, decode_npy
+from drpose_ray.shards.decode import decode_header, decode_numbers, decode_picture
+from drpose_ray.shards.members import Member, members_in
+from drpose_ray.shards.record import RecordHeader, SequenceRecord, member_names
 from drpose_ray.shards.rows import SequenceHash, ShardRow
 
 LAST_MEMBER: Final = ".motion.npy"
@@ -32,33 +31,32 @@ class RecordExtent:
 
 
 def whole_records(path: Path) -> Iterator[RecordExtent]:
-    """The records of a tar in order, up to the first that is torn or has a member that cannot be decoded."""
+    """The records of a tar in order, up to the first that is torn or is not what a record has to be."""
     with path.open("rb") as file:
-        yield from records_in(file, decode=True)
-
-
-def records_in(file: BinaryIO, *, decode: bool) -> Iterator[RecordExtent]:
-    """The same of an open tar; without ``decode``, images and arrays are not looked at."""
-    size, start = os.fstat(file.fileno()).st_size, 0
-    try:
-        with tarfile.open(fileobj=file, mode="r:") as tar:
-            header: RecordHeader | None = None
-            for member in tar:
-                end = member.offset_data + -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-                content = tar.extractfile(member)
-                if end > size or content is None:
-                    return
-                if member.name.endswith(".json"):
-                    header = RecordHeader.model_validate_json(content.read())
-                elif decode:
-                    (decode_png if member.name.endswith(".png") else decode_npy)(content.read())
+        run: list[Member] = []
+        try:
+            for member in members_in(file):
+                run.append(member)
                 if member.name.endswith(LAST_MEMBER):
-                    if header is None or member.name != header.key + LAST_MEMBER:
-                        return
-                    yield RecordExtent(header, start, end)
-                    header, start = None, end
-    except (tarfile.TarError, ValidationError, EOFError, *BROKEN_PNG):
-        return  # what comes after the last whole record is of no use
+                    yield _whole_record(file, run)
+                    run = []
+        except UNREADABLE as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the disk, not the bytes
+            return  # what comes after the last whole record is of no use
+
+
+def _whole_record(file: BinaryIO, run: Sequence[Member]) -> RecordExtent:
+    content = {member.name: os.pread(file.fileno(), member.size, member.offset) for member in run}
+    key = run[-1].name.removesuffix(LAST_MEMBER)
+    header = decode_header(content[f"{key}.json"], key)
+    if [member.name for member in run] != member_names(header):
+        raise ValueError(f"record {key} is not whole")
+    decode_numbers(header, content[f"{key}{LAST_MEMBER}"], content[f"{key}.joints.npy"])
+    for name, data in content.items():
+        if name.endswith(".png"):
+            decode_picture(data)
+    return RecordExtent(header, run[0].start, run[-1].end)
 
 
 class Tally:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import hashlib
 from functools import cached_property
 from itertools import accumulate
-from typing import Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MAX_COUNT: Final = 10**12
+"""Of anything that is counted here: files of any origin are read, and numbers of theirs become sizes and loops."""
+
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+MAX_SHARDS: Final = 1_000_000
+"""Names of shards have six digits."""
 
 
 class Stored(BaseModel):
@@ -29,8 +36,8 @@ class GeneratorIdentity(Stored):
 class Segment(Stored):
     """Sequences that were planned together. A dataset that grows gets another; those before it stay as they are."""
 
-    sequences: int
-    frames: int
+    sequences: int = Field(ge=1, le=MAX_COUNT)
+    frames: int = Field(ge=1, le=MAX_COUNT)
     selection_sha256: str
     """Of every window up to the end of this segment."""
 
@@ -39,9 +46,17 @@ class DatasetIdentity(Stored):
     """Two builds with equal identities write equal folders."""
 
     version: Literal[2] = 2
-    generators: tuple[GeneratorIdentity, ...]
-    sequences_per_shard: int
-    segments: tuple[Segment, ...]
+    generators: tuple[GeneratorIdentity, ...] = Field(min_length=1)
+    sequences_per_shard: int = Field(ge=1, le=MAX_COUNT)
+    segments: tuple[Segment, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> Self:
+        if self.shards > MAX_SHARDS:
+            raise ValueError(f"{self.shards} shards, more than {MAX_SHARDS}: take more sequences per shard")
+        if abs(sum(generator.share for generator in self.generators) - 1) > 1e-6:
+            raise ValueError("the generators' shares are not 1 together")
+        return self
 
     @property
     def sequences(self) -> int:

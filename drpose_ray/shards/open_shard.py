@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import tarfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -13,12 +13,15 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
+from drpose_ray.errors import InputError
+from drpose_ray.files import UNREADABLE, reason
 from drpose_ray.geometry.cameras import Frame
 from drpose_ray.shards.cache import REPAIR_OR_SKIP, CorruptedShardError, shard_files
-from drpose_ray.shards.png import BROKEN_PNG, decode_png
-from drpose_ray.shards.record import RecordHeader, decode_npy, image_member
+from drpose_ray.shards.decode import decode_header, decode_numbers, decode_picture
+from drpose_ray.shards.extents import RecordExtent
+from drpose_ray.shards.members import Member, members_in
+from drpose_ray.shards.record import RecordHeader, image_member, member_names, ok_frames
 from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.store import open_store
 
@@ -47,18 +50,38 @@ class OpenShard:
     def __init__(self, file: BufferedReader, origin: Path | str, duplicates: frozenset[str] = frozenset()) -> None:
         """Takes over ``file``; ``origin`` is what messages call it. No frame of ``duplicates`` (keys) counts as ok."""
         self._file, self._origin, self._duplicates = file, origin, duplicates
+        self._members: dict[str, Member] = {}
+        self._headers: dict[str, RecordHeader] = {}
+        self._arrays: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
         try:
-            with tarfile.open(fileobj=file, mode="r:") as tar:
-                self._members = {member.name: (member.offset_data, member.size) for member in tar}
-            keys = [name.removesuffix(".json") for name in self._members if name.endswith(".json")]
-            self._headers = {key: self._header(key) for key in keys}
-        except tarfile.TarError as error:
-            file.close()
-            raise self.error(f"not a whole tar ({error})") from error
+            self._read_members()
+            self._read_headers()
         except BaseException:
             file.close()
             raise
-        self._arrays: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
+
+    def _read_members(self) -> None:
+        with self._refusing("not a whole tar of records"):
+            for member in members_in(self._file):
+                if member.name in self._members:
+                    raise ValueError(f"two members have the name {member.name}")
+                self._members[member.name] = member
+
+    def _read_headers(self) -> None:
+        expected = []
+        for name in self._members:
+            if name.endswith(".json"):
+                key = name.removesuffix(".json")
+                with self._refusing(f"{name} is not a RecordHeader"):
+                    self._headers[key] = decode_header(self._bytes(name), key)
+                expected += member_names(self._headers[key])
+        if expected != list(self._members):
+            missing = [name for name in expected if name not in self._members]
+            if missing:
+                raise self.error(f"the member {missing[0]} is missing")
+            known = set(expected)
+            left = next((name for name in self._members if name not in known), None)
+            raise self.error(f"the member {left} is of no record" if left else "members are not in their order")
 
     def __enter__(self) -> Self:
         return self
@@ -72,6 +95,18 @@ class OpenShard:
     def error(self, problem: str) -> CorruptedShardError:
         return CorruptedShardError(problem, file=self._origin, remedy=REPAIR_OR_SKIP)
 
+    @contextmanager
+    def _refusing(self, problem: str) -> Iterator[None]:
+        """What decoding raises for bytes that are not what they should be becomes one CorruptedShardError."""
+        try:
+            yield
+        except InputError:
+            raise
+        except UNREADABLE as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the disk, not the bytes
+            raise self.error(f"{problem} ({reason(error)})") from error
+
     def headers(self) -> list[RecordHeader]:
         """Of every record, in stored order."""
         return list(self._headers.values())
@@ -82,25 +117,44 @@ class OpenShard:
             (key, frame)
             for key, header in self._headers.items()
             if key not in self._duplicates
-            for frame, status in enumerate(header.status)
-            if status.state == "ok"
+            for frame in ok_frames(header.status)
         ]
 
     def check_count(self, row: ShardRow) -> None:
+        self.check_sequences(row)
         if len(self.ok_frames()) != row.frames_ok:
             raise self.error("the shard does not hold as many ok frames as its manifest says")
 
+    def check_sequences(self, row: ShardRow) -> None:
+        if len(self._headers) != row.sequences:
+            raise self.error("the shard does not hold as many sequences as its manifest says")
+        frames = row.frames_ok + row.frames_failed + row.frames_filtered
+        if sum(len(header.status) for header in self._headers.values()) != frames:
+            raise self.error("the shard does not hold as many frames as its manifest says")
+
+    def extents(self) -> Iterator[RecordExtent]:
+        """Where each record lies, in stored order."""
+        for header in self._headers.values():
+            names = member_names(header)
+            yield RecordExtent(header, self._members[names[0]].start, self._members[names[-1]].end)
+
+    def check(self, *, pictures: bool) -> None:
+        """Decode the arrays of every record and, if so wanted, its pictures. Raises CorruptedShardError."""
+        for key, header in self._headers.items():
+            self._numbers(key)
+            for frame in ok_frames(header.status) if pictures else ():
+                for name in header.image_names:
+                    self._image(image_member(key, frame, name))
+
     def motion(self, key: str) -> NDArray[np.float32]:
         """(F, 322)."""
-        return self._array(f"{key}.motion.npy")
+        return self._numbers(key)[0]
 
     def read_frame(self, key: str, frame: int) -> FrameSample:
         header = self._headers[key]
         if header.camera is None:
             raise self.error(f"record {key} has ok frames and no camera")
-        if key not in self._arrays:
-            self._arrays[key] = (self._array(f"{key}.motion.npy"), self._array(f"{key}.joints.npy"))
-        motion, joints = self._arrays[key]
+        motion, joints = self._numbers(key)
         return FrameSample(
             key=key,
             frame=frame,
@@ -112,29 +166,22 @@ class OpenShard:
             person_seed=header.provenance.person_seed,
         )
 
-    def _bytes(self, name: str) -> bytes:
-        if name not in self._members:
-            raise self.error(f"the member {name} is missing")
-        offset, size = self._members[name]
-        return os.pread(self._file.fileno(), size, offset)
-
-    def _header(self, key: str) -> RecordHeader:
-        try:
-            return RecordHeader.model_validate_json(self._bytes(f"{key}.json"))
-        except ValidationError as error:
-            raise self.error(f"{key}.json is not a RecordHeader ({error.errors()[0]['msg']})") from error
+    def _numbers(self, key: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Motion (F, 322) and joints (F, 23, 3)."""
+        if key not in self._arrays:
+            with self._refusing(f"the arrays of {key} cannot be used"):
+                self._arrays[key] = decode_numbers(
+                    self._headers[key], self._bytes(f"{key}.motion.npy"), self._bytes(f"{key}.joints.npy")
+                )
+        return self._arrays[key]
 
     def _image(self, name: str) -> NDArray[Any]:
-        try:
-            return decode_png(self._bytes(name))
-        except BROKEN_PNG as error:
-            raise self.error(f"{name} is not a PNG ({error})") from error
+        with self._refusing(f"{name} is not a PNG of a record"):
+            return decode_picture(self._bytes(name))
 
-    def _array(self, name: str) -> NDArray[np.float32]:
-        try:
-            return decode_npy(self._bytes(name))
-        except (ValueError, EOFError) as error:
-            raise self.error(f"{name} is not a plain array ({error})") from error
+    def _bytes(self, name: str) -> bytes:
+        member = self._members[name]
+        return os.pread(self._file.fileno(), member.size, member.offset)
 
 
 def read_shard(folder: Path | str, row: ShardRow) -> Iterator[FrameSample]:
@@ -144,19 +191,27 @@ def read_shard(folder: Path | str, row: ShardRow) -> Iterator[FrameSample]:
     """
     files = shard_files(open_store(folder))
     with OpenShard(files.open(row), files.where(row)) as shard:
+        shard.check_sequences(row)
         for key, frame in shard.ok_frames():
             yield shard.read_frame(key, frame)
 
 
 def read_headers(folder: Path | str, row: ShardRow) -> Iterator[RecordHeader]:
     """The headers of one shard's records in stored order; no picture is read, and in a folder nothing hashed."""
-    for header, _ in read_motions(folder, row):
-        yield header
+    with _peek(folder, row) as shard:
+        yield from shard.headers()
 
 
 def read_motions(folder: Path | str, row: ShardRow) -> Iterator[tuple[RecordHeader, NDArray[np.float32]]]:
     """As ``read_headers``, each header with its record's Motion-X rows (F, 322)."""
-    files = shard_files(open_store(folder))
-    with OpenShard(files.peek(row), files.where(row)) as shard:
+    with _peek(folder, row) as shard:
         for header in shard.headers():
             yield header, shard.motion(header.key)
+
+
+@contextmanager
+def _peek(folder: Path | str, row: ShardRow) -> Iterator[OpenShard]:
+    files = shard_files(open_store(folder))
+    with OpenShard(files.peek(row), files.where(row)) as shard:
+        shard.check_sequences(row)
+        yield shard

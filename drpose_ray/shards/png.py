@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
 from typing import Any, Final
 
@@ -28,6 +29,9 @@ COMPRESS_LEVEL: Final = 1
 
 _DEFLATE_AT_MOST: Final = 1032
 """No stream of this compression holds more bytes per byte."""
+
+MAX_SIDE: Final = 8192
+"""Larger images are refused before anything is unpacked."""
 
 WORTH_FILTERING: Final = 0.8
 """An image is filtered after all, by Pillow, if that makes the file this much smaller: photographs."""
@@ -62,8 +66,12 @@ def decode_png(data: bytes) -> NDArray[Any]:
     pixels = _decode_unfiltered(data)
     if pixels is not None:
         return pixels
-    with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-        decoded = np.asarray(image)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # our own limit decides
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if max(image.size) > MAX_SIDE:
+                raise ValueError(f"{image.width} x {image.height} pixels, more than {MAX_SIDE} a side")
+            decoded = np.asarray(image)
     return decoded[..., None].astype(np.uint16, copy=False) if image.mode.startswith("I") else decoded
 
 
@@ -75,6 +83,7 @@ def _decode_unfiltered(data: bytes) -> NDArray[Any] | None:
     (length,) = struct.unpack(">I", data[33:37])
     whole = data[37:41] == b"IDAT" and len(data) == 41 + length + 4 + 12 and data.endswith(_chunk(b"IEND", b""))
     whole = whole and zlib.crc32(data[12:29]) == struct.unpack(">I", data[29:33])[0]  # before the size is believed
+    whole = whole and 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE
     if not whole or (depth, colour_type) not in _LAYOUTS or any(rest):
         return None
     compressed = memoryview(data)[41 : 41 + length]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from drpose_ray.geometry.motion_row import NUM_COLUMNS
 from drpose_ray.geometry.skeleton import NUM_JOINTS
@@ -23,8 +23,20 @@ from drpose_ray.shards.png import encode_png
 KEY_PATTERN: Final = r"[A-Za-z0-9_-]{1,200}"
 """Of record keys: a dot would end a webdataset key, a slash would make a folder."""
 
-_IMAGE_NAME = re.compile(r"[a-z0-9_]{1,15}")
-_PIXELS: Final = {(np.dtype(np.uint8), 3), (np.dtype(np.uint8), 4), (np.dtype(np.uint16), 1)}
+_IMAGE_PATTERN: Final = r"[a-z0-9_]{1,15}"
+MEMBER_PATTERN: Final = rf"{KEY_PATTERN}\.(?:[0-9]{{2}}\.{_IMAGE_PATTERN}\.png|joints\.npy|json|motion\.npy)"
+"""Of the names of a record's members."""
+
+PIXELS: Final = {(np.dtype(np.uint8), 3), (np.dtype(np.uint8), 4), (np.dtype(np.uint16), 1)}
+"""Type and channels of stored images."""
+
+LARGEST: Final = 1e6
+"""Of any coordinate in metres, and of any number of a motion row: what is larger is no person's."""
+
+_Metres = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+
+ImageHash = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+"""Of a drawn person, 16 hex digits (``synthesis.duplicates``)."""
 
 
 class _Part(BaseModel):
@@ -47,11 +59,11 @@ class FrameStatus(_Part):
 class SequenceCamera(_Part):
     """Orthographic camera of every frame; the same numbers place pixels, skeleton maps and normals."""
 
-    center_world: tuple[tuple[float, float, float], ...]
+    center_world: tuple[tuple[_Metres, _Metres, _Metres], ...]
     """(F, 3) metres, world axes: the point shown at the image centre."""
-    width_m: tuple[float, ...]
+    width_m: tuple[Annotated[float, Field(gt=0, le=LARGEST)], ...]
     """(F,) metres shown across the image."""
-    azimuth_deg: float
+    azimuth_deg: Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
     """Azimuth of the input view (geometry.cameras)."""
 
 
@@ -62,9 +74,9 @@ class Provenance(_Part):
     clip: str
     frames: tuple[int, ...]
     """(F,) frame numbers in the clip."""
-    rank: int
+    rank: int = Field(ge=0, lt=2**63)
     """Order of the farthest-point pick (Sec. 3.2), 0 first."""
-    fps: float
+    fps: float = Field(gt=0)
     generator: str
     generator_settings_sha256: str
     body_sha256: str
@@ -89,7 +101,12 @@ class RecordHeader(_Part):
     provenance: Provenance
     licence: Licence
     status: tuple[FrameStatus, ...]
-    image_hash: str | None = None
+    image_hash: ImageHash | None = None
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        _check_parts(self.key, self.image_names, self.camera, self.provenance, self.status)
+        return self
 
 
 @dataclass(frozen=True)
@@ -118,30 +135,15 @@ class SequenceRecord:
     """Of the drawn person, 16 hex digits, if duplicates are looked for (``synthesis.duplicates``)."""
 
     def __post_init__(self) -> None:
-        frames, ok = len(self.status), self.ok_frames
-        if not re.fullmatch(KEY_PATTERN, self.key):
-            raise ValueError(f"record key {self.key!r} must match {KEY_PATTERN}")
-        if not 1 <= frames <= 100:  # frame numbers have two digits in member names
-            raise ValueError(f"record {self.key}: {frames} frames, expected 1 to 100")
-        if self.motion.shape != (frames, NUM_COLUMNS) or self.motion.dtype != np.float32:
-            raise ValueError(f"record {self.key}: motion is {self.motion.dtype} {self.motion.shape}")
-        if self.joints_world.shape != (frames, NUM_JOINTS, 3) or self.joints_world.dtype != np.float32:
-            raise ValueError(f"record {self.key}: joints are {self.joints_world.dtype} {self.joints_world.shape}")
-        if not np.isfinite(self.joints_world[ok]).all():
-            raise ValueError(f"record {self.key}: joints of an ok frame are not finite")
-        if ok and not (self.images and self.camera):
-            raise ValueError(f"record {self.key}: ok frames need images and a camera")
-        if self.camera and not len(self.camera.center_world) == len(self.camera.width_m) == frames:
-            raise ValueError(f"record {self.key}: the camera does not have {frames} frames")
+        _check_parts(self.key, tuple(self.images), self.camera, self.provenance, self.status)
+        check_numbers(self.key, self.status, self.motion, self.joints_world)
         for name, image in self.images.items():
-            if not _IMAGE_NAME.fullmatch(name):
-                raise ValueError(f"record {self.key}: image name {name!r} must match {_IMAGE_NAME.pattern}")
-            if image.ndim != 4 or len(image) != frames or (image.dtype, image.shape[3]) not in _PIXELS:
+            if image.ndim != 4 or len(image) != len(self.status) or (image.dtype, image.shape[3]) not in PIXELS:
                 raise ValueError(f"record {self.key}: image {name} is {image.dtype} {image.shape}")
 
     @property
     def ok_frames(self) -> list[int]:
-        return [frame for frame, status in enumerate(self.status) if status.state == "ok"]
+        return ok_frames(self.status)
 
     def header(self) -> RecordHeader:
         return RecordHeader(
@@ -155,9 +157,60 @@ class SequenceRecord:
         )
 
 
+def ok_frames(status: Sequence[FrameStatus]) -> list[int]:
+    """Numbers of the frames that are ok."""
+    return [frame for frame, each in enumerate(status) if each.state == "ok"]
+
+
+def check_numbers(key: str, status: Sequence[FrameStatus], motion: NDArray[Any], joints_world: NDArray[Any]) -> None:
+    """ValueError unless the arrays are those of a record with these frames, finite and within ``LARGEST`` where ok."""
+    frames, ok = len(status), ok_frames(status)
+    for name, array, shape in (
+        ("motion is", motion, (frames, NUM_COLUMNS)),
+        ("joints are", joints_world, (frames, NUM_JOINTS, 3)),
+    ):
+        if array.shape != shape or array.dtype != np.float32:
+            raise ValueError(f"record {key}: {name} {array.dtype} {array.shape}, expected float32 {shape}")
+        if not (np.abs(array[ok]) <= LARGEST).all():
+            raise ValueError(f"record {key}: {name} not finite, or beyond {LARGEST:g}, in an ok frame")
+
+
+def _check_parts(
+    key: str,
+    image_names: Sequence[str],
+    camera: SequenceCamera | None,
+    provenance: Provenance,
+    status: Sequence[FrameStatus],
+) -> None:
+    """ValueError unless a record may have these parts."""
+    frames, ok = len(status), ok_frames(status)
+    if not re.fullmatch(KEY_PATTERN, key):
+        raise ValueError(f"record key {key[:200]!r} must match {KEY_PATTERN}")
+    if not 1 <= frames <= 100:  # frame numbers have two digits in member names
+        raise ValueError(f"record {key}: {frames} frames, expected 1 to 100")
+    if len(provenance.frames) != frames:
+        raise ValueError(f"record {key}: provenance of {len(provenance.frames)} frames, expected {frames}")
+    if ok and not (image_names and camera):
+        raise ValueError(f"record {key}: ok frames need images and a camera")
+    if camera and not len(camera.center_world) == len(camera.width_m) == frames:
+        raise ValueError(f"record {key}: the camera does not have {frames} frames")
+    for name in image_names:
+        if not re.fullmatch(_IMAGE_PATTERN, name):
+            raise ValueError(f"record {key}: image name {name[:200]!r} must match {_IMAGE_PATTERN}")
+    if len(set(image_names)) != len(image_names):
+        raise ValueError(f"record {key}: two images have one name")
+
+
 def image_member(key: str, frame: int, image_name: str) -> str:
     """Member name of one image in the tar."""
     return f"{key}.{frame:02d}.{image_name}.png"
+
+
+def member_names(header: RecordHeader) -> list[str]:
+    """Names of a record's members in stored order."""
+    key, names = header.key, sorted(header.image_names)
+    images = [image_member(key, frame, name) for frame in ok_frames(header.status) for name in names]
+    return [*images, f"{key}.joints.npy", f"{key}.json", f"{key}.motion.npy"]
 
 
 def encode_members(record: SequenceRecord) -> Iterator[tuple[str, bytes]]:
@@ -168,12 +221,6 @@ def encode_members(record: SequenceRecord) -> Iterator[tuple[str, bytes]]:
     yield f"{record.key}.joints.npy", _encode_npy(record.joints_world)
     yield f"{record.key}.json", record.header().model_dump_json().encode()
     yield f"{record.key}.motion.npy", _encode_npy(record.motion)
-
-
-def decode_npy(data: bytes) -> NDArray[Any]:
-    """The array of an npy file; object arrays are refused with a ValueError."""
-    array: NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
-    return array
 
 
 def _encode_npy(array: NDArray[np.float32]) -> bytes:

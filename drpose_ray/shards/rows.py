@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from drpose_ray.shards.identity import DatasetIdentity, Stored
+from drpose_ray.shards.identity import MAX_COUNT, Count, DatasetIdentity, Stored
+from drpose_ray.shards.record import ImageHash
 
 
 class SequenceHash(Stored):
     """What tells a sequence from its duplicates."""
 
-    image_hash: str
-    rank: int
-    frames_ok: int
+    image_hash: ImageHash
+    rank: Count
+    frames_ok: Count
 
 
 class ShardRow(Stored):
     """One finished shard: the content of its sidecar and its line in the manifest."""
 
-    name: str
-    sha256: str
-    bytes: int
-    sequences: int
-    sequences_ok: int
+    name: str = Field(pattern=r"^shard-[0-9]{6}\.tar$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: Count
+    sequences: Count
+    sequences_ok: Count
     """With at least one ok frame."""
-    frames_ok: int
-    frames_failed: int
-    frames_filtered: int
-    reasons: dict[str, int]
+    frames_ok: Count
+    frames_failed: Count
+    frames_filtered: Count
+    reasons: dict[str, Count]
     """Frames per reason for not being ok."""
     hashes: dict[str, SequenceHash] = Field(default_factory=dict)
     """By key, if duplicates are looked for; in the sidecar only."""
@@ -54,11 +56,24 @@ class Manifest(Stored):
 
     identity: DatasetIdentity
     shards: tuple[ShardRow, ...]
-    frames_ok: int
-    frames_failed: int
-    frames_filtered: int
+    frames_ok: int = Field(ge=1, le=MAX_COUNT)
+    frames_failed: Count
+    frames_filtered: Count
     duplicates: dict[str, str] = Field(default_factory=dict)
     """Sequences that are stored but not read, by key, with the key of the one that is."""
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if [row.name for row in self.shards] != [f"shard-{number:06d}.tar" for number in range(self.identity.shards)]:
+            raise ValueError("the shards are not those of its identity")
+        for state in ("ok", "failed", "filtered"):
+            if sum(getattr(row, f"frames_{state}") for row in self.shards) != getattr(self, f"frames_{state}"):
+                raise ValueError(f"the shards' {state} frames are not its own")
+        if self.frames_ok + self.frames_failed + self.frames_filtered != self.identity.frames:
+            raise ValueError("the frames are not those of its identity")
+        if sum(row.sequences for row in self.shards) != self.identity.sequences:
+            raise ValueError("the sequences are not those of its identity")
+        return self
 
     @property
     def sequences_ok(self) -> int:

@@ -9,16 +9,20 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
 from drpose_ray.config import absolute
 from drpose_ray.errors import InputError
+from drpose_ray.files import is_hidden, is_there, named_refusals, read_limited
 from drpose_ray.publish import file_sha256, replace_when_complete
 
 STALE_AFTER_S: Final = 24 * 3600.0
 """Work in progress of another host counts as abandoned after this time without a change."""
+
+MAX_READ_BYTES: Final = 2**30
+"""Of a file that is read at once: a manifest of a million shards takes half of it."""
 
 
 class Store(Protocol):
@@ -28,13 +32,13 @@ class Store(Protocol):
     """What a user wrote: a path or ``s3://bucket/prefix``."""
 
     def sizes(self) -> Mapping[str, int]:
-        """Bytes of everything that is stored, by name."""
+        """Bytes of everything that is stored, by name; hidden files are nobody's."""
 
     def size(self, name: str) -> int | None:
         """Bytes of one name, or None if there is none."""
 
     def read(self, name: str) -> bytes | None:
-        """All bytes of a small file, or None if there is none."""
+        """All bytes of a small file, or None if there is none. InputError if it is larger than ``MAX_READ_BYTES``."""
 
     def sha256(self, name: str) -> str | None:
         """Of the bytes that are stored now, read again; None if there are none."""
@@ -76,6 +80,17 @@ def open_store(location: Path | str) -> Store:
     return FolderStore(Path(location))
 
 
+@contextlib.contextmanager
+def fetched(store: Store, name: str) -> Iterator[Path]:
+    """A local file with the bytes of ``name`` within the block; a copy is gone afterwards. Raises FileNotFoundError."""
+    path = store.fetch(name)
+    try:
+        yield path
+    finally:
+        if not isinstance(store, FolderStore):
+            path.unlink(missing_ok=True)
+
+
 def absolute_location(location: Path | str) -> str:
     """The same place for a worker whose current directory is another."""
     place = absolute(Path(location))
@@ -104,27 +119,28 @@ class FolderStore:
             ) from error
         sizes = {}
         for entry in entries:
+            if is_hidden(entry.name):
+                continue
             with contextlib.suppress(FileNotFoundError):  # a part that was renamed meanwhile
-                sizes[entry.name] = entry.stat().st_size
+                sizes[entry.name] = entry.stat(follow_symlinks=not entry.is_symlink() or entry.is_file()).st_size
         return sizes
 
     def size(self, name: str) -> int | None:
         path = self.folder / name
-        return path.stat().st_size if path.is_file() else None
+        return path.stat().st_size if is_there(path) else None
 
     def read(self, name: str) -> bytes | None:
-        try:
-            return (self.folder / name).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        path = self.folder / name
+        return read_limited(path, MAX_READ_BYTES) if is_there(path) else None
 
     def sha256(self, name: str) -> str | None:
         path = self.folder / name
-        return file_sha256(path) if path.is_file() else None
+        with named_refusals(path):
+            return file_sha256(path) if is_there(path) else None
 
     def fetch(self, name: str) -> Path:
         path = self.folder / name
-        if not path.is_file():
+        if not is_there(path):
             raise FileNotFoundError(path)
         return path
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from drpose_ray.errors import InputError
+from drpose_ray.shards.cache import CorruptedShardError
 from drpose_ray.shards.manifest import COMPLETE, MANIFEST, PLAN, read_manifest, read_plan, shard_name, sidecar_name
+from drpose_ray.shards.open_shard import OpenShard
 from drpose_ray.shards.rows import ShardRow
-from drpose_ray.shards.store import is_part, open_store
+from drpose_ray.shards.store import Store, fetched, is_part, open_store
 
-Kind = Literal["missing", "torn", "altered", "unmarked", "extra"]
+Kind = Literal["missing", "torn", "altered", "invalid", "unmarked", "extra"]
 
 EXPLANATIONS: Final[dict[Kind, str]] = {
     "missing": "a shard of the manifest is not there",
     "torn": "the shard has not the length in the manifest",
     "altered": "the shard's sha256 is not the manifest's",
+    "invalid": "the shard's bytes are the manifest's, and are not the records that it should hold",
     "unmarked": "the shard's sidecar is missing or another's",
     "extra": "the file is not of this dataset",
 }
@@ -29,25 +33,30 @@ class Finding:
 
     kind: Kind
     name: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.name} ({EXPLANATIONS[self.kind]}{': ' if self.detail else ''}{self.detail})"
 
 
-def inspect(location: Path | str, checked: Callable[[ShardRow], None] = lambda _: None) -> Iterator[Finding]:
-    """Hash every shard again and compare every name. ``checked`` is told of each shard that was hashed.
+def inspect(
+    location: Path | str, checked: Callable[[ShardRow], None] = lambda _: None, *, deep: bool = False
+) -> Iterator[Finding]:
+    """Hash every shard again, compare every name, and decode every record's header and arrays; pictures if ``deep``.
 
-    Raises InputError if the dataset is not finished.
+    ``checked`` is told of each shard that was looked at. Raises InputError if the dataset is not finished.
     """
     manifest, store = read_manifest(location), open_store(location)
-    sizes = store.sizes()
+    sizes, duplicates = store.sizes(), frozenset(manifest.duplicates)
     for row in manifest.shards:
-        sidecar = store.read(sidecar_name(row.name))
         if row.name not in sizes:
             yield Finding("missing", row.name)
         elif sizes[row.name] != row.bytes:
             yield Finding("torn", row.name)
-        elif store.sha256(row.name) != row.sha256:
-            yield Finding("altered", row.name)
-        elif sidecar is None or row.sha256.encode() not in sidecar:
-            yield Finding("unmarked", row.name)
+        else:
+            found = _inspect_shard(store, row, duplicates, deep)
+            if found:
+                yield found
         checked(row)
     known = {PLAN, MANIFEST, COMPLETE}
     known |= {name for row in manifest.shards for name in (row.name, sidecar_name(row.name))}
@@ -56,6 +65,23 @@ def inspect(location: Path | str, checked: Callable[[ShardRow], None] = lambda _
     for name in sorted(sizes.keys() - known):
         if not is_part(name):  # a build may be under way, or go on with them
             yield Finding("extra", name)
+
+
+def _inspect_shard(store: Store, row: ShardRow, duplicates: frozenset[str], deep: bool) -> Finding | None:
+    """What is wrong with a shard that is there, in its length."""
+    with fetched(store, row.name) as path, path.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != row.sha256:
+            return Finding("altered", row.name)
+        try:
+            with OpenShard(file, f"{store.location}/{row.name}", duplicates) as shard:
+                shard.check_count(row)
+                shard.check(pictures=deep)
+        except CorruptedShardError as error:
+            return Finding("invalid", row.name, error.problem)
+    sidecar = store.read(sidecar_name(row.name))
+    if sidecar is None or row.sha256.encode() not in sidecar:
+        return Finding("unmarked", row.name)
+    return None
 
 
 def repair(location: Path | str, findings: list[Finding]) -> None:

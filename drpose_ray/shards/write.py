@@ -124,8 +124,11 @@ class ShardWriter:
     def copy(self, source: BinaryIO, record: RecordExtent) -> None:
         """Append a record of another shard as it is, without decoding it."""
         self._refuse_twice(record.header.key)
+        content = os.pread(source.fileno(), record.end - record.start, record.start)
+        if len(content) != record.end - record.start:
+            raise EOFError(f"record {record.header.key} was cut short while it was copied")
         try:
-            self._file.write(os.pread(source.fileno(), record.end - record.start, record.start))
+            self._file.write(content)
             self._file.flush()
         except OSError as error:
             raise _clear(error, self._part) from error

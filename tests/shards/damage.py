@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from pathlib import Path
 
@@ -31,7 +32,15 @@ def rewrite_member(folder: Path, shard_id: int, member: str, content: bytes | No
                 entry = tarfile.TarInfo(name)
                 entry.size = len(new)
                 tar.addfile(entry, io.BytesIO(new))
-    altered = manifest.model_dump(mode="json")
-    altered["shards"][shard_id] |= {"sha256": file_sha256(shard), "bytes": shard.stat().st_size}
+    agree(folder, shard_id)
+
+
+def agree(folder: Path, shard_id: int) -> None:
+    """Make the manifest and the sidecar agree with the bytes of a shard."""
+    altered = json.loads((folder / "manifest.json").read_text())
+    row = altered["shards"][shard_id]
+    shard = folder / row["name"]
+    row |= {"sha256": file_sha256(shard), "bytes": shard.stat().st_size}
     write_json(folder / "manifest.json", altered)
+    write_json(shard.with_suffix(".json"), row)
     (folder / "_COMPLETE").write_text(file_sha256(folder / "manifest.json"))
