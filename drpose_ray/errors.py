@@ -1,14 +1,22 @@
-"""The one error that bad input raises: it names the file, the field, the value and the remedy."""
+"""The one error that bad input raises: it names the file, the field, the value and the remedy.
+
+And what of other errors is said in its words: a disk that is full, and refusals that Ray carries inside its own errors.
+"""
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
 from pathlib import Path
+
+from drpose_ray.secrets import redact
 
 
 class InputError(ValueError):
     """Input that cannot work, refused in the user's words. Jobs print it and exit with status 2.
 
-    Attributes hold the parts of the message so that tests and callers need not parse it.
+    Attributes hold the parts of the message so that tests and callers need not parse it. The message has no credentials
+    of URIs in it.
     """
 
     def __init__(
@@ -29,7 +37,7 @@ class InputError(ValueError):
         if value is not None:
             parts.append(f"value: {value!r}")
         parts.append(f"remedy: {remedy}")
-        super().__init__("; ".join(map(_printable, parts)))
+        super().__init__(redact("; ".join(map(_printable, parts))))
 
     def __reduce__(self) -> tuple[object, ...]:
         # Ray carries errors between processes by pickle, and BaseException's default would drop the keywords.
@@ -45,12 +53,57 @@ def _rebuild(problem: str, file: str | Path | None, field: str | None, value: ob
     return InputError(problem, file=file, field=field, value=value, remedy=remedy)
 
 
-def no_space(folder: Path, error: Exception) -> InputError:
+def no_space(folder: Path, error: BaseException) -> InputError:
     """What to say of a run that could not write its files."""
     return InputError(
-        "no space left for the files of the run; its last whole checkpoint is kept",
+        "no space left for the files of the run; what it finished, such as its last whole checkpoint, is kept",
         file=folder,
         field="run.folder",
         value=str(error)[:200],
-        remedy="free space, then run the same command again: it continues from that checkpoint",
+        remedy="free space, then run the same command again: it continues from there",
     )
+
+
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_SAID_BY_LIBRARIES = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "database or disk is full",
+    "PytorchStreamWriter",
+)
+"""SafeTensors, Arrow, SQLite and torch drop the number of the error that their write met."""
+
+
+def is_no_space(error: BaseException) -> bool:
+    """Whether ``error``, or one that it carries, is a write to a disk or quota that is full."""
+    return any(
+        (isinstance(one, OSError) and one.errno in _NO_SPACE) or any(text in str(one) for text in _SAID_BY_LIBRARIES)
+        for one in carried(error)
+        if not isinstance(one, InputError)
+    )
+
+
+def refusal_in(error: BaseException) -> InputError | None:
+    """The InputError that ``error`` is or carries, as itself.
+
+    What a task, an actor or a trainer of Ray raises arrives inside errors of Ray's own, one in another, or as a double
+    of its class whose message is a traceback.
+    """
+    for one in carried(error):
+        if isinstance(one, InputError):
+            return one if type(one) is InputError else _rebuild(one.problem, one.file, one.field, one.value, one.remedy)
+    return None
+
+
+def carried(error: BaseException) -> Iterator[BaseException]:
+    """``error`` and the errors inside it, under the names by which Ray and Python carry them, outermost first."""
+    seen: set[int] = set()
+    following: list[object] = [error]
+    while following:
+        one = following.pop(0)
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        following += [getattr(one, "cause", None), getattr(one, "controller_failure", None), one.__cause__]
+        following += dict(getattr(one, "worker_failures", {})).values()

@@ -1,5 +1,5 @@
-"""Connecting a job to Ray: the cluster that RAY_ADDRESS names, or a local instance that ends with the job; and the two
-things that several packages ask of it, work on names in pools of actors and a run of Ray Train.
+"""Connecting a job to Ray: the cluster that RAY_ADDRESS names, or a private instance that ends with the job; and what
+several packages ask of it: work on names in pools of actors, and refusals that arrive as they were raised.
 """
 
 from __future__ import annotations
@@ -8,59 +8,117 @@ import functools
 import json
 import logging
 import os
-import shutil
-import tempfile
+import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import ray
 
-from drpose_ray.errors import InputError
+from drpose_ray.errors import InputError, refusal_in
+from drpose_ray.files import reason
+from drpose_ray.private_ray.on_ray import private_ray
 
 if TYPE_CHECKING:
     import ray.data
+
+_JOIN_SECONDS = 30.0
+_GREETING_SECONDS = 5.0  # of one attempt; Ray takes three times as long to give up
+
+T = TypeVar("T")
 
 
 @contextmanager
 def local_or_cluster_ray(num_cpus: int, object_store_bytes: int = 200 * 2**20) -> Iterator[None]:
     """Be connected to Ray within the block.
 
-    With RAY_ADDRESS set (``ray job submit`` sets it) the job joins that cluster and both arguments are unused.
-    Otherwise a local instance with ``num_cpus`` logical CPUs starts in a folder of its own, and is gone afterwards;
-    other instances on the machine are left alone. A process that is connected already keeps its connection.
+    With RAY_ADDRESS set (``ray job submit`` sets it) the job joins that cluster, with whatever authentication it has,
+    and both arguments are unused. Otherwise a private instance with ``num_cpus`` logical CPUs starts, which nobody else
+    can reach, and is gone afterwards; other instances on the machine are left alone. A process that is connected
+    already keeps its connection.
+
+    Raises:
+        InputError: nothing answers at RAY_ADDRESS within half a minute, or not to this token; or no private instance
+            starts on this machine.
     """
     if ray.is_initialized():
         yield
         return
     address = os.environ.get("RAY_ADDRESS")
-    if address:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+    if address and address != "local":
+        _join(address)
         try:
             yield
         finally:
             ray.shutdown()
         return
-    # A private instance on one machine needs no token; a cluster's setting is its owner's.
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # short: Ray keeps unix sockets below it
-    try:
-        # The dashboard stays at its default, on if it comes up in time: with it off, Ray Train's cleaner logs a warning
-        # every second; with it demanded, a busy machine that is slow to start it fails here.
-        ray.init(
-            "local",
-            num_cpus=num_cpus,
-            object_store_memory=object_store_bytes,
-            _temp_dir=folder,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+    with private_ray(num_cpus, object_store_bytes):
         yield
-    finally:
+
+
+def _join(address: str) -> None:
+    """``ray.init`` for the cluster at ``address``; by itself it waits for minutes, or for ever, where there is none."""
+    try:
+        if "://" not in address and address != "auto":
+            _greet(address)
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:  # ConnectionError is an OSError
         ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+        raise InputError(
+            "no Ray cluster to join", field="RAY_ADDRESS", value=f"{address} ({reason(error)})",
+            remedy="start the cluster, correct its address or token, or unset RAY_ADDRESS to use this machine alone",
+        ) from error  # fmt: skip
+
+
+def _greet(address: str) -> None:
+    """Ask the head its cluster's name. Raises OSError, ValueError or RayError if it does not answer in time."""
+    from ray._raylet import InnerGcsClient
+
+    host, _, port = address.rpartition(":")
+    end = time.monotonic() + _JOIN_SECONDS
+    while True:  # a head that has just been started may not listen yet
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=max(end - time.monotonic(), 1)).close()
+        except OSError:
+            if time.monotonic() + 1 > end:
+                raise
+            time.sleep(1)
+        else:
+            break
+    InnerGcsClient.standalone(address, None, int(1000 * _GREETING_SECONDS))
+
+
+def answers(references: Any) -> Any:
+    """``ray.get``; input that a task or an actor refused is raised here as that InputError."""
+    try:
+        return ray.get(references)
+    except ray.exceptions.RayError as error:
+        refused = refusal_in(error)
+        if refused is None:
+            raise
+        raise refused from None
+
+
+class Loaded(Generic[T]):
+    """What an actor makes in its constructor. What making it refuses is raised by every use of it instead.
+
+    Of an error in a constructor Ray hands on the traceback's text only, and it restarts the actor.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._refused: InputError | None = None
+        try:
+            self._value = make()
+        except InputError as error:
+            self._refused = error
+
+    def get(self) -> T:
+        """The value. Raises the InputError that making it raised."""
+        if self._refused is not None:
+            raise self._refused
+        return self._value
 
 
 @dataclass(frozen=True)
@@ -118,19 +176,6 @@ def _mapped(pool: ActorPool) -> ray.data.Dataset:
         num_gpus=pool.gpus_per_worker or None,
         compute=ray.data.ActorPoolStrategy(size=min(pool.workers, len(pool.names)), max_tasks_in_flight_per_actor=1),
     )
-
-
-def run_trainer(trainer: Any) -> None:
-    """``trainer.fit()``; input that a worker refused is raised here as that InputError."""
-    from ray.train.v2.api.exceptions import WorkerGroupError
-
-    try:
-        trainer.fit()
-    except WorkerGroupError as error:
-        for failure in error.worker_failures.values():
-            if isinstance(failure, InputError):
-                raise failure from error
-        raise
 
 
 def _naming(make_worker: Callable[[], Callable[[str], None]]) -> Callable[[str], str]:

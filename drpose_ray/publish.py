@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from drpose_ray.errors import InputError
+from drpose_ray.errors import InputError, is_no_space
+from drpose_ray.secrets import redact_values
 
 
 @contextmanager
@@ -27,6 +28,8 @@ def replace_when_complete(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()
     except OSError as error:
+        if is_no_space(error):
+            raise
         raise InputError(
             f"cannot write output ({error.strerror})", file=path, remedy="choose a writable output folder"
         ) from error
@@ -40,9 +43,9 @@ def replace_when_complete(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Publish ``value`` as JSON with sorted keys, so that equal values have equal bytes."""
+    """Publish ``value`` as JSON with sorted keys, so that equal values have equal bytes; URIs without credentials."""
     with replace_when_complete(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+        temporary.write_text(json.dumps(redact_values(value), indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
 def file_sha256(path: Path) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,14 +20,10 @@ pytest_plugins = ("tests.s3_server",)
 os.environ.update(
     HF_HUB_OFFLINE="1",
     MLFLOW_DISABLE_TELEMETRY="true",
-    RAY_AUTH_MODE="disabled",
     RAY_USAGE_STATS_ENABLED="0",
     RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.2",  # a killed worker loses at most this much of reported progress
     RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S="300",
     RAY_TRAIN_ENABLE_PREEMPTION_WATCHER="0",
-    RAY_DASHBOARD_STARTUP_TIMEOUT_S="300",  # a busy machine needs more than the minute it is given
-    RAY_DASHBOARD_SUBPROCESS_MODULE_WAIT_READY_TIMEOUT="300",
-    RAY_worker_register_timeout_seconds="300",
     GIT_PYTHON_REFRESH="quiet",
 )
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -67,26 +61,21 @@ def _needs_ray(file: Path) -> bool:
 
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
-    """One local Ray instance for the suite: 4 logical CPUs, 4 ``trial_driver`` slots, its own ports and folder."""
-    import ray  # tests that do not ask for Ray should not pay for importing it
+    """One private Ray for the suite: 4 logical CPUs, 4 ``trial_driver`` slots, nothing open to others."""
+    from drpose_ray.private_ray.on_ray import (
+        private_ray,  # tests that do not ask for Ray should not pay for importing it
+    )
 
-    folder = Path(tempfile.mkdtemp(prefix="r"))  # short: unix socket paths are limited to 107 bytes
     workers = {name: os.environ[name] for name in ("OMP_NUM_THREADS", "TORCH_EXTENSIONS_DIR", "PATH")}
-    try:
-        ray.init(
-            address="local",
-            num_cpus=4,
-            resources={"trial_driver": 4},
-            include_dashboard=True,  # Ray Train's cleaner asks it, and warns every second without
-            object_store_memory=200 * 2**20,
-            logging_level="warning",
-            runtime_env={"env_vars": {"PYTHONPATH": str(ROOT), **workers}},
-            _temp_dir=str(folder),
-        )
+    with private_ray(
+        num_cpus=4,
+        resources={"trial_driver": 4},
+        include_dashboard=True,  # Ray Train's cleaner asks it, and warns every second without
+        log_to_driver=True,
+        logging_level="warning",
+        runtime_env={"env_vars": {"PYTHONPATH": str(ROOT), **workers}},
+    ):
         yield
-    finally:
-        ray.shutdown()  # never `ray stop`: it ends every Ray process of the machine
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,6 @@ from drpose_ray.errors import no_space
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.finetune.origin import settings_origin
-from drpose_ray.on_ray import run_trainer
 from drpose_ray.origin import FileHashes, continue_as
 from drpose_ray.publish import write_json
 from drpose_ray.runs import Run, following_metrics
@@ -36,6 +35,7 @@ from drpose_ray.seeding import derive_seed
 from drpose_ray.shards.cache import shard_files
 from drpose_ray.shards.read import ShardReader
 from drpose_ray.shards.store import open_store
+from drpose_ray.training.on_ray import run_trainer
 
 if TYPE_CHECKING:  # only workers pay for importing DeepSpeed and diffusers: seconds of CPU in each process
     from drpose_ray.finetune.average import WeightAverage

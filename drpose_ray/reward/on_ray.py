@@ -18,11 +18,11 @@ import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
-from drpose_ray.on_ray import run_trainer
 from drpose_ray.publish import write_json
 from drpose_ray.reward.fit_checkpoint import check_origin
 from drpose_ray.reward.fit_run import FitOutcome, FitTask, run_fit
 from drpose_ray.runs import Run, following_metrics
+from drpose_ray.training.on_ray import run_trainer
 
 
 def fit_on_ray(

@@ -1,0 +1,50 @@
+"""Credentials inside URIs: taken out of every text that leaves the process.
+
+People write ``https://user:password@host`` or ``...?token=...`` where a URI is asked for. Such a URI works where it is
+given, and is written nowhere: errors, tracebacks, run records, configurations and MLflow's parameters show ``***``.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+MARK = "***"
+
+# Between "//" and "@": with a password anything but blanks and quotes, for people do not escape theirs; without one, a
+# name or a token. One slash will do, for a Path makes "s3:/bucket" of "s3://bucket". A port is no password.
+_USERINFO = re.compile(r"""(?<![\w+.-])([A-Za-z][\w+.-]*:/+)(?:[^\s/?#:@'"]*:(?!\d*/)[^\s'"]*|[^\s/?#:@'"]+)@""")
+_PARAMETER = re.compile(
+    r"""([?&;#][\w.-]*(?:passw(?:or)?d|pwd|secret|token|key|credential|signature|\bsig|auth)[\w.-]*=)[^\s&;#'"]+""",
+    re.IGNORECASE,
+)
+
+
+def redact(text: str) -> str:
+    """``text`` with ``***`` for the credentials of each URI in it; text without any is returned as it is."""
+    return _PARAMETER.sub(rf"\1{MARK}", _USERINFO.sub(rf"\1{MARK}@", text))
+
+
+def redact_values(value: Any) -> Any:
+    """``redact`` on every string of nested mappings and sequences, which come back as plain dicts and lists."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {name: redact_values(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact_values(inner) for inner in value]
+    return value
+
+
+def is_redacted(text: str) -> bool:
+    """Whether credentials were taken out of ``text``."""
+    return MARK in text and redact(text.replace(MARK, "x")) != text.replace(MARK, "x")
+
+
+def print_redacted(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a traceback on stderr without credentials. Can be ``sys.excepthook``."""
+    print(redact("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
