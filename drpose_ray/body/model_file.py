@@ -53,7 +53,9 @@ class ModelFile:
     def as_smplx(self) -> smplx.SMPLX:
         """The module that stock ``smplx`` makes of these arrays, in a file that we write and remove."""
         # It demands face landmarks as well, which nothing here uses.
-        landmarks = {"lmk_faces_idx": np.zeros(51, np.int64), "lmk_bary_coords": np.full((51, 3), 1 / 3, np.float32)}
+        landmarks: dict[str, NDArray[Any]] = {
+            "lmk_faces_idx": np.zeros(51, np.int64), "lmk_bary_coords": np.full((51, 3), 1 / 3, np.float32),
+        }  # fmt: skip
         with tempfile.TemporaryDirectory(prefix="drpose-body-") as folder:
             clean = Path(folder) / "SMPLX_NEUTRAL.npz"
             np.savez(clean, allow_pickle=False, **self.arrays, **landmarks)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.body.clothing import Outfit, draw_outfit
+from drpose_ray.body.model_file import NUM_BETAS
 from drpose_ray.body.render import Views, render_views
-from drpose_ray.body.smplx_body import NUM_BETAS, Body
+from drpose_ray.body.smplx_body import Body
 from drpose_ray.geometry.cameras import Frame
 from drpose_ray.geometry.motion_row import BETAS
 from drpose_ray.geometry.skeleton import NUM_JOINTS

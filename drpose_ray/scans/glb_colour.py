@@ -77,7 +77,8 @@ def _constant(surface: Surface) -> NDArray[np.float64]:
     light = surface.vertices[:, :3]
     if not ((light >= 0) & (light <= 1)).all() or np.ptp(light, axis=0).max() > 1 / 255:
         raise BrokenGlbError("an image and colours at the vertices that vary or are no fractions: bake them into it")
-    return surface.factor * surface.vertices[0]
+    factor: NDArray[np.float64] = surface.factor * surface.vertices[0]
+    return factor
 
 
 def multiplied(image: NDArray[np.uint8], factor: NDArray[np.float64]) -> NDArray[np.uint8]:

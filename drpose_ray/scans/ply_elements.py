@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 import struct
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,8 @@ _TYPES: Final = {
     "double": "f8", "int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4",
     "int64": "i8", "uint64": "u8", "float32": "f4", "float64": "f8",
 }  # fmt: skip
-_ORDERS: Final = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
+_ORDERS: Final[dict[str, Literal["<", ">"]]] = {"binary_little_endian": "<", "binary_big_endian": ">"}
+_TEXT: Final = "ascii"
 _CHUNK: Final = 2**18
 
 
@@ -34,8 +34,8 @@ class Property:
     """A number of each row, or a list of numbers if there is a type of its length."""
 
     name: str
-    dtype: np.dtype[np.generic]
-    length: np.dtype[np.generic] | None = None
+    dtype: np.dtype[Any]
+    length: np.dtype[Any] | None = None
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Lists:
     """The lists of N rows, one after another."""
 
     lengths: NDArray[np.int64]  # (N,)
-    values: NDArray[np.generic]  # (sum of lengths,)
+    values: NDArray[Any]  # (sum of lengths,)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Header:
     end: int
 
 
-Columns = dict[str, "NDArray[np.generic] | Lists"]
+Columns = dict[str, "NDArray[Any] | Lists"]
 
 
 def read_header(data: bytes) -> Header:
@@ -89,7 +89,7 @@ def read_header(data: bytes) -> Header:
             elements[-1].properties.append(_property(rest))
         elif word:
             raise BrokenPlyError(f"a line {line.strip()[:40]!r} in its header")
-    if form not in _ORDERS:
+    if form != _TEXT and form not in _ORDERS:
         raise BrokenPlyError(f"the format {form[:40]!r}")
     return Header(form, comments, elements, match.end())
 
@@ -101,22 +101,22 @@ def read_elements(data: bytes, header: Header) -> dict[str, Columns]:
         BrokenPlyError: the file has fewer numbers than its header says, or as text more.
         struct.error: the file ends within a list.
     """
-    order = _ORDERS[header.form]
-    retype: Callable[[np.dtype[np.generic]], np.dtype[np.generic]]
-    if order:
-        body, retype = data[header.end :], lambda dtype: dtype.newbyteorder(order)
-    else:
-        body, retype = _as_numbers(data[header.end :]), lambda _: np.dtype("<f8")
+    text = header.form == _TEXT
+    body = _as_numbers(data[header.end :]) if text else data[header.end :]
+
+    def stored(dtype: np.dtype[Any]) -> np.dtype[Any]:
+        return np.dtype("<f8") if text else dtype.newbyteorder(_ORDERS[header.form])
+
     elements: dict[str, Columns] = {}
     place = 0
     for element in header.elements:
         properties = [
-            Property(p.name, retype(p.dtype), None if p.length is None else retype(p.length))
+            Property(p.name, stored(p.dtype), None if p.length is None else stored(p.length))
             for p in element.properties
         ]
         columns, place = _read(body, place, element, properties)
-        elements[element.name] = columns if order else _rounded(columns, element)
-    if not order and place != len(body):
+        elements[element.name] = _rounded(columns, element) if text else columns
+    if text and place != len(body):
         raise BrokenPlyError(f"{(len(body) - place) // 8} numbers more than its header says")
     return elements
 
@@ -170,7 +170,7 @@ def _read(body: bytes, place: int, element: Element, properties: list[Property])
         return {}, place
     lengths = _first_lengths(body, place, properties)
     # Most files have lists of one length: then all rows are of one type. Fields are numbered, as names may clash.
-    fields: list[tuple[str, np.dtype[np.generic]] | tuple[str, np.dtype[np.generic], int]] = []
+    fields: list[tuple[str, np.dtype[Any]] | tuple[str, np.dtype[Any], int]] = []
     for number, p in enumerate(properties):
         if p.length is None:
             fields.append((f"v{number}", p.dtype))
@@ -240,9 +240,7 @@ def _walk(body: bytes, place: int, element: Element, properties: list[Property])
     return columns, place
 
 
-def _gathered(
-    body: bytes, dtype: np.dtype[np.generic], starts: NDArray[np.int64], lengths: NDArray[np.int64]
-) -> NDArray[np.generic]:
+def _gathered(body: bytes, dtype: np.dtype[Any], starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[Any]:
     """The numbers of all lists, one list after another; ``starts`` (N,) are their first bytes."""
     source, parts = np.frombuffer(body, np.uint8), []
     for first in range(0, len(starts), _CHUNK):
@@ -253,6 +251,6 @@ def _gathered(
     return np.concatenate(parts)
 
 
-def _code(dtype: np.dtype[np.generic]) -> str:
+def _code(dtype: np.dtype[Any]) -> str:
     """The type of one number for ``struct``."""
     return (">" if dtype.byteorder == ">" else "<") + dtype.char.replace("l", "q").replace("L", "Q")
