@@ -18,7 +18,7 @@ from pydantic import Field
 
 from drpose_ray.config import Config, load_config
 from drpose_ray.errors import InputError
-from drpose_ray.poses.clip import MotionClip
+from drpose_ray.poses.clip import MotionClip, measured
 from drpose_ray.poses.config import PosesConfig
 from drpose_ray.poses.core_set import CoreSetSampler, FirstRound, MakeSampler, pick_each_part
 from drpose_ray.poses.dance import generate_dances
@@ -110,7 +110,7 @@ def select(config: SelectPosesConfig, folder: Path) -> SelectPosesSummary:
     chosen = {split: np.concatenate([w.motion for w in selection.windows]) for split, selection in selections.items()}
     sets = {
         "standing": draw_standing(stream(seed, "standing"), 1000),
-        "all frames": np.concatenate([clip.motion[np.isfinite(clip.motion).all(1)] for clip in clips]),
+        "all frames": np.concatenate([clip.motion[measured(clip.motion)] for clip in clips]),
     } | {f"selected {split}": rows for split, rows in chosen.items()}
     _refuse_taken_names(compared, sets)
     sets |= compared

@@ -38,13 +38,18 @@ def out_of_range(rows: NDArray[np.floating]) -> NDArray[np.bool_]:
     return beyond
 
 
+def measured(rows: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """(T, 322) -> (T,): frames whose every number is finite and in range."""
+    frames: NDArray[np.bool_] = np.isfinite(rows).all(1) & ~out_of_range(rows)
+    return frames
+
+
 def finite_frames(rows: NDArray[np.floating], file: Path, field: str = "motion") -> NDArray[np.bool_] | None:
     """(T, 322) -> (T,): finite and in range; None where every frame is. A clip of nothing else is refused."""
-    finite: NDArray[np.bool_] = np.isfinite(rows).all(1)
-    usable = finite & ~out_of_range(rows)
+    usable = measured(rows)
     if not usable.any():
         raise InputError(
-            f"none of {len(rows)} frames is finite" if not finite.any()
+            f"none of {len(rows)} frames is finite" if not np.isfinite(rows).all(1).any()
             else f"every one of {len(rows)} frames has a number that is no angle in radians or place in metres",
             file=file, field=field, remedy="repair or remove the clip",
         )  # fmt: skip

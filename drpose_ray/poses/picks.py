@@ -15,6 +15,7 @@ import numpy as np
 
 from drpose_ray.arrays import load_fields
 from drpose_ray.errors import InputError
+from drpose_ray.files import refusing
 from drpose_ray.publish import replace_when_complete
 
 
@@ -52,14 +53,18 @@ def read_picks(path: Path, settings: Mapping[str, object]) -> dict[str, list[Pic
         InputError: the file is missing, damaged or no sequence of picks, or was made with other ``settings``: its picks
             would then not give the windows of the earlier selection.
     """
-    fields = load_fields(path, ("settings", *_KINDS))
+    fields = load_fields(path, ("settings", *_KINDS), max_bytes=_MAX_BYTES)
     for name, kinds in _KINDS.items():
-        if name not in fields or fields[name].dtype.kind not in kinds or fields[name].shape != fields["split"].shape:
+        fits = name in fields and fields[name].dtype.kind in kinds and fields[name].ndim == 1
+        if not fits or len(fields[name]) != len(fields["split"]):
             raise InputError("no sequence of picks", file=path, field=name, remedy=_REMEDY)
-    try:
-        made_with = json.loads(str(fields["settings"]))
-    except (KeyError, json.JSONDecodeError) as error:
-        raise InputError("no sequence of picks", file=path, field="settings", remedy=_REMEDY) from error
+    for name, wrong in (("frame", fields["frame"] < 0), ("distance", ~(fields["distance"] >= 0))):
+        if wrong.any():
+            raise InputError(
+                f"a {name} that is none", file=path, field=name, value=fields[name][wrong][0].item(), remedy=_REMEDY
+            )
+    with refusing(path, "settings", "no sequence of picks", _REMEDY):
+        made_with = dict(json.loads(str(fields["settings"])))
     for name, value in settings.items():
         if made_with.get(name) != value:
             raise InputError(
@@ -77,4 +82,5 @@ def read_picks(path: Path, settings: Mapping[str, object]) -> dict[str, list[Pic
 
 
 _KINDS = {"split": "U", "clip": "U", "frame": "i", "distance": "f", "has_window": "b"}
+_MAX_BYTES = 2**30
 _REMEDY = "give the picks.npz of an earlier jobs/select_poses.py"

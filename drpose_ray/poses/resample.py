@@ -21,6 +21,7 @@ from drpose_ray.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_a
 _LOWEST_SHARE: Final = 0.5
 """Of the wanted rate; below it, most frames of the result would be made up."""
 _CHUNK: Final = 10_000
+_JOINTS: Final = (ROTATIONS.stop - ROTATIONS.start) // 3
 _EXACT: Final = 1e-6
 """Frames; a place so near to a recorded frame is that frame."""
 
@@ -78,8 +79,8 @@ def _between(one: NDArray[np.float32], other: NDArray[np.float32], share: NDArra
     moved = share > 0
     one, other, weight = one[moved].astype(np.float64), other[moved].astype(np.float64), share[moved][:, None]
     between = one + weight * (other - one)
-    start, end = (axis_angle_to_matrix(rows[:, ROTATIONS].reshape(len(rows), -1, 3)) for rows in (one, other))
+    start, end = (axis_angle_to_matrix(rows[:, ROTATIONS].reshape(len(rows), _JOINTS, 3)) for rows in (one, other))
     turned = axis_angle_to_matrix(weight[..., None] * matrix_to_axis_angle(start.swapaxes(-1, -2) @ end))
-    between[:, ROTATIONS] = matrix_to_axis_angle(start @ turned).reshape(len(between), -1)
+    between[:, ROTATIONS] = matrix_to_axis_angle(start @ turned).reshape(len(between), 3 * _JOINTS)
     result[moved] = between
     return result

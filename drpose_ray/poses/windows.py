@@ -37,6 +37,11 @@ def name_sequence(clip_name: str, pick: int) -> str:
     return f"{re.sub(r'[^A-Za-z0-9_-]+', '-', clip_name)}-{digest}-{pick:06d}"
 
 
+def is_sequence_id(name: str) -> bool:
+    """Whether ``name`` is of the kind that ``name_sequence`` makes: no dots, no folders, nothing to be quoted."""
+    return re.fullmatch(r"[A-Za-z0-9_-]{1,600}", name) is not None
+
+
 def placeable_frames(usable: NDArray[np.bool_], length: int) -> NDArray[np.bool_]:
     """(T,) -> (T,): frames that lie in at least one run of ``length`` usable frames."""
     placeable = np.zeros(len(usable), bool)

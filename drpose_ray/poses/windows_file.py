@@ -19,8 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from drpose_ray.errors import InputError
+from drpose_ray.files import is_there, refusing
 from drpose_ray.geometry.motion_row import NUM_COLUMNS
-from drpose_ray.poses.windows import PoseWindow
+from drpose_ray.poses.clip import out_of_range
+from drpose_ray.poses.windows import PoseWindow, is_sequence_id
 from drpose_ray.publish import replace_when_complete
 
 WINDOWS_PER_ROW_GROUP: Final = 256
@@ -118,6 +120,11 @@ class WindowsFile(Sequence[PoseWindow]):
         start = 0
         for number in range(self._footer.num_row_groups):
             group = self._footer.row_group(number)
+            if group.total_byte_size > _MAX_GROUP_BYTES:
+                raise InputError(
+                    f"a row group of more than {_MAX_GROUP_BYTES} bytes", file=self.path, field="motion",
+                    value=group.total_byte_size, remedy=_REMAKE,
+                )  # fmt: skip
             span = group.column(_NAMES.index("split")).statistics
             if span is None or not span.has_min_max or span.min != span.max:
                 raise InputError("not a selection", file=self.path, field="split", remedy=_REMAKE)
@@ -141,16 +148,20 @@ class WindowsFile(Sequence[PoseWindow]):
             with self._open(self._footer) as file:
                 table = file.read_row_group(group.number).slice(begin - group.start, end - begin)
                 windows += _from_table(table)
+        for window in windows:
+            _check_window(window, self.path)
         return windows
 
     @contextmanager
     def _open(self, footer: Any = None) -> Iterator[Any]:
         """The file, mapped for as long as it is read: a mapping that stayed would count all pages ever touched."""
-        try:
-            with pq.ParquetFile(self.path, metadata=footer, memory_map=True, page_checksum_verification=True) as file:
-                yield file
-        except (OSError, pa.ArrowException) as error:
-            raise InputError(f"cannot read the selection ({error})", file=self.path, remedy=_REMAKE) from error
+        if not is_there(self.path):  # a pipe would be waited for
+            raise InputError("cannot read the selection (no such file)", file=self.path, remedy=_REMAKE)
+        with (
+            refusing(self.path, "file", "cannot read the selection", _REMAKE, also=(pa.ArrowException,)),
+            pq.ParquetFile(self.path, metadata=footer, memory_map=True, page_checksum_verification=True) as file,
+        ):
+            yield file
 
 
 @dataclass(frozen=True)
@@ -180,9 +191,33 @@ def _schema(frames: int) -> Any:
     return pa.schema([pa.field(name, kinds[name], nullable=False) for name in _NAMES])
 
 
+def _check_window(window: PoseWindow, path: Path) -> None:
+    """What a body can be posed with, under a name that may begin a file's."""
+    wrong = next(
+        (
+            field
+            for field, fits in (
+                ("sequence_id", is_sequence_id(window.sequence_id)),
+                ("fps", 0 < window.fps <= _MAX_FPS),
+                ("frames", bool((window.frames >= 0).all())),
+                ("motion", bool(np.isfinite(window.motion).all()) and not out_of_range(window.motion).any()),
+            )
+            if not fits
+        ),
+        None,
+    )
+    if wrong is not None:
+        raise InputError(
+            "not a selection", file=path, field=wrong, value=f"of {ascii(window.sequence_id)[:80]}", remedy=_REMAKE
+        )
+
+
 def _check_schema(found: Any, path: Path) -> None:
     kind: Any = found.field("frames").type if "frames" in found.names else pa.null()
-    expected = _schema(kind.list_size if pa.types.is_fixed_size_list(kind) else 1)
+    length = kind.list_size if pa.types.is_fixed_size_list(kind) else 1
+    if not 1 <= length <= _MAX_FRAMES:
+        raise InputError("not a selection", file=path, field="frames", value=length, remedy=_REMAKE)
+    expected = _schema(length)
     if not found.equals(expected):
         wrong = [name for name in _NAMES if name not in found.names or found.field(name) != expected.field(name)]
         raise InputError("not a selection", file=path, field=", ".join(wrong) or None, remedy=_REMAKE)
@@ -219,4 +254,8 @@ def _from_table(table: Any) -> list[PoseWindow]:
 
 _NAMES: Final = ("split", "sequence_id", "clip", "pick", "rank", "fps", "source", "licence", "frames", "motion")
 _REPEATED: Final = ("split", "clip", "source", "licence")
+_MAX_FRAMES: Final = 10_000
+"""Of a window."""
+_MAX_FPS: Final = 10_000
+_MAX_GROUP_BYTES: Final = 2**31
 _REMAKE: Final = "run jobs/select_poses.py again"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,3 +143,32 @@ def test_job_refuses_a_changed_setting_and_a_name_of_its_own(
     assert "names of this job's own" in capsys.readouterr().err
     assert main([*flags, "--poses.core_set_picks", "3"]) == 2
     assert "fewer than the 4 windows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"distance": np.array([np.nan])}, "distance"),
+        ({"distance": np.array([-1.0])}, "distance"),
+        ({"frame": np.array([-5])}, "frame"),
+        ({"clip": np.array([["a"]])}, "clip"),
+        ({"split": None}, "split"),
+        ({"settings": np.array("[1]")}, "settings"),
+        ({"settings": np.array("[" * 100_000)}, "settings"),
+        ({"settings": None}, "settings"),
+    ],
+)
+def test_picks_that_are_none_are_refused_by_field(tmp_path: Path, changes: dict[str, Any], field: str) -> None:
+    fields: dict[str, Any] = {
+        "settings": np.array("{}"),
+        "split": np.array(["train"]),
+        "clip": np.array(["a"]),
+        "frame": np.array([3]),
+        "distance": np.array([np.inf]),
+        "has_window": np.array([True]),
+    }
+    fields = {name: value for name, value in (fields | changes).items() if value is not None}
+    np.savez(tmp_path / "picks.npz", **fields)
+    with pytest.raises(InputError) as caught:
+        read_picks(tmp_path / "picks.npz", {})
+    assert (caught.value.file, caught.value.field) == (tmp_path / "picks.npz", field)

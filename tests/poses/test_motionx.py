@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -161,3 +162,31 @@ def test_names_with_dots_give_sequence_ids_without(tmp_path: Path) -> None:
     assert [clip.name for clip in clips] == ["a-b-c", "a.b.c"]
     ids = {name_sequence(clip.name, 3) for clip in clips}
     assert len(ids) == 2 and not any("." in name for name in ids)
+
+
+def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    np.save(os.fsdecode(os.fsencode(tmp_path / "clips") + b"/\xff.npy"), _rows(12))
+    with pytest.raises(InputError, match="no text"):
+        read_motions(tmp_path / "clips")
+    for name in ("a\nb", "x" * 600):
+        with pytest.raises(InputError, match="no text") as caught:
+            read_motions(_npz(tmp_path / "m.npz", clip_name=np.array([name, "jump"])))
+        assert len(str(caught.value).splitlines()) == 1
+
+
+def test_absurd_frames_of_an_archive_are_refused_unless_marked(tmp_path: Path) -> None:
+    motion, valid = _rows(40).astype(np.float64), np.ones(40, bool)
+    motion[4, 9] = 1e30
+    with pytest.raises(InputError, match="not in range"):
+        read_motions(_npz(tmp_path / "m.npz", motion=motion, valid=None))
+    valid[4] = False
+    walk, _ = read_motions(_npz(tmp_path / "m.npz", motion=motion, valid=valid))
+    assert walk.valid is not None and not walk.valid[1]
+
+
+def test_a_folder_of_other_files_says_what_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "a.pkl").touch()
+    with pytest.raises(InputError, match="pickles have to be exported") as caught:
+        read_motions(tmp_path)
+    assert caught.value.value == {".pkl": 1}

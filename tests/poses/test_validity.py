@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.rotations import euler_xyz_to_matrix
 from drpose_ray.poses.limits import EULER_HIGH, EULER_LOW, JOINT
 from drpose_ray.poses.motionx import MotionClip
@@ -53,3 +54,11 @@ def test_marks_of_the_source_are_kept_and_one_frame_is_enough() -> None:
     valid = np.arange(20) != 3
     assert check_frames(replace(_still(), valid=valid)).mask.tolist() == valid.tolist()
     assert check_frames(_still(1)).mask.tolist() == [True]
+
+
+def test_absurd_numbers_refuse_their_frame_only_and_are_counted() -> None:
+    clip = _still()
+    clip.motion[4, 1], clip.motion[9, motion_row.TRANSLATION.start], clip.motion[15, 200] = 1e30, 1e5, -1e4
+    validity = check_frames(clip)
+    assert np.flatnonzero(~validity.mask).tolist() == [4, 9, 15]
+    assert {reason: count for reason, count in validity.refused.items() if count} == {"out of range": 3}

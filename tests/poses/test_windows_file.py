@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pickle
 import subprocess
 import sys
@@ -175,3 +176,32 @@ def test_windows_of_other_lengths_or_none_are_a_mistake_of_the_caller(tmp_path: 
         with pytest.raises(ValueError):
             write_selection(tmp_path / "selection.parquet", {"train": windows})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"motion": np.full((3, 322), np.nan, np.float32)}, "motion"),
+        ({"motion": np.full((3, 322), 1e30, np.float32)}, "motion"),
+        ({"sequence_id": "../../walk"}, "sequence_id"),
+        ({"sequence_id": "walk.00"}, "sequence_id"),
+        ({"fps": float("nan")}, "fps"),
+        ({"frames": np.array([-1, 0, 1])}, "frames"),
+    ],
+)
+def test_windows_that_no_body_can_take_are_refused_by_field(
+    tmp_path: Path, changes: dict[str, object], field: str
+) -> None:
+    file = tmp_path / "selection.parquet"
+    write_selection(file, {"train": [make_window(0), dataclasses.replace(make_window(1), **changes)]})
+    windows = read_selection(file)
+    assert windows[0].rank == 0
+    with pytest.raises(InputError, match="not a selection") as caught:
+        list(windows)
+    assert caught.value.field == field
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "selection.parquet")
+    with pytest.raises(InputError, match="cannot read the selection"):
+        read_selection(tmp_path / "selection.parquet")

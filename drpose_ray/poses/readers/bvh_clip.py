@@ -44,4 +44,4 @@ def _begins_at_rest(bvh: Bvh) -> bool:
     # The chord of a rotation by a small angle is sqrt(2) times it.
     chord = np.linalg.norm(bvh.rotations[:2] - np.eye(3), axis=(-2, -1))
     at_rest = (chord < np.sqrt(2) * _REFERENCE_RAD).all(1)
-    return at_rest.tolist() == [True, False]
+    return len(at_rest) == 2 and bool(at_rest[0] and not at_rest[1])

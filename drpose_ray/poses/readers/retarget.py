@@ -111,8 +111,9 @@ def _fit_skeleton(
 
 def _spines(bvh: Bvh, found: Mapping[str, int]) -> dict[str, int]:
     """SMPL-X spine -> index: what lies above the neck's and the pelvis's last common ancestor."""
-    chain, joint = [], bvh.parents[found["neck"]]
-    below, ancestor = set(), found["pelvis"]
+    chain: list[int] = []
+    below: set[int] = set()
+    joint, ancestor = bvh.parents[found["neck"]], found["pelvis"]
     while ancestor >= 0:
         below.add(ancestor)
         ancestor = bvh.parents[ancestor]
@@ -128,8 +129,8 @@ def _bridge_spine(world: NDArray[np.float64], joints: Mapping[str, int]) -> None
     known = [place for place, name in enumerate(_SPINE) if name in joints]
     for low, high in itertools.pairwise(known):
         for place in range(low + 1, high):
-            ends = (world[:, JOINT[_SPINE[end]]] for end in (low, high))
-            world[:, JOINT[_SPINE[place]]] = _part_way(*ends, (place - low) / (high - low))
+            below, above = (world[:, JOINT[_SPINE[end]]] for end in (low, high))
+            world[:, JOINT[_SPINE[place]]] = _part_way(below, above, (place - low) / (high - low))
 
 
 def _axes(rest: Mapping[str, NDArray[np.float64]], skeleton: Skeleton, file: Path) -> dict[str, NDArray[np.float64]]:

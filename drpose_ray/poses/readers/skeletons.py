@@ -138,7 +138,7 @@ def _load(file: Path) -> Skeleton:
         for side, word in zip(("left", "right"), stored.sides, strict=True) if joint in _PAIRED else (("", ""),):
             key = f"{side}_{joint}" if side else joint
             joints[key] = tuple(name.replace("{side}", word) for name in alternatives)
-    axes = {joint: _frame(*stored.axes[part], file) for joint, part in _PARTS.items() if part in stored.axes}  # type: ignore[index]
+    axes = {joint: _frame(*stored.axes[part], file) for joint, part in _PARTS.items() if part in stored.axes}
     return Skeleton(stored.name, joints, stored.requires, stored.trunk == "measured", axes)
 
 

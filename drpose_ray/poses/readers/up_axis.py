@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from drpose_ray.errors import InputError
 from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
-from drpose_ray.poses.clip import MotionClip, UpAxis, out_of_range
+from drpose_ray.poses.clip import MotionClip, UpAxis, measured
 from drpose_ray.poses.kinematics import PELVIS_AT_REST, joints_from_rows
 from drpose_ray.poses.limits import JOINT
 from drpose_ray.poses.readers.smpl_rows import Z_UP_TO_Y_UP
@@ -91,7 +91,7 @@ def check_up_axis(clips: Sequence[MotionClip], path: Path) -> None:
 def turned(clip: MotionClip, rotation: NDArray[np.float64]) -> MotionClip:
     """``clip`` in a world turned by ``rotation`` (3, 3); frames with numbers that are none stay as they are."""
     motion = clip.motion.copy()
-    sane = np.isfinite(clip.motion).all(1) & ~out_of_range(clip.motion)
+    sane = measured(clip.motion)
     root = motion[sane, motion_row.ROOT_ORIENT]
     motion[sane, motion_row.ROOT_ORIENT] = matrix_to_axis_angle(rotation @ axis_angle_to_matrix(root))
     pelvis = motion[sane, motion_row.TRANSLATION] + PELVIS_AT_REST

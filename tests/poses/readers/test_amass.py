@@ -133,3 +133,34 @@ def test_an_npz_of_no_known_layout_is_refused_with_its_fields(tmp_path: Path) ->
     with pytest.raises(InputError, match="neither") as caught:
         read_motions(tmp_path / "a.npz")
     assert caught.value.value == ["keypoints3d"]
+
+
+def y_up(**changes: Any) -> dict[str, Any]:
+    """The same sequence as others write it: y up from the start."""
+    rows = dance_rows()
+    pelvis = rows[:, motion_row.TRANSLATION] + PELVIS_AT_REST
+    poses = np.concatenate([rows[:, motion_row.JOINT_ROTATIONS], rows[:, motion_row.HAND_POSE]], 1)
+    return smplh(poses=poses.astype(float), trans=pelvis - SMPL_PELVIS_AT_REST, **changes)
+
+
+def test_what_is_y_up_already_is_seen_to_be_so_or_said_to_be(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **y_up())
+    for up_axis in (None, "y"):
+        (clip,) = read_motions(tmp_path / "a.npz", up_axis=up_axis)  # type: ignore[arg-type]
+        np.testing.assert_allclose(joints_from_rows(clip.motion), joints_from_rows(dance_rows()[::2]), atol=1e-5)
+    with pytest.raises(InputError, match="along -z"):
+        read_motions(tmp_path / "a.npz", up_axis="z")
+
+
+def test_files_of_both_kinds_in_one_folder_are_refused_and_not_averaged(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **smplh())
+    np.savez(tmp_path / "b.npz", **y_up())
+    with pytest.raises(InputError, match="1 have z up and 1 y up") as caught:
+        read_motions(tmp_path)
+    assert caught.value.field == "poses.up_axis"
+
+
+def test_other_rates_are_interpolated(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **smplh(mocap_framerate=np.float64(100)))
+    (clip,) = read_motions(tmp_path / "a.npz")
+    assert clip.fps == 30 and len(clip.motion) == 5

@@ -64,3 +64,31 @@ def test_a_rate_far_below_the_wanted_one_is_refused(tmp_path: Path) -> None:
         read_motions(file)
     assert caught.value.field == "fps"
     assert len(read_motions(file, fps=5)[0].motion) == 4
+
+
+def test_positions_of_any_joint_replace_its_offset(tmp_path: Path) -> None:
+    file = tmp_path / "a.bvh"
+    file.write_text(
+        "HIERARCHY ROOT world { OFFSET 1 2 3 CHANNELS 1 Yrotation "
+        "JOINT hips { OFFSET 0 5 0 CHANNELS 4 Xposition Yposition Zposition Zrotation "
+        "JOINT knee { OFFSET 0 -4 0 CHANNELS 1 Yposition } } }\n"
+        "MOTION\nFrames: 2\nFrame Time: 0.1\n0 10 20 30 0 -4\n90 10 20 30 90 -6\n"
+    )
+    bvh = load_bvh(file)
+    np.testing.assert_allclose(
+        bvh.positions(),
+        [[[1, 2, 3], [11, 22, 33], [11, 18, 33]], [[1, 2, 3], [31, 22, -7], [31, 22, -13]]],
+        atol=1e-9,
+    )
+    np.testing.assert_array_equal(bvh.rest_positions(), [[0, 0, 0], [0, 5, 0], [0, 1, 0]])
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_marks_line_ends_and_a_joint_called_motion_do_not_matter(tmp_path: Path, ending: str) -> None:
+    file = write_bvh(tmp_path / "a.bvh", draw_eulers(8))
+    before = load_bvh(file)
+    text = file.read_text().replace("JOINT Head", "JOINT MOTION_Head").replace("\n", ending)
+    file.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    after = load_bvh(file)
+    assert "MOTION_Head" in after.names
+    np.testing.assert_array_equal(before.positions(), after.positions())

@@ -135,3 +135,77 @@ def test_a_folder_of_two_kinds_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="several kinds") as caught:
         read_motions(tmp_path)
     assert caught.value.value == {".npy": 1, ".npz": 1}
+
+
+def _official_tree(folder: Path) -> Path:
+    """As downloaded: the face folder sorts first and has a smplx_322 too."""
+    for part, rows in (("motion_data", _rows()), ("face_motion_data", np.zeros((12, 153), np.float32))):
+        file = folder / part / "smplx_322/humanml/000001.npy"
+        file.parent.mkdir(parents=True)
+        np.save(file, rows)
+    return folder
+
+
+def test_the_official_tree_is_its_motions_and_not_its_faces(tmp_path: Path) -> None:
+    (clip,) = read_motions(_official_tree(tmp_path))
+    assert (clip.name, clip.source) == ("humanml/000001", "Motion-X humanml")
+    for folder in ("face_motion_data", "face_motion_data/smplx_322/humanml"):
+        with pytest.raises(InputError, match="no motions") as caught:
+            read_motions(tmp_path / folder)
+        assert "motion_data/smplx_322" in caught.value.remedy
+
+
+def test_a_second_release_is_read_too_unless_it_has_the_same_clips(tmp_path: Path) -> None:
+    _official_tree(tmp_path / "one")
+    other = tmp_path / "two/motion_data/smplx_322/kungfu"
+    other.mkdir(parents=True)
+    np.save(other / "kick.npy", _rows())
+    assert [clip.name for clip in read_motions(tmp_path)] == ["humanml/000001", "kungfu/kick"]
+    _official_tree(tmp_path / "three")
+    with pytest.raises(InputError, match="in two releases") as caught:
+        read_motions(tmp_path)
+    assert "humanml/000001" in str(caught.value.value) and str(tmp_path / "three") in str(caught.value)
+
+
+def test_clips_beside_a_release_are_not_left_out_silently(tmp_path: Path) -> None:
+    _official_tree(tmp_path)
+    np.save(tmp_path / "mine.npy", _rows())
+    with pytest.raises(InputError, match=r"1 \.npy files lie beside smplx_322") as caught:
+        read_motions(tmp_path)
+    assert caught.value.file == tmp_path / "mine.npy"
+
+
+def test_linked_subsets_are_followed_and_hidden_files_are_no_data(tmp_path: Path) -> None:
+    stored = tmp_path / "elsewhere"
+    stored.mkdir()
+    np.save(stored / "kick.npy", _rows())
+    (stored / "._kick.npy").write_bytes(b"\x00\x05\x16\x07")
+    root = tmp_path / "release/motion_data/smplx_322"
+    root.mkdir(parents=True)
+    (root / "kungfu").symlink_to(stored)
+    (root / "loop").symlink_to(root)
+    assert [clip.name for clip in read_motions(tmp_path / "release")] == ["kungfu/kick"]
+    assert read_motions(root / "kungfu")[0].name == "kungfu/kick"
+
+
+def test_a_single_file_has_the_name_that_its_tree_gives_it(tmp_path: Path) -> None:
+    (file,) = (_official_tree(tmp_path) / "motion_data").rglob("*.npy")
+    assert [clip.name for clip in read_motions(file)] == ["humanml/000001"]
+
+
+def test_a_pointer_of_git_lfs_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    with pytest.raises(InputError, match="Git LFS"):
+        read_motions(tmp_path)
+
+
+def test_absurd_numbers_are_masked_and_a_clip_of_nothing_else_refused(tmp_path: Path) -> None:
+    rows = _rows()
+    rows[3, 0], rows[5, TRANSLATION.start], rows[7, 320] = 1e30, -1e5, 1e9
+    np.save(tmp_path / "a.npy", rows)
+    valid = read_motions(tmp_path)[0].valid
+    assert valid is not None and np.flatnonzero(~valid).tolist() == [3, 5, 7]
+    rows[:, 9] = 1e20
+    np.save(tmp_path / "a.npy", rows)
+    with pytest.raises(InputError, match="no angle in radians"):
+        read_motions(tmp_path)

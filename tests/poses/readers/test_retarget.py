@@ -94,3 +94,19 @@ def test_unknown_names_are_listed(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="scheme is CMU") as caught:
         read_motions(file)
     assert caught.value.value == ["LeftHand"]
+
+
+def test_the_path_of_a_joint_below_a_still_reference_is_kept(tmp_path: Path) -> None:
+    root = np.linspace((10, 92, 0), (65, 92, -33), 12)
+    file = write_bvh(tmp_path / "a.bvh", np.zeros((12, len(CMU), 3)), root=root)
+    expected = joints_from_rows(rows_from_bvh(load_bvh(file), file))[:, 0]
+    text = file.read_text().replace("ROOT Hips", "ROOT reference\n{\nOFFSET 0 0 0\nCHANNELS 0\nJOINT Hips")
+    file.write_text(text.replace("MOTION", "}\nMOTION"))
+    (clip,) = read_motions(file, fps=120)
+    np.testing.assert_allclose(joints_from_rows(clip.motion)[:, 0], expected, atol=1e-6)
+    assert np.ptp(expected[:, 0]) > 1
+
+
+def test_a_clip_that_stands_still_at_rest_keeps_its_first_frame(tmp_path: Path) -> None:
+    (clip,) = read_motions(write_bvh(tmp_path / "a.bvh", np.zeros((8, len(CMU), 3))), fps=120)
+    assert len(clip.motion) == 8
