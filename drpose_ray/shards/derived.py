@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from drpose_ray.errors import InputError
+from drpose_ray.files import is_there, read_text
 from drpose_ray.publish import write_json
 
 PLAN: Final = "plan.json"
@@ -78,9 +79,12 @@ def refuse_other_origin(
 
 
 def _parse(file: Path, record_type: type[RecordT]) -> RecordT | None:
+    if not is_there(file):
+        return None
+    text = read_text(file)
     try:
-        return record_type.model_validate_json(file.read_text())
-    except (OSError, ValidationError):
+        return record_type.model_validate_json(text)
+    except ValidationError:
         return None
 
 
