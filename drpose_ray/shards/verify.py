@@ -36,7 +36,9 @@ class Finding:
     detail: str = ""
 
     def __str__(self) -> str:
-        return printable(f"{self.kind}: {self.name} ({EXPLANATIONS[self.kind]}{': ' if self.detail else ''}{self.detail})")
+        return printable(
+            f"{self.kind}: {self.name} ({EXPLANATIONS[self.kind]}{': ' if self.detail else ''}{self.detail})"
+        )
 
 
 def inspect(

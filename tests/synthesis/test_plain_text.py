@@ -39,7 +39,11 @@ def test_a_card_shows_the_texts_of_its_records_and_runs_none(tmp_path: Path) -> 
     text = (tmp_path / "card" / "README.md").read_text()
     assert "<script" not in text and "[free](" not in text and "[x](" not in text
     assert all(letter.isprintable() or letter == "\n" for letter in text)
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text and r"\[free\](javascript:alert(2))" in text and r"!\[x\](http" in text
+    assert (
+        "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+        and r"\[free\](javascript:alert(2))" in text
+        and r"!\[x\](http" in text
+    )
     with (tmp_path / "card" / "rejected.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 3
