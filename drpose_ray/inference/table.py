@@ -19,7 +19,7 @@ def read_table(table: Path) -> list[tuple[str, Path, str]]:
 
     A row without an image is given with that problem: it costs none of the others.
 
-    Raises InputError if the table is no UTF-8 text (a byte-order mark may be there), no CSV, or has no column ``image``.
+    Raises InputError if it is no UTF-8 text (a byte-order mark may be there), no CSV, or has no column ``image``.
     """
     text = read_text(table, field="generate.photos")
     first = text.partition("\n")[0]

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from drpose_ray.errors import InputError
 from drpose_ray.files import is_there, read_text
 from drpose_ray.publish import write_json
+from drpose_ray.shards.identity import Count
 
 PLAN: Final = "plan.json"
 
@@ -26,8 +27,9 @@ class DerivedRecord(BaseModel):
 
     dataset_sha256: str
     """Of the dataset's manifest."""
-    samples: int
-    files: tuple[str, ...]
+    samples: Count
+    files: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,200}$")], ...]
+    """Their names; none leads out of the folder."""
 
 
 RecordT = TypeVar("RecordT", bound=DerivedRecord)
