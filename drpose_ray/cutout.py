@@ -1,36 +1,56 @@
-"""Photos of people who have been cut out: image files with transparency."""
+"""Photos of people who have been cut out: image files with transparency, upright as they were taken."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from drpose_ray.errors import InputError
+from drpose_ray.files import list_files, read_limited, refusing
+from drpose_ray.images import MAX_FILE_BYTES, MAX_PIXELS, decode_image
 
 IMAGE_ENDINGS: Final = (".png", ".webp", ".tif", ".tiff")
 """Formats that carry transparency."""
-MAX_PIXELS: Final = 100_000_000
-"""Larger files are refused before they are decoded; a few bytes can ask for gigabytes."""
+
+_FORMATS: Final = ("PNG", "WEBP", "TIFF")
+_JPEG: Final = (".jpg", ".jpeg", ".jpe", ".jfif")
+_REMEDY: Final = "remove the background and save as RGBA, in PNG, WebP or TIFF"
+_WITH_ALPHA: Final = ("RGBA", "LA", "PA", "RGBa")
+_WITH_CLEAR_COLOUR: Final = ("P", "L", "RGB", "1")
+
+
+def list_cutouts(folder: Path, field: str) -> tuple[list[Path], dict[str, str]]:
+    """The files of ``folder`` that may be cut-out photos, by name, and of the others, by name, why they are left out.
+
+    Hidden files are neither. Raises InputError if the folder cannot be listed.
+    """
+    files = list_files(folder, recursive=False, field=field)
+    photos = [path for path in files if path.suffix.lower() in IMAGE_ENDINGS]
+    return photos, {path.name: _why_left_out(path) for path in files if path.suffix.lower() not in IMAGE_ENDINGS}
 
 
 def read_cutout(path: Path) -> Image.Image:
-    """The image as RGBA. Raises InputError if it cannot be read, is too large or has no transparency."""
-    try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise InputError(
-                    "the photo is too large", file=path, field="pixels", value=f"{image.width} x {image.height}",
-                    remedy=f"scale it below {MAX_PIXELS // 10**6} million pixels",
-                )  # fmt: skip
-            if "A" not in image.getbands() and "transparency" not in image.info:
-                raise InputError(
-                    "the photo has no transparency, so the person cannot be told from the background", file=path,
-                    field="mode", value=image.mode, remedy="remove the background and save as RGBA",
-                )  # fmt: skip
-            return image.convert("RGBA")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    """The image as RGBA, 8 bits a channel, turned upright; of several pages or frames the first.
+
+    Raises InputError if it cannot be read, is too large or has no transparency.
+    """
+    data = read_limited(path, MAX_FILE_BYTES, "bytes", "photo")
+    if data.startswith(b"\xff\xd8\xff"):
+        raise InputError("JPEG holds no transparency", file=path, field="photo", remedy=_REMEDY)
+    image = decode_image(data, path, _FORMATS, "photo", MAX_PIXELS)
+    clear = image.mode in _WITH_CLEAR_COLOUR and "transparency" in image.info
+    if image.mode not in _WITH_ALPHA and not clear:
         raise InputError(
-            f"cannot read the photo ({error})", file=path, remedy="give a whole PNG, WebP or TIFF file"
-        ) from error
+            "the photo has no transparency, so the person cannot be told from the background", file=path, field="mode",
+            value=image.mode, remedy=_REMEDY,
+        )  # fmt: skip
+    with refusing(path, "mode", f"the photo's {image.mode} pixels cannot be turned into RGBA", _REMEDY):
+        return image.convert("RGBA")
+
+
+def _why_left_out(path: Path) -> str:
+    if path.suffix.lower() in _JPEG:
+        return f"JPEG holds no transparency: {_REMEDY}"
+    return f"not a PNG, WebP or TIFF file: {_REMEDY}"

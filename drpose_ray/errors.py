@@ -37,14 +37,14 @@ class InputError(ValueError):
         if value is not None:
             parts.append(f"value: {value!r}")
         parts.append(f"remedy: {remedy}")
-        super().__init__(redact("; ".join(map(_printable, parts))))
+        super().__init__(redact("; ".join(map(printable, parts))))
 
     def __reduce__(self) -> tuple[object, ...]:
         # Ray carries errors between processes by pickle, and BaseException's default would drop the keywords.
         return _rebuild, (self.problem, self.file, self.field, self.value, self.remedy)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """``text`` with what would move a terminal's cursor or end the line written as escapes: names come from data."""
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 

@@ -6,7 +6,6 @@ python -m jobs.dataset_card --card.dataset s3://bucket/drpose15k/train --card.ou
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,8 @@ from pathlib import Path
 from pydantic import Field
 
 from drpose_ray.config import Config, absolute, load_config
+from drpose_ray.errors import InputError
+from drpose_ray.files import is_hidden, is_there, read_json
 from drpose_ray.runs import RUN_FILE, SUMMARY_FILE, RunSettings, Summary, open_run
 from drpose_ray.shards.store import absolute_location
 from drpose_ray.synthesis.dataset_card import write_dataset_card
@@ -82,11 +83,21 @@ def date_of_build(run_folder: Path, dataset: Path) -> str | None:
     """The date in the run record of the job that made ``dataset``, if that is in ``run_folder``."""
     summaries = sorted(run_folder.glob(f"synthesize/*/{SUMMARY_FILE}"))
     for summary in (*summaries, run_folder / "reshard" / SUMMARY_FILE):
-        if not (summary.is_file() and (record := summary.with_name(RUN_FILE)).is_file()):
+        record = summary.with_name(RUN_FILE)
+        if is_hidden(summary.parent.name) or not (is_there(summary) and is_there(record)):
             continue
-        if absolute(Path(json.loads(summary.read_text())["dataset"])) == absolute(dataset):
-            return str(json.loads(record.read_text())["started_utc"])[:10]
+        if absolute(Path(_text_in(summary, "dataset"))) == absolute(dataset):
+            return _text_in(record, "started_utc")[:10]
     return None
+
+
+def _text_in(file: Path, field: str) -> str:
+    record = read_json(file)
+    if not isinstance(record, dict) or not isinstance(record.get(field), str):
+        raise InputError(
+            "not what a job leaves in its run folder", file=file, field=field, remedy="delete the file, or run that job"
+        )
+    return str(record[field])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from pydantic import Field
 
 from drpose_ray.config import Config, load_config, with_absolute_paths
 from drpose_ray.device.on_ray import choose_gpus
-from drpose_ray.errors import InputError
+from drpose_ray.errors import InputError, printable
+from drpose_ray.files import is_there
 from drpose_ray.inference.config import GenerateConfig
 from drpose_ray.inference.on_ray import generate_on_ray
 from drpose_ray.inference.photo import list_photos
@@ -43,6 +44,7 @@ class GenerateViewsSummary(Summary):
     already_there: int
     failed: int
     failures: dict[str, str] = Field(description="photo to reason")
+    left_out: int = Field(description="files of the folder that are no photos with transparency; not among ``photos``")
 
 
 CONFIG, SUMMARY = GenerateViewsConfig, GenerateViewsSummary
@@ -56,12 +58,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError(
             "no photos are named", field="generate.photos", remedy="give --generate.photos FOLDER, of RGBA images"
         )
-    if not (settings.model / "model_index.json").is_file():
+    if not is_there(settings.model / "model_index.json", "generate.model"):
         raise InputError(
             "no such file", file=settings.model / "model_index.json", field="generate.model",
             remedy="name a model folder in Hugging Face layout",
         )  # fmt: skip
-    files = list_photos(settings.photos)
+    listed = list_photos(settings.photos)
+    files = listed.photos
+    for name, why in listed.left_out.items():
+        print(printable(f"left out: {name} ({why})"), file=sys.stderr, flush=True)
     gpus = choose_gpus(config.run.device, settings.workers, settings.gpus_per_worker, may_share=True)
     settings = settings.model_copy(update={"gpus_per_worker": gpus})
     failures: dict[str, str] = {}
@@ -71,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             generated += not outcome.problem
             if outcome.problem:
                 failures[outcome.name] = outcome.problem
-                print(f"{outcome.name}: {outcome.problem}", file=sys.stderr, flush=True)
+                print(printable(f"{outcome.name}: {outcome.problem}"), file=sys.stderr, flush=True)
             print(f"{generated + len(failures)} of {len(files)} photos, {len(failures)} failed", flush=True)
         run.finish(
             GenerateViewsSummary(
@@ -81,6 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 already_there=len(files) - generated - len(failures),
                 failed=len(failures),
                 failures=failures,
+                left_out=len(listed.left_out),
             )
         )
     print(f"{len(files) - len(failures)} of {len(files)} photos have views: {config.output}")

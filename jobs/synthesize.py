@@ -18,8 +18,9 @@ from pydantic import Field
 
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.config import Config, absolute, load_config
+from drpose_ray.cutout import list_cutouts
 from drpose_ray.device.on_ray import choose_gpus
-from drpose_ray.errors import InputError
+from drpose_ray.errors import InputError, printable
 from drpose_ray.poses.windows_file import WindowsFile, read_selection
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.shards.manifest import read_plan
@@ -161,6 +162,8 @@ def choose_pools(config: SynthesizeConfig) -> list[GeneratorPool]:
     )
     if synthesis.mimo is None:
         return [twin]
+    for name, why in list_cutouts(synthesis.mimo.photos, "synthesis.mimo.photos")[1].items():
+        print(printable(f"left out: {name} ({why})"), file=sys.stderr, flush=True)
     gpus = choose_gpus(config.run.device, synthesis.workers, synthesis.mimo.gpus_per_worker, may_share=True)
     animation = _placed(synthesis.mimo).model_copy(update={"gpus_per_worker": gpus})
     mimo = GeneratorPool(

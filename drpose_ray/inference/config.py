@@ -22,13 +22,16 @@ class GenerateConfig(Config):
     )
     output: Path | None = Field(None, description="folder of the views; by default the run's generate_views/views")
 
-    num_sampling_steps: int = Field(40, ge=1, description="DDIM steps (published use)")
-    guidance_scale: float = Field(3.0, ge=0, description="classifier-free guidance; 1 turns it off (published use)")
+    num_sampling_steps: int = Field(40, ge=1, le=1000, description="DDIM steps (published use)")
+    guidance_scale: float = Field(
+        3.0, ge=0, le=1000, description="classifier-free guidance; 1 turns it off (published use)"
+    )
     eta: float = Field(1.0, ge=0, le=1, description="noise of the sampler (published use)")
     batched_guidance: bool = Field(True, description="both guidance branches in one call: faster, twice the memory")
     crop_size: int | None = Field(
         None,
         gt=0,
+        le=8192,
         description="pixels of the person's longer side; by default 740 of 768 (PSHuman), 420 of 512 (Era3D)",
     )
     keep_input_as_front: bool | None = Field(
@@ -36,10 +39,10 @@ class GenerateConfig(Config):
     )
 
     precision: Precision = Field("float32", description="of weights and denoiser calls; float16 on a GPU")
-    photos_per_call: int = Field(1, ge=1, description="photos denoised together")
-    photos_per_task: int = Field(4, ge=1, description="photos handed to a worker at a time")
-    workers: int = Field(2, ge=1, description="Ray actors, each with the whole model")
-    cpus_per_worker: float = Field(1, gt=0, description="CPUs of an actor")
+    photos_per_call: int = Field(1, ge=1, le=1024, description="photos denoised together")
+    photos_per_task: int = Field(4, ge=1, le=10_000, description="photos handed to a worker at a time")
+    workers: int = Field(2, ge=1, le=100_000, description="Ray actors, each with the whole model")
+    cpus_per_worker: float = Field(1, gt=0, le=1024, description="CPUs of an actor")
     gpus_per_worker: float | None = Field(
-        None, ge=0, description="GPUs of an actor, e.g. 0.25; by default as run.device says"
+        None, ge=0, le=64, description="GPUs of an actor, e.g. 0.25; by default as run.device says"
     )

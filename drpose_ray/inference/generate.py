@@ -38,6 +38,11 @@ class ViewGenerator:
         return ViewGenerator(replace(model, text=model.text.to(device)), config, seed)
 
     @property
+    def image_size(self) -> int:
+        """Pixels of a side of what the model draws."""
+        return self.model.image_size
+
+    @property
     def crop_size(self) -> int:
         """Pixels of the person's longer side in a prepared photo."""
         size = self.model.image_size

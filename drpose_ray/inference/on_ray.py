@@ -1,25 +1,30 @@
 """Views of many photos on a Ray cluster: one row is a handful of photos, decoded, denoised and written in an actor.
 
 Only names go out and come back; images stay where they are. Every node must see photos, model and output under the
-same paths. A photo whose views exist is skipped, one that cannot be used becomes a row with the reason.
+same paths. A photo whose views exist is skipped, one that cannot be used becomes a row with the reason
+(``inference.drawing``).
 """
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 import ray.data
 
 from drpose_ray.errors import InputError
 from drpose_ray.inference.config import GenerateConfig
+from drpose_ray.inference.drawing import has_views
 from drpose_ray.inference.photo import PhotoFile
-from drpose_ray.inference.views import MARKER
 from drpose_ray.on_ray import local_or_cluster_ray
+
+if TYPE_CHECKING:
+    from drpose_ray.inference.generate import ViewGenerator
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,8 @@ class Outcome:
 
 def generate_on_ray(config: GenerateConfig, seed: int, files: Sequence[PhotoFile], output: Path) -> Iterator[Outcome]:
     """Write the views of all photos that have none yet; yields an outcome per photo, as they finish."""
-    todo = [file for file in files if not (output / file.name / MARKER).exists()]
+    yield from (Outcome(file.name, file.problem) for file in files if file.problem)
+    todo = [file for file in files if not file.problem and not has_views(output, file.name)]
     if not todo:
         return
     tasks = [todo[i : i + config.photos_per_task] for i in range(0, len(todo), config.photos_per_task)]
@@ -50,6 +56,8 @@ def generate_on_ray(config: GenerateConfig, seed: int, files: Sequence[PhotoFile
             compute=ray.data.ActorPoolStrategy(size=workers),
         )
         for row in rows.iter_rows():
+            if row["refused"]:
+                raise InputError(**json.loads(row["refused"]))
             yield Outcome(row["name"], row["problem"])
 
 
@@ -57,31 +65,36 @@ class _Worker:
     """Lives in one actor and keeps its model from task to task."""
 
     def __init__(self, config: GenerateConfig, seed: int, output: Path) -> None:
-        import torch
-
-        from drpose_ray.inference.generate import ViewGenerator
-
-        device = torch.device("cuda" if config.gpus_per_worker else "cpu")
-        self._generator = ViewGenerator.load(config, seed, device)
-        self._seed, self._output = seed, output
+        self._config, self._seed, self._output = config, seed, output
+        self._generator: ViewGenerator | None = None
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        from drpose_ray.inference.photo import read_photo
-        from drpose_ray.inference.views import write_views
+        from drpose_ray.inference.drawing import draw_all
 
-        generator, config = self._generator, self._generator.config
+        config = self._config
         (names,), (paths,) = batch["names"], batch["paths"]
-        problems, photos = dict.fromkeys(names, ""), []
-        for name, path in zip(names, paths, strict=True):
-            try:
-                file = PhotoFile(str(name), Path(str(path)))
-                photos.append(read_photo(file, generator.model.image_size, generator.crop_size))
-            except InputError as error:
-                problems[name] = str(error)
+        files = [PhotoFile(str(name), Path(str(path))) for name, path in zip(names, paths, strict=True)]
         record = {
             "model": str(config.model), "seed": self._seed, "num_sampling_steps": config.num_sampling_steps,
             "guidance_scale": config.guidance_scale, "eta": config.eta, "precision": config.precision,
         }  # fmt: skip
-        for views in generator.generate(photos):
-            write_views(views, self._output, record)
-        return {"name": list(problems), "problem": list(problems.values())}
+        try:
+            if self._generator is None:  # loaded here, not in the constructor: that could not hand on what it refuses
+                self._generator = self._load()
+            problems = draw_all(self._generator, files, self._output, record, config.photos_per_call)
+        except InputError as error:  # as a value: Ray Data would hand on the traceback's text only
+            return {"name": [""], "problem": [""], "refused": [_to_json(error)]}
+        return {"name": list(problems), "problem": list(problems.values()), "refused": [""] * len(problems)}
+
+    def _load(self) -> ViewGenerator:
+        import torch
+
+        from drpose_ray.inference.generate import ViewGenerator
+
+        device = torch.device("cuda" if self._config.gpus_per_worker else "cpu")
+        return ViewGenerator.load(self._config, self._seed, device)
+
+
+def _to_json(error: InputError) -> str:
+    parts = ("problem", "file", "field", "value", "remedy")
+    return json.dumps({name: None if (part := getattr(error, name)) is None else str(part) for name in parts})

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from drpose_ray.cutout import IMAGE_ENDINGS, read_cutout
-from drpose_ray.errors import InputError
+from drpose_ray.cutout import IMAGE_ENDINGS, list_cutouts, read_cutout
+from drpose_ray.errors import InputError, printable
+from drpose_ray.inference.table import read_table
+
+_LONGEST_NAME: Final = 200
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class PhotoFile:
 
     name: str
     path: Path
+    problem: str = ""
+    """Why nothing can be done with it, where that is known without reading it."""
 
 
 @dataclass(frozen=True)
@@ -33,22 +37,33 @@ class Photo:
     head: NDArray[np.uint8]  # the middle top ninth of the person's image, enlarged
 
 
-def list_photos(source: Path) -> tuple[PhotoFile, ...]:
+@dataclass(frozen=True)
+class PhotoList:
+    """What a folder or a table names."""
+
+    photos: tuple[PhotoFile, ...]
+    left_out: dict[str, str]
+    """File name -> why, of the files of a folder that are no photos to work on."""
+
+
+def list_photos(source: Path) -> PhotoList:
     """The images of a folder by name, or the rows of a CSV in order; its paths are relative to it.
 
-    Raises InputError if there are none, two share a name, or the table has no column ``image``.
+    Raises InputError if there are none, two would write the same views, or the table has no column ``image``.
     """
+    left_out: dict[str, str] = {}
     if source.is_dir():
-        found = [PhotoFile(p.stem, p) for p in sorted(source.iterdir()) if p.suffix.lower() in IMAGE_ENDINGS]
+        paths, left_out = list_cutouts(source, "generate.photos")
+        found = [PhotoFile(path.stem, path) for path in paths]
     else:
-        found = _read_table(source)
+        found = [PhotoFile(*row) for row in read_table(source)]
     if not found:
         raise InputError(
-            "no photos", file=source, field="generate.photos",
+            "no photos", file=source, field="generate.photos", value=left_out or None,
             remedy=f"give a folder with {', '.join(IMAGE_ENDINGS)} files, or a CSV with the column 'image'",
         )  # fmt: skip
     _check_names(found, source)
-    return tuple(found)
+    return PhotoList(tuple(map(_with_usable_name, found)), left_out)
 
 
 def read_photo(file: PhotoFile, size: int, crop_size: int) -> Photo:
@@ -90,31 +105,14 @@ def _on_white(rgba: Image.Image) -> NDArray[np.uint8]:
     return np.rint(pixels[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
 
 
-def _read_table(table: Path) -> list[PhotoFile]:
-    try:
-        with table.open(newline="", encoding="utf-8") as stream:
-            rows: list[dict[str, Any]] = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"cannot read the table of photos ({error})", file=table, field="generate.photos",
-            remedy="give a folder of images, or a CSV with the column 'image'",
-        ) from error  # fmt: skip
-    if rows and "image" not in rows[0]:
-        raise InputError(
-            "the table has no column 'image'", file=table, field="columns", value=list(rows[0]),
-            remedy="name the column of paths 'image', and a column of names 'name'",
-        )  # fmt: skip
-    paths = [table.parent / str(row["image"]) for row in rows]
-    return [PhotoFile(row.get("name") or path.stem, path) for row, path in zip(rows, paths, strict=True)]
-
-
 def _check_names(files: Sequence[PhotoFile], source: Path) -> None:
     seen: dict[str, Path] = {}
     for file in files:
-        if file.name in seen:
+        folded = file.name.casefold()  # where case does not count, their folders would be one
+        if folded in seen:
             raise InputError(
                 "two photos would write the same views", file=source, field=file.name,
-                value=[str(seen[file.name]), str(file.path)],
+                value=[str(seen[folded]), str(file.path)],
                 remedy="rename one, or give a CSV with the column 'name'",
             )  # fmt: skip
         if not file.name or Path(file.name).name != file.name or file.name.startswith("."):
@@ -122,4 +120,12 @@ def _check_names(files: Sequence[PhotoFile], source: Path) -> None:
                 "the name is not fit for a folder", file=source, field="name", value=file.name,
                 remedy="use names without slashes or a leading dot",
             )  # fmt: skip
-        seen[file.name] = file.path
+        seen[folded] = file.path
+
+
+def _with_usable_name(file: PhotoFile) -> PhotoFile:
+    """The same, or a photo with a problem: its name holds what cannot be printed, or is too long for a folder."""
+    if file.name.isprintable() and len(file.name.encode(errors="replace")) <= _LONGEST_NAME:
+        return file
+    problem = f"the name is not fit for a folder: use up to {_LONGEST_NAME} bytes that can be printed"
+    return PhotoFile(printable(file.name)[:_LONGEST_NAME], file.path, problem)

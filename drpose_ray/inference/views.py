@@ -32,6 +32,14 @@ class Views:
     color: NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class FailedViews:
+    """A photo that has no views, and why."""
+
+    name: str
+    problem: str
+
+
 def finish_views(
     name: str, images: torch.Tensor, view_set: ViewSet, front_color: NDArray[np.uint8] | None = None
 ) -> Views:

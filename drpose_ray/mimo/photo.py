@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from drpose_ray.cutout import IMAGE_ENDINGS, read_cutout
+from drpose_ray.cutout import IMAGE_ENDINGS, list_cutouts, read_cutout
 from drpose_ray.errors import InputError
 from drpose_ray.mimo.square_crop import SquareCrop
 from drpose_ray.torchvision_ops import define_missing_operators
@@ -18,11 +18,11 @@ from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD  # noqa: 
 
 
 def list_photos(folder: Path) -> tuple[Path, ...]:
-    """The images of a folder by name. Raises InputError if there are none."""
-    found = sorted(p for p in folder.glob("*") if p.suffix.lower() in IMAGE_ENDINGS)
+    """The images of a folder by name (``cutout.list_cutouts``). Raises InputError if there are none."""
+    found, left_out = list_cutouts(folder, "photos")
     if not found:
         raise InputError(
-            "no photos", file=folder, field="photos",
+            "no photos", file=folder, field="photos", value=left_out or None,
             remedy=f"give a folder with {', '.join(IMAGE_ENDINGS)} files with transparency",
         )  # fmt: skip
     return tuple(found)

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import shutil
-import tempfile
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +16,7 @@ from typing import Final, Protocol
 from drpose_ray.errors import InputError
 from drpose_ray.files import is_there, named_refusals
 from drpose_ray.shards.rows import ShardRow
+from drpose_ray.shards.scratch import private_folder
 from drpose_ray.shards.store import FolderStore, Store, this_writer, writer_is_gone
 
 CACHE_BYTES: Final = 20 * 2**30
@@ -58,8 +58,7 @@ def shard_files(store: Store, cache: Path | None = None, cache_bytes: int = CACH
     """Shards in a folder are read there; others go through a cache, by default in the machine's temporary folder."""
     if isinstance(store, FolderStore):
         return ShardsInPlace(store)
-    folder = cache or Path(tempfile.gettempdir()) / f"drpose_ray-{os.getuid()}" / "shards"
-    return ShardCache(store, folder, cache_bytes)
+    return ShardCache(store, cache or private_folder("shards"), cache_bytes)
 
 
 class ShardsInPlace:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from drpose_ray.errors import InputError
+from drpose_ray.files import is_there, read_text
 from drpose_ray.publish import write_json
+from drpose_ray.shards.identity import Count
 
 PLAN: Final = "plan.json"
 
@@ -25,8 +27,9 @@ class DerivedRecord(BaseModel):
 
     dataset_sha256: str
     """Of the dataset's manifest."""
-    samples: int
-    files: tuple[str, ...]
+    samples: Count
+    files: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,200}$")], ...]
+    """Their names; none leads out of the folder."""
 
 
 RecordT = TypeVar("RecordT", bound=DerivedRecord)
@@ -78,9 +81,12 @@ def refuse_other_origin(
 
 
 def _parse(file: Path, record_type: type[RecordT]) -> RecordT | None:
+    if not is_there(file):
+        return None
+    text = read_text(file)
     try:
-        return record_type.model_validate_json(file.read_text())
-    except (OSError, ValidationError):
+        return record_type.model_validate_json(text)
+    except ValidationError:
         return None
 
 

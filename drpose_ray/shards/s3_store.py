@@ -9,8 +9,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
@@ -18,8 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from drpose_ray.errors import InputError
+from drpose_ray.files import is_hidden
 from drpose_ray.publish import file_sha256
-from drpose_ray.shards.store import STALE_AFTER_S, this_writer, writer_is_gone
+from drpose_ray.shards.scratch import private_folder, sweep_unused
+from drpose_ray.shards.store import MAX_READ_BYTES, STALE_AFTER_S, this_writer, writer_is_gone
 
 MULTIPART_FROM: Final = 64 * 2**20
 """Bytes from which an object goes up in pieces of this size: a fault then costs one piece."""
@@ -41,8 +41,8 @@ _MISSING: Final = ("NoSuchKey", "404", "NotFound")
 class S3Store:
     """Implements ``Store``. Parts are local; ``save_part`` keeps a copy in the bucket for other machines."""
 
-    def __init__(self, location: str, scratch: Path | None = None) -> None:
-        """``location`` is ``s3://bucket/prefix``; ``scratch`` is where parts and fetched files lie on this machine."""
+    def __init__(self, location: str) -> None:
+        """``location`` is ``s3://bucket/prefix``."""
         bucket, _, prefix = location.removeprefix("s3:").strip("/").partition("/")
         if not bucket or not prefix:
             raise InputError(
@@ -50,11 +50,10 @@ class S3Store:
             )
         self.location = f"s3://{bucket}/{prefix}"
         self._bucket, self._prefix = bucket, prefix + "/"
-        digest = hashlib.sha256(self.location.encode()).hexdigest()[:16]
-        self._scratch = scratch or Path(tempfile.gettempdir()) / f"drpose_ray-{os.getuid()}" / digest
 
     def sizes(self) -> dict[str, int]:
-        return {entry["Key"].removeprefix(self._prefix): entry["Size"] for entry in self._entries()}
+        names = ((entry["Key"].removeprefix(self._prefix), entry["Size"]) for entry in self._entries())
+        return {name: size for name, size in names if not is_hidden(name)}
 
     def size(self, name: str) -> int | None:
         with self._clear_errors(name):
@@ -67,6 +66,14 @@ class S3Store:
             return int(head["ContentLength"])
 
     def read(self, name: str) -> bytes | None:
+        size = self.size(name)
+        if size is None:
+            return None
+        if size > MAX_READ_BYTES:
+            raise InputError(
+                f"the object is larger than {MAX_READ_BYTES} bytes", file=f"{self.location}/{name}", field="size",
+                value=size, remedy="look at what lies there",
+            )  # fmt: skip
         blocks: list[bytes] = []
         return b"".join(blocks) if self._consume(name, blocks.append, blocks.clear) else None
 
@@ -140,7 +147,7 @@ class S3Store:
                 self._client.upload_file(str(part), self._bucket, self._prefix + part.name)
 
     def parts(self, name: str) -> list[Path]:
-        local = set(self._scratch.glob(f"{name}.part.*")) if self._scratch.exists() else set()
+        local = set(self._scratch.glob(f"{name}.part.*"))
         known = {path.name for path in local}
         for entry in self._entries(f"{name}.part."):
             stored = entry["Key"].removeprefix(self._prefix)
@@ -155,7 +162,7 @@ class S3Store:
             own.unlink(missing_ok=True)
             self.delete(own.name)
             return
-        for path in self._scratch.glob("*") if self._scratch.exists() else ():
+        for path in self._scratch.glob("*"):
             if path.name.endswith(f".fetched.{this_writer()}") or writer_is_gone(path):
                 path.unlink(missing_ok=True)
         for entry in self._entries("shard-"):
@@ -178,8 +185,19 @@ class S3Store:
         )
         return boto3.client("s3", config=config)
 
+    @cached_property
+    def _scratch(self) -> Path:
+        """Where parts and fetched files lie on this machine; copies that a killed process fetched are removed."""
+        root = private_folder("s3")
+        sweep_unused(root)
+        folder = root / hashlib.sha256(self.location.encode()).hexdigest()[:16]
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for path in folder.glob("*.fetched.*"):
+            if writer_is_gone(path):
+                path.unlink(missing_ok=True)
+        return folder
+
     def _own(self, name: str) -> Path:
-        self._scratch.mkdir(parents=True, exist_ok=True)
         return self._scratch / name
 
     def _entries(self, prefix: str = "") -> Iterator[dict[str, Any]]:

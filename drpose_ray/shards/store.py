@@ -6,6 +6,7 @@ Names are flat. A name is *created* once, and the first creator wins: so two bui
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import time
@@ -109,10 +110,10 @@ class FolderStore:
         self.location = str(folder)
 
     def sizes(self) -> dict[str, int]:
-        if not self.folder.exists():
-            return {}
         try:
             entries = list(os.scandir(self.folder))
+        except FileNotFoundError:
+            return {}
         except OSError as error:
             raise InputError(
                 f"cannot use the dataset folder ({error.strerror})", file=self.folder, remedy="choose a readable folder"
@@ -121,8 +122,11 @@ class FolderStore:
         for entry in entries:
             if is_hidden(entry.name):
                 continue
-            with contextlib.suppress(FileNotFoundError):  # a part that was renamed meanwhile
-                sizes[entry.name] = entry.stat(follow_symlinks=not entry.is_symlink() or entry.is_file()).st_size
+            try:
+                sizes[entry.name] = entry.stat().st_size
+            except OSError as error:  # a part that was renamed meanwhile, or a link that leads nowhere
+                if error.errno not in (errno.ENOENT, errno.ELOOP):
+                    raise
         return sizes
 
     def size(self, name: str) -> int | None:

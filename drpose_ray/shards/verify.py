@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from drpose_ray.errors import InputError
+from drpose_ray.errors import InputError, printable
 from drpose_ray.shards.cache import CorruptedShardError
 from drpose_ray.shards.manifest import COMPLETE, MANIFEST, PLAN, read_manifest, read_plan, shard_name, sidecar_name
 from drpose_ray.shards.open_shard import OpenShard
@@ -36,7 +36,9 @@ class Finding:
     detail: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.name} ({EXPLANATIONS[self.kind]}{': ' if self.detail else ''}{self.detail})"
+        return printable(
+            f"{self.kind}: {self.name} ({EXPLANATIONS[self.kind]}{': ' if self.detail else ''}{self.detail})"
+        )
 
 
 def inspect(

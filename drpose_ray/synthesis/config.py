@@ -38,9 +38,13 @@ class MimoConfig(Config):
         description="colours of the body's vertices in pose images, .npy or .npz; the one that the weights know"
     )
     body: Path | None = Field(default=None, description="an SMPLX_*.npz; by default the free body, exported once")
-    image_size: int = Field(default=784, ge=64, multiple_of=8, description="side of the square images in pixels")
+    image_size: int = Field(
+        default=784, ge=64, le=4096, multiple_of=8, description="side of the square images in pixels"
+    )
     num_sampling_steps: int = Field(default=25, ge=1, le=1000, description="DDIM steps")
-    guidance_scale: float = Field(default=3.5, ge=0, description="classifier-free guidance; up to 1 turns it off")
+    guidance_scale: float = Field(
+        default=3.5, ge=0, le=1000, description="classifier-free guidance; up to 1 turns it off"
+    )
     azimuth_deg: float | None = Field(
         default=0.0,
         ge=0,
@@ -50,7 +54,10 @@ class MimoConfig(Config):
     heading_spread_deg: float = Field(default=40.0, ge=0, le=180, description="uniform variation of that azimuth")
     precision: Precision = Field(default="float16", description="of weights and network calls")
     gpus_per_worker: float | None = Field(
-        default=None, ge=0, description="GPUs of a generator, e.g. 0.5; 0 for the CPU; by default as run.device says"
+        default=None,
+        ge=0,
+        le=64,
+        description="GPUs of a generator, e.g. 0.5; 0 for the CPU; by default as run.device says",
     )
 
 
@@ -67,6 +74,7 @@ class SynthesisConfig(Config):
     num_poses: int | None = Field(
         default=None,
         ge=1,
+        le=10**9,
         description="frames to draw, null: all; more than are there let the dataset grow",
     )
     dry_run: bool = Field(default=False, description="only say what it would take, for this size and larger ones")
@@ -84,7 +92,9 @@ class SynthesisConfig(Config):
     sequences_per_shard: int = Field(
         default=16, ge=1, le=1000, description="windows per shard: the unit of work and of resuming"
     )
-    workers: int = Field(default=2, ge=1, description="generators of each kind that run at once, one CPU each")
+    workers: int = Field(
+        default=2, ge=1, le=100_000, description="generators of each kind that run at once, one CPU each"
+    )
 
     @model_validator(mode="after")
     def _check_mimo(self) -> SynthesisConfig:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import project
 from drpose_ray.geometry.skeleton import PARENTS
 from drpose_ray.publish import replace_when_complete
@@ -21,6 +22,7 @@ from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.open_shard import FrameSample, read_headers, read_shard
 from drpose_ray.shards.record import RecordHeader
 from drpose_ray.shards.rows import Manifest
+from drpose_ray.synthesis.plain_text import one_line
 from drpose_ray.synthesis.quality_measures import INPUT_IMAGE, on_white
 from drpose_ray.synthesis.rejected import RejectedFrame, rejected_frames, status_in
 
@@ -55,7 +57,7 @@ def contact_sheet(folder: Path, path: Path, num: int = 24, seed: int = 0) -> Non
     height = _LINE + _CELL + 2 * _GAP
     sheet = Image.new("RGB", (columns * (width + _GAP) + _GAP, top + rows * height + (len(lines) + 1) * _LINE), _PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
-    draw.text((_GAP, _GAP), _title(manifest, len(strips)), _INK, ImageFont.load_default(15))
+    draw.text((_GAP, _GAP), one_line(_title(manifest, len(strips))), _INK, ImageFont.load_default(15))
     for number, strip in enumerate(strips):
         left, upper = _GAP + number % columns * (width + _GAP), top + number // columns * height
         draw.text((left, upper), _cut(_caption(strip), width), _INK, font)
@@ -117,6 +119,11 @@ def _draw_strip(strip: _Strip, width: int) -> Image.Image:
 
 
 def _picture(sample: FrameSample) -> Image.Image:
+    if INPUT_IMAGE not in sample.images or sample.images[INPUT_IMAGE].shape[-1] == 1:
+        raise InputError(
+            "the dataset has no input image in colour to show", field=sample.key, value=sorted(sample.images),
+            remedy="give a dataset that jobs/synthesize.py or jobs/render_scans.py made",
+        )  # fmt: skip
     return Image.fromarray(on_white(sample.images[INPUT_IMAGE])).resize((_CELL, _CELL), Image.Resampling.BICUBIC)
 
 
@@ -182,5 +189,4 @@ def _rejected_lines(manifest: Manifest, rejected: Iterator[RejectedFrame]) -> li
 
 def _cut(text: str, width: int) -> str:
     """``text`` cut to about ``width`` pixels of the small font, whose letters are 6.5 pixels wide on average."""
-    most = width * 2 // 13
-    return text if len(text) <= most else text[: most - 3] + "..."
+    return one_line(text, width * 2 // 13)

@@ -5,6 +5,7 @@ A card depends on the dataset alone, but for its title and its date, which are g
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from drpose_ray.shards.record import RecordHeader
 from drpose_ray.shards.rows import Manifest, ShardRow
 from drpose_ray.synthesis.clothed_body import ClothedBody
 from drpose_ray.synthesis.contact_sheet import contact_sheet
+from drpose_ray.synthesis.plain_text import markdown
 from drpose_ray.synthesis.rejected import status_in, write_rejected
 
 TEXT, CONTACT_SHEET, REJECTED, DIVERSITY, NUMBERS = (
@@ -38,7 +40,7 @@ TEXT, CONTACT_SHEET, REJECTED, DIVERSITY, NUMBERS = (
 MOST_POSES: Final = 20_000
 """Poses that diversity is measured on: more change its first three digits no more, and would have to be held."""
 
-_MODES: Final = {3: "RGB", 4: "RGBA"}
+_MODES: Final = {1: "grey, 16 bits", 3: "RGB", 4: "RGBA"}
 _TWINS: Final = (ClothedBody.name,)
 
 
@@ -196,7 +198,7 @@ def card_text(card: DatasetCard) -> str:
     environment = Environment(  # noqa: S701 - Markdown, not HTML
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"cell": _cell, "sizes": _sizes}
+    environment.filters |= {"markdown": markdown, "sizes": _sizes, "short": _short}
     return (
         environment.get_template("dataset_card.md.jinja").render(
             card=card, twins=any(each.free_twin for each in card.generators)
@@ -325,9 +327,9 @@ def _refuse_dataset_folder(dataset: Path | str, output: Path) -> None:
         )
 
 
-def _cell(text: str) -> str:
-    """``text`` in one cell of a Markdown table."""
-    return " ".join(text.split()).replace("|", "\\|")
+def _short(digest: str) -> str:
+    """Enough of a digest to know it by."""
+    return re.sub("[^0-9A-Za-z]", "?", digest[:12])
 
 
 def _sizes(images: Mapping[str, Sequence[tuple[int, ...]]]) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from drpose_ray.errors import InputError
+from drpose_ray.errors import InputError, printable
 from drpose_ray.runs import Summary
 from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.synthesis.config import SynthesisConfig
@@ -200,7 +200,7 @@ def format_estimate(found: SynthesisEstimate) -> str:
         lines.append([*(f"{cell:,}" for cell in cells), *sizes, *gpu, *hours, *expected])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
-    notes = [f"{note.origin:>13}  {note.what}: {note.value}" for note in found.assumptions]
+    notes = [printable(f"{note.origin:>13}  {note.what}: {note.value}") for note in found.assumptions]
     return "\n".join([f"{found.generator}, {found.workers} workers", "", *table, "", "It stands on:", *notes])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
@@ -21,7 +22,9 @@ class GpuRate(Config):
 class PlanningConfig(Config):
     """The ``planning:`` section."""
 
-    sizes: tuple[int, ...] = Field(default=(15_000, 150_000, 1_500_000), min_length=1, description="poses to plan for")
+    sizes: tuple[Annotated[int, Field(ge=1, le=10**12)], ...] = Field(
+        default=(15_000, 150_000, 1_500_000), min_length=1, description="poses to plan for"
+    )
     gpus: tuple[GpuRate, ...] = Field(
         default=(GpuRate(name="H100-like", tflops=989, utilisation=0.2),),
         min_length=1,
@@ -35,9 +38,15 @@ class PlanningConfig(Config):
     num_photos: int | None = Field(
         default=None,
         ge=1,
+        le=10**9,
         description="photos that MIMO animates; null: those in the folder synthesis.mimo.photos",
     )
     bytes_per_pixel: float | None = Field(
-        default=None, gt=0, description="of MIMO's images as they are stored; null: as rendered people take here"
+        default=None,
+        gt=0,
+        le=1000,
+        description="of MIMO's images as they are stored; null: as rendered people take here",
     )
-    measured_windows: int = Field(default=2, ge=1, description="windows drawn here to measure seconds and bytes")
+    measured_windows: int = Field(
+        default=2, ge=1, le=1000, description="windows drawn here to measure seconds and bytes"
+    )

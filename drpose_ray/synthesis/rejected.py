@@ -12,6 +12,7 @@ from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.open_shard import read_headers
 from drpose_ray.shards.record import FrameStatus, RecordHeader
 from drpose_ray.shards.rows import Manifest
+from drpose_ray.synthesis.plain_text import spreadsheet
 
 
 @dataclass(frozen=True)
@@ -69,5 +70,6 @@ def write_rejected(folder: Path, path: Path) -> int:
         writer = csv.DictWriter(file, [field.name for field in fields(RejectedFrame)])
         writer.writeheader()
         for number, frame in enumerate(rejected_frames(folder), 1):  # noqa: B007 - counted
-            writer.writerow(asdict(frame))
+            row = asdict(frame)
+            writer.writerow({name: spreadsheet(each) if isinstance(each, str) else each for name, each in row.items()})
     return number

@@ -96,14 +96,16 @@ def test_the_job_makes_views_counts_failures_and_resumes(
     for name in ("ann", "bob"):
         person_photo().save(photos / f"{name}.png")
     Image.new("RGB", (20, 20)).save(photos / "flat.png")
+    Image.new("RGB", (20, 20)).save(photos / "left.jpg")
     argv = [
         "--generate.model", str(folder), "--generate.photos", str(photos), "--run.folder", str(tmp_path / "run"),
         "--generate.num_sampling_steps", "2", "--generate.workers", "1", "--generate.photos_per_task", "2",
     ]  # fmt: skip
     assert generate_views.main(argv) == 1
-    assert "no transparency" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "flat: the photo has no transparency" in said and "left out: left.jpg (JPEG holds no transparency" in said
     summary = json.loads((tmp_path / "run" / "generate_views" / "summary.json").read_text())
-    assert (summary["photos"], summary["generated"], summary["failed"]) == (3, 2, 1)
+    assert (summary["photos"], summary["generated"], summary["failed"], summary["left_out"]) == (3, 2, 1, 1)
     sheet = tmp_path / "run" / "generate_views" / "views" / "ann" / "sheet.png"
     before = sheet.stat().st_mtime_ns
 
