@@ -20,6 +20,20 @@ from drpose_ray.seeding import torch_stream
 _CROP_SHARE = {"pshuman": 740 / 768, "era3d": 420 / 512}
 
 
+_NOT_FINITE = (
+    "remedy: choose generate.precision float32 or bfloat16, as float16 may overflow; if it stays, these weights cannot "
+    "draw this photo"
+)
+
+
+@dataclass(frozen=True)
+class FailedViews:
+    """A photo that has no views, and why."""
+
+    name: str
+    problem: str
+
+
 @dataclass(frozen=True)
 class ViewGenerator:
     """A model and how to run it. Noise is keyed by the photo's name: neighbours in a batch change nothing."""
@@ -43,12 +57,21 @@ class ViewGenerator:
         size = self.model.image_size
         return self.config.crop_size or int(size * _CROP_SHARE[self.model.unet.view_set.name])
 
-    def generate(self, photos: Sequence[Photo]) -> Iterator[Views]:
-        """The views of each photo, ``photos_per_call`` denoised together."""
+    def generate(self, photos: Sequence[Photo]) -> Iterator[Views | FailedViews]:
+        """The views of each photo, ``photos_per_call`` denoised together; one that fails ends none of the others."""
         for start in range(0, len(photos), self.config.photos_per_call):
             batch = photos[start : start + self.config.photos_per_call]
-            images = self.model.decode(self.sample_latents(batch).to(self.model.text.dtype)).float()
+            latents = self.sample_latents(batch)
+            images = self.model.decode(latents.to(self.model.text.dtype)).float()
             for index, photo in enumerate(batch):
+                failed = [
+                    what
+                    for what, made in (("latents", latents), ("images", images))
+                    if not made[:, index].isfinite().all()
+                ]
+                if failed:
+                    yield FailedViews(photo.name, f"the model's {failed[0]} are not finite; {_NOT_FINITE}")
+                    continue
                 front = photo.person if self._keeps_input else None
                 yield finish_views(photo.name, images[:, index], self.model.unet.view_set, front)
 
@@ -69,6 +92,7 @@ class ViewGenerator:
         if config.guidance_scale != 1:
             denoiser = GuidedDenoiser(model.unet, config.guidance_scale, batched=config.batched_guidance)
         sampler = DdimSampler(model.schedule, config.num_sampling_steps, config.eta)
+        # Objects do not see each other, so that one that overflows leaves its neighbours as they are.
         return sample(denoiser, noise_at(config.num_sampling_steps + 1), condition, sampler, noise_at)
 
     @property

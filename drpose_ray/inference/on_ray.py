@@ -66,6 +66,7 @@ class _Worker:
         self._seed, self._output = seed, output
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        from drpose_ray.inference.generate import FailedViews
         from drpose_ray.inference.photo import read_photo
         from drpose_ray.inference.views import write_views
 
@@ -83,5 +84,8 @@ class _Worker:
             "guidance_scale": config.guidance_scale, "eta": config.eta, "precision": config.precision,
         }  # fmt: skip
         for views in generator.generate(photos):
-            write_views(views, self._output, record)
+            if isinstance(views, FailedViews):
+                problems[views.name] = views.problem
+            else:
+                write_views(views, self._output, record)
         return {"name": list(problems), "problem": list(problems.values())}
