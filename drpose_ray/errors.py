@@ -115,6 +115,6 @@ def missing_weights(path: Path) -> str:
         return "the small weights come with the repository; make weights trains them again"
     if path.suffix == ".json":
         return (
-            f"put the published model there, a folder in Hugging Face layout with its {path.name}, or name where it is"
+            f"put the published model there, a Hugging Face folder with its {path.name}, or name where it is"
         )
     return "name an existing file of weights; the small twin's is weights/small/predictor.safetensors"
