@@ -114,7 +114,5 @@ def missing_weights(path: Path) -> str:
     if "small" in path.parts:
         return "the small weights come with the repository; make weights trains them again"
     if path.suffix == ".json":
-        return (
-            f"put the published model there, a Hugging Face folder with its {path.name}, or name where it is"
-        )
+        return f"put the published model there, a Hugging Face folder with its {path.name}, or name where it is"
     return "name an existing file of weights; the small twin's is weights/small/predictor.safetensors"

@@ -19,13 +19,11 @@ MAX_SIDE: Final = 1024
 """Of latents, and of images in latents' units."""
 
 
-def _count(most: int) -> Any:
-    return Annotated[int, Field(strict=True, ge=1, le=most)]
-
-
-Count = _count(65_536)
-Width = _count(8192)
-Layers = _count(128)
+Count = Annotated[int, Field(strict=True, ge=1, le=65_536)]
+Width = Annotated[int, Field(strict=True, ge=1, le=8192)]
+Layers = Annotated[int, Field(strict=True, ge=1, le=128)]
+_Few = Annotated[int, Field(strict=True, ge=1, le=64)]
+_Side = Annotated[int, Field(strict=True, ge=1, le=2048)]
 Flag = Annotated[bool, Field(strict=True)]
 Levels = Annotated[Sequence[Width], Field(min_length=1, max_length=8)]
 
@@ -79,8 +77,8 @@ class ClipVisionFields(ComponentFields):
     num_hidden_layers: Layers
     num_attention_heads: Layers
     projection_dim: Width
-    image_size: _count(2048)
-    patch_size: _count(2048)
+    image_size: _Side
+    patch_size: _Side
     num_channels: Literal[3] = 3
     hidden_act: Literal["quick_gelu", "gelu"] = "quick_gelu"
     layer_norm_eps: Annotated[float, Field(strict=True, gt=0, le=0.1)] = 1e-5
@@ -111,11 +109,11 @@ class VaeFields(ComponentFields):
     class_name: Literal["AutoencoderKL"] = Field("AutoencoderKL", alias="_class_name")
     in_channels: Width = 3
     out_channels: Width = 3
-    latent_channels: _count(64) = 4
+    latent_channels: _Few = 4
     block_out_channels: Levels = (64,)
     down_block_types: Sequence[Literal["DownEncoderBlock2D"]] = ("DownEncoderBlock2D",)
     up_block_types: Sequence[Literal["UpDecoderBlock2D"]] = ("UpDecoderBlock2D",)
-    layers_per_block: _count(16) = 1
+    layers_per_block: Annotated[int, Field(strict=True, ge=1, le=16)] = 1
     norm_num_groups: Width = 32
     act_fn: Literal["silu"] = "silu"
     sample_size: Count = 32
