@@ -107,3 +107,12 @@ def carried(error: BaseException) -> Iterator[BaseException]:
         yield one
         following += [getattr(one, "cause", None), getattr(one, "controller_failure", None), one.__cause__]
         following += dict(getattr(one, "worker_failures", {})).values()
+
+
+def missing_weights(path: Path) -> str:
+    """What to do about weights that are not at ``path``."""
+    if "small" in path.parts:
+        return "the small weights come with the repository; make weights trains them again"
+    if path.suffix == ".json":
+        return f"put the published model there, a Hugging Face folder with its {path.name}, or name where it is"
+    return "name an existing file of weights; the small twin's is weights/small/predictor.safetensors"

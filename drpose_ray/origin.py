@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from drpose_ray.errors import InputError
+from drpose_ray.errors import InputError, missing_weights
 from drpose_ray.files import list_files
 from drpose_ray.publish import file_sha256, write_json
 
@@ -42,9 +42,7 @@ class FileHashes:
                 return str(known[2])
             content = file_sha256(path)
         except FileNotFoundError as error:
-            raise InputError(
-                "no such file", file=path, field=field, remedy="make weights, or name existing ones"
-            ) from error
+            raise InputError("no such file", file=path, field=field, remedy=missing_weights(path)) from error
         self._known[str(path)] = [*seen, content]
         if self._record:
             write_json(self._record, self._known)

@@ -26,7 +26,8 @@ from drpose_ray.diffusion.config import BaseFitConfig, VaeFitConfig, small_archi
 from drpose_ray.diffusion.fit_base import MultiViewLatents, fit_base
 from drpose_ray.diffusion.fit_vae import fit_vae
 from drpose_ray.diffusion.i2mv import ImageToMultiView
-from drpose_ray.diffusion.layout import MARKER, load_i2mv, save_i2mv
+from drpose_ray.diffusion.layout import load_i2mv, save_i2mv
+from drpose_ray.diffusion.model_index import MARKER
 from drpose_ray.errors import InputError
 from drpose_ray.origin import continue_as
 from drpose_ray.runs import Run, RunSettings, Summary, open_run

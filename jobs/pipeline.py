@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from pydantic import Field
 
 from drpose_ray.config import Config, absolute, dump_config, load_config
-from drpose_ray.diffusion.layout import MARKER as MODEL_MARKER
+from drpose_ray.diffusion.model_index import MARKER as MODEL_MARKER
 from drpose_ray.evaluate.claims import DRPOSE, NO_KL
 from drpose_ray.evaluate.config import EvaluateConfig
 from drpose_ray.evaluate.pose_sets import picked_frames, standing_windows

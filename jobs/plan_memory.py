@@ -44,10 +44,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     job = load_config(CONFIG, argv)
     config = job.finetune
 
+    from drpose_ray.diffusion.unet_config import read_unet_config
     from drpose_ray.diffusion.weight_files import read_json
     from drpose_ray.finetune.plan_memory import plan_memory
 
-    plan = plan_memory(config, read_json(config.base / "unet" / "config.json"))
+    file = config.base / "unet" / "config.json"
+    fields = read_json(file)
+    read_unet_config(fields, file)
+    plan = plan_memory(config, fields)
     summary = PlanMemorySummary(**dataclasses.asdict(plan), peak=plan.peak)
     with open_run(job, job.run.folder / "plan_memory", "plan_memory") as run:
         run.finish(summary)

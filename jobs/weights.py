@@ -7,7 +7,6 @@ A stage that is done under the same settings is skipped; one that was stopped go
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from pydantic import Field
 
 from drpose_ray.config import Config, load_config
 from drpose_ray.evaluate.estimator_config import EstimatorTrainingConfig
+from drpose_ray.files import list_files, read_json
 from drpose_ray.on_ray import local_or_cluster_ray
 from drpose_ray.poses.config import PosesConfig
 from drpose_ray.publish import file_sha256, write_json
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if status:
                 return status
         gathered = gather(root)
-        files = {str(path.relative_to(gathered)): file_sha256(path) for path in sorted(gathered.rglob("*.*"))}
+        files = {str(path.relative_to(gathered)): file_sha256(path) for path in list_files(gathered)}
         run.finish(WeightsSummary(folder=str(gathered), files=files))
     print(f"weights: {gathered}; copy them over weights/small to ship them")
     return 0
@@ -96,7 +96,7 @@ def gather(root: Path) -> Path:
     shutil.copy(root / "fit_reward" / fit_reward.PREDICTOR_FILE, folder)
     shutil.copy(root / "fit_estimator" / fit_estimator.ESTIMATOR_FILE, folder)
     stages = ("fit_base", "fit_reward", "fit_estimator")
-    summaries = {stage: json.loads((root / stage / SUMMARY_FILE).read_text()) for stage in stages}
+    summaries = {stage: read_json(root / stage / SUMMARY_FILE) for stage in stages}
     write_json(folder / "metrics.json", summaries)
     return folder
 

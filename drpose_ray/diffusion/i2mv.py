@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from drpose_ray.diffusion.condition import Condition
+from drpose_ray.diffusion.eight_bit import crop_head, quantize
 from drpose_ray.diffusion.image_encoder import ImageEncoder
 from drpose_ray.diffusion.multiview_unet import MultiViewUNet
 from drpose_ray.diffusion.schedule import NoiseSchedule
@@ -64,8 +64,8 @@ class ImageToMultiView:
         if self.unet.face_view and inputs.shape[1] == 1:
             inputs = torch.stack([images, crop_head(images)], 1)
         inputs = inputs[:, : 2 if self.unet.face_view else 1]
-        flat = quantize(inputs.flatten(0, 1)).to(self.text.dtype)
-        encoded = self.vae.encode(flat), self.image_encoder.embed(flat)
+        flat = quantize(inputs.flatten(0, 1))
+        encoded = self.vae.encode(flat.to(self.text.dtype)), self.image_encoder.embed(flat)
         latents, embeddings = (x.unflatten(0, inputs.shape[:2]) for x in encoded)
         return latents, embeddings
 
@@ -106,16 +106,3 @@ class GuidedDenoiser:
             given = self.denoiser(latents, timestep, condition)
             dropped = self.denoiser(latents, timestep, condition.dropped())
         return dropped + self.scale * (given - dropped)  # type: ignore[no-any-return]
-
-
-def crop_head(images: torch.Tensor) -> torch.Tensor:
-    """The top third, middle third of images (B, C, s, s), enlarged to their size: PSHuman's input for the face view."""
-    side, third = images.shape[-1], images.shape[-1] // 3
-    head = images[..., :third, third : 2 * third]
-    return F.interpolate(head, (side, side), mode="bicubic").clamp(0, 1)
-
-
-def quantize(images: torch.Tensor) -> torch.Tensor:
-    """Images in [0, 1] at the 8-bit levels below them: the originals pass through 8-bit images by truncation."""
-    # The tiny addend keeps a level that resizing computed as 254.9999 from becoming the one below.
-    return (images.float() * 255 + 1e-3).floor() / 255

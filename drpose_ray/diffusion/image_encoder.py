@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
+from drpose_ray.diffusion.component_fields import ClipVisionFields, parse_fields
+from drpose_ray.diffusion.eight_bit import resize_bicubic
 from drpose_ray.diffusion.schedule import NoiseSchedule
 from drpose_ray.torchvision_ops import define_missing_operators
 
@@ -16,9 +17,9 @@ define_missing_operators()
 from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer  # noqa: E402 - needs the operators
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection  # noqa: E402
 
-# CLIP's published channel statistics (feature_extractor/preprocessor_config.json).
-_MEAN = (0.48145466, 0.4578275, 0.40821073)
-_STD = (0.26862954, 0.26130258, 0.27577711)
+CLIP_MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD: Final = (0.26862954, 0.26130258, 0.27577711)
+"""CLIP's published channel statistics (``feature_extractor/preprocessor_config.json``)."""
 
 
 class ImageEncoder(nn.Module):
@@ -29,7 +30,7 @@ class ImageEncoder(nn.Module):
         super().__init__()
         self.config = dict(config)
         self.noising = noising
-        self.clip = CLIPVisionModelWithProjection(CLIPVisionConfig(**config))
+        self.clip = make_clip(config)
         self.normalizer = StableUnCLIPImageNormalizer(embedding_dim=self.width)
 
     @property
@@ -39,16 +40,14 @@ class ImageEncoder(nn.Module):
 
     def resize(self, images: torch.Tensor) -> torch.Tensor:
         """Images (B, 3, H, W) in [0, 1] at the encoder's own size and at 8-bit levels, as CLIP's preprocessor does."""
-        side = int(self.clip.config.image_size)
-        resized = F.interpolate(images.float() * 255, (side, side), mode="bicubic", antialias=True)
-        return (resized.round().clamp(0, 255) / 255).to(images.dtype)
+        return resize_bicubic(images, int(self.clip.config.image_size))
 
     def embed(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (B, 3, H, W) in [0, 1] -> embeddings (B, P)."""
-        if images.shape[-1] != self.clip.config.image_size:
-            images = self.resize(images)
-        mean, std = (images.new_tensor(x).view(1, 3, 1, 1) for x in (_MEAN, _STD))
-        return self.clip((images - mean) / std).image_embeds  # type: ignore[no-any-return]
+        """Images (B, 3, H, W) in [0, 1] -> embeddings (B, P) in the weights' precision."""
+        pixels = images if images.shape[-1] == self.clip.config.image_size else self.resize(images)
+        mean, std = (pixels.new_tensor(x, dtype=torch.float32).view(1, 3, 1, 1) for x in (CLIP_MEAN, CLIP_STD))
+        normalized = (pixels.float().contiguous() - mean) / std
+        return self.clip(normalized.to(self.normalizer.mean.dtype)).image_embeds  # type: ignore[no-any-return]
 
     def class_labels(self, embeddings: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
         """Embeddings (…, P), and their noise where there is some -> (…, 2 P): noised embedding, level embedding."""
@@ -66,6 +65,20 @@ class ImageEncoder(nn.Module):
 
     def make_constants(self) -> None:
         """Rebuild what no weight file holds, after construction on the meta device."""
-        embeddings = self.clip.vision_model.embeddings
-        positions = torch.arange(embeddings.num_positions).expand((1, -1))
-        embeddings.register_buffer("position_ids", positions, persistent=False)
+        make_positions(self.clip)
+
+
+def make_clip(config: Mapping[str, Any]) -> Any:
+    """``CLIPVisionModelWithProjection`` of an ``image_encoder/config.json``.
+
+    Raises InputError for a field out of its type or range. Those that decide nothing about the network (dropout, a
+    kernel to fetch from a hub) do not reach the library.
+    """
+    return CLIPVisionModelWithProjection(CLIPVisionConfig(**parse_fields(ClipVisionFields, config).arguments()))
+
+
+def make_positions(clip: Any) -> None:
+    """Rebuild CLIP's constant, which construction on the meta device leaves empty."""
+    embeddings = clip.vision_model.embeddings
+    positions = torch.arange(embeddings.num_positions).expand((1, -1))
+    embeddings.register_buffer("position_ids", positions, persistent=False)

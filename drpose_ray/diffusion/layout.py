@@ -14,27 +14,34 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from drpose_ray.diffusion.component_fields import (
+    ClipVisionFields,
+    NormalizerFields,
+    PreprocessorFields,
+    VaeFields,
+    parse_fields,
+)
 from drpose_ray.diffusion.i2mv import ImageToMultiView
-from drpose_ray.diffusion.image_encoder import ImageEncoder
+from drpose_ray.diffusion.image_encoder import CLIP_MEAN, CLIP_STD, ImageEncoder
+from drpose_ray.diffusion.model_index import MARKER, MODEL_INDEX, read_index
 from drpose_ray.diffusion.multiview_unet import MultiViewUNet
 from drpose_ray.diffusion.schedule import NoiseSchedule
+from drpose_ray.diffusion.text_embeddings import load_text_embeddings
 from drpose_ray.diffusion.unet_config import read_unet_config
-from drpose_ray.diffusion.vae import ImageVAE, modern_key
+from drpose_ray.diffusion.vae import ImageVAE, modern_key, read_vae_fields, split_patch
 from drpose_ray.diffusion.weight_files import (
     DIFFUSERS_NAME,
-    TEXT_FILES,
+    IGNORED_BY_CLIP,
     TRANSFORMERS_NAMES,
     TWIN_TEXT,
     load_strictly,
     read_json,
-    read_tensors,
 )
 from drpose_ray.errors import InputError
+from drpose_ray.files import is_there
 from drpose_ray.publish import replace_when_complete, write_json
 
-MARKER: Final = "model_index.json"
-"""Written last: a folder that has it is complete."""
-_IGNORED_BY_CLIP = "vision_model.embeddings.position_ids"  # a constant that older files store
+_MAX_IMAGE_SIDE: Final = 4096
 
 
 def load_i2mv(
@@ -53,11 +60,8 @@ def load_i2mv(
     Raises:
         InputError: a missing file, weights that do not fit their config, or embeddings of another number of views.
     """
-    if not (folder / MARKER).is_file():
-        raise InputError(
-            "not a model folder", file=folder / MARKER,
-            remedy="name a folder in Hugging Face layout; model_index.json marks it complete",
-        )  # fmt: skip
+    read_index(folder)
+    refuse_unfitting(folder)
     unet = load_unet(folder, dtype)
     vae, image_encoder = load_encoders(folder, dtype)
     text = load_text_embeddings(text_embeddings or folder, unet.num_views, int(unet.config.cross_attention_dim))
@@ -80,6 +84,60 @@ def outline_unet(folder: Path) -> MultiViewUNet:
         return MultiViewUNet(**config)
 
 
+def outline_vae(folder: Path) -> ImageVAE:
+    """The VAE of a model folder without its weights, on the meta device."""
+    config, pixel_patch, _ = _vae_config(folder)
+    with torch.device("meta"):
+        return ImageVAE(config, pixel_patch)
+
+
+def outline_image_encoder(folder: Path) -> ImageEncoder:
+    """The image encoder of a model folder without its weights, on the meta device."""
+    config, fields = _encoder_config(folder)
+    _check_preparation(folder, fields)
+    noising = _noising_schedule(folder / "image_noising_scheduler" / "scheduler_config.json")
+    with torch.device("meta"):
+        return ImageEncoder(config, noising)
+
+
+def refuse_unfitting(folder: Path) -> None:
+    """Raise InputError if the components' configurations do not fit each other; no weights are read."""
+    file = folder / "unet" / "config.json"
+    unet = read_unet_config(read_json(file), file)
+    (_, pixel_patch, vae), (_, encoder) = _vae_config(folder), _encoder_config(folder)
+    needs = {
+        "out_channels": (vae.latent_channels, "the VAE's latent_channels"),
+        "in_channels": (2 * vae.latent_channels, "the noisy and the input's latents of the VAE"),
+        "projection_class_embeddings_input_dim": (2 * encoder.projection_dim, "twice the encoder's projection_dim"),
+    }
+    for field, (needed, what) in needs.items():
+        stated = getattr(unet.stock, field)
+        if stated != needed:
+            raise InputError(
+                "components that do not fit each other", file=file, field=field, value=stated,
+                remedy=f"{what} is {needed}; take all components from one model",
+            )  # fmt: skip
+    side = unet.stock.sample_size
+    pixels = side * pixel_patch * 2 ** (len(vae.block_out_channels) - 1)
+    if side % unet.side_multiple or pixels > _MAX_IMAGE_SIDE:
+        raise InputError(
+            "latents of a size that the model cannot draw", file=file, field="sample_size", value=side,
+            remedy=f"use a multiple of {unet.side_multiple}, up to {_MAX_IMAGE_SIDE} pixels",
+        )  # fmt: skip
+
+
+def _vae_config(folder: Path) -> tuple[dict[str, Any], int, VaeFields]:
+    file = folder / "vae" / "config.json"
+    config, pixel_patch = split_patch(read_json(file), file)
+    return config, pixel_patch, read_vae_fields(config, pixel_patch, file)
+
+
+def _encoder_config(folder: Path) -> tuple[dict[str, Any], ClipVisionFields]:
+    file = folder / "image_encoder" / "config.json"
+    config = read_json(file)
+    return config, parse_fields(ClipVisionFields, config, file)
+
+
 def load_encoders(folder: Path, dtype: torch.dtype = torch.float32) -> tuple[ImageVAE, ImageEncoder]:
     """VAE and image encoder of a model folder."""
     return load_vae(folder, dtype), _load_image_encoder(folder, dtype)
@@ -87,48 +145,19 @@ def load_encoders(folder: Path, dtype: torch.dtype = torch.float32) -> tuple[Ima
 
 def load_vae(folder: Path, dtype: torch.dtype = torch.float32) -> ImageVAE:
     """The VAE of a model folder, and nothing else of it."""
-    vae = _outline_vae(folder)
+    vae = outline_vae(folder)
     load_strictly(vae.autoencoder, folder / "vae", dtype, rename=modern_key)
     return vae
 
 
 def model_image_size(folder: Path) -> int:
     """Pixels per side of the images that a model folder's model draws; no weights are read."""
-    return int(outline_unet(folder).config.sample_size) * _outline_vae(folder).pixels_per_latent
+    return int(outline_unet(folder).config.sample_size) * outline_vae(folder).pixels_per_latent
 
 
 def load_schedule(folder: Path) -> NoiseSchedule:
     """The noise schedule of a model folder."""
     return NoiseSchedule.from_file(folder / "scheduler" / "scheduler_config.json")
-
-
-def load_text_embeddings(folder: Path, num_views: int, width: int) -> torch.Tensor:
-    """The prompt embeddings (M, V, tokens, D) of a folder. Raises InputError if their shape is another model's."""
-    twin = folder / TWIN_TEXT
-    if twin.is_file():
-        file, text = twin, read_tensors(twin)["text"]
-    else:
-        for name in TEXT_FILES:
-            if not (folder / name).is_file():
-                raise InputError(
-                    "no prompt embeddings", file=folder / name, field="text_embeddings",
-                    remedy="name the folder that holds normal_embeds.pt and clr_embeds.pt of the original code",
-                )  # fmt: skip
-        file = folder / TEXT_FILES[0]
-        domains = [next(iter(read_tensors(folder / name).values())) for name in TEXT_FILES]
-        if domains[0].shape != domains[1].shape:
-            raise InputError(
-                "prompt embeddings of two sizes", file=file, field="shape",
-                value=[tuple(domain.shape) for domain in domains], remedy="take both files from the same model",
-            )  # fmt: skip
-        text = torch.stack(domains)
-    if text.ndim != 4 or text.shape[1] != num_views or text.shape[3] != width:
-        raise InputError(
-            f"prompt embeddings of another model: this one has {num_views} views and {width} features", file=file,
-            field="shape (domain, view, token, feature)", value=tuple(text.shape),
-            remedy="use the embeddings that belong to these weights (six views for Era3D, seven for PSHuman)",
-        )  # fmt: skip
-    return text
 
 
 def save_i2mv(model: ImageToMultiView, folder: Path, dtype: torch.dtype = torch.float16) -> None:
@@ -144,7 +173,7 @@ def save_i2mv(model: ImageToMultiView, folder: Path, dtype: torch.dtype = torch.
     write_json(folder / "scheduler" / "scheduler_config.json", model.schedule.config())
     with replace_when_complete(folder / TWIN_TEXT) as temporary:
         save_file({"text": model.text.to(dtype).contiguous()}, temporary)
-    write_json(folder / MARKER, _index())
+    write_json(folder / MARKER, MODEL_INDEX)
 
 
 def save_unet(unet: nn.Module, path: Path, dtype: torch.dtype = torch.float16) -> None:
@@ -154,24 +183,30 @@ def save_unet(unet: nn.Module, path: Path, dtype: torch.dtype = torch.float16) -
         save_file(tensors, temporary, metadata={"format": "pt"})
 
 
-def _outline_vae(folder: Path) -> ImageVAE:
-    config: dict[str, Any] = read_json(folder / "vae" / "config.json")
-    pixel_patch = int(config.pop("pixel_patch", 1))
-    with torch.device("meta"):
-        return ImageVAE(config, pixel_patch)
-
-
 def _load_image_encoder(folder: Path, dtype: torch.dtype) -> ImageEncoder:
-    noising = _noising_schedule(folder / "image_noising_scheduler" / "scheduler_config.json")
-    with torch.device("meta"):
-        encoder = ImageEncoder(read_json(folder / "image_encoder" / "config.json"), noising)
+    encoder = outline_image_encoder(folder)
     load_strictly(
         encoder.clip, folder / "image_encoder", dtype, names=TRANSFORMERS_NAMES,
-        rename=lambda key: None if key == _IGNORED_BY_CLIP else key,
+        rename=lambda key: None if key == IGNORED_BY_CLIP else key,
     )  # fmt: skip
     load_strictly(encoder.normalizer, folder / "image_normalizer", dtype)
     encoder.make_constants()
     return encoder
+
+
+def _check_preparation(folder: Path, clip: ClipVisionFields) -> None:
+    """Of the image and of its embedding; what is not stated is what is implemented."""
+    file = folder / "image_normalizer" / "config.json"
+    if is_there(file):
+        width = parse_fields(NormalizerFields, read_json(file), file).embedding_dim
+        if width != clip.projection_dim:
+            raise InputError(
+                "components that do not fit each other", file=file, field="embedding_dim", value=width,
+                remedy=f"the image encoder's projection_dim asks for {clip.projection_dim}",
+            )  # fmt: skip
+    file = folder / "feature_extractor" / "preprocessor_config.json"
+    if is_there(file):
+        parse_fields(PreprocessorFields, read_json(file), file).refuse_other(clip.image_size, CLIP_MEAN, CLIP_STD, file)
 
 
 def _noising_schedule(file: Path) -> NoiseSchedule:
@@ -183,16 +218,3 @@ def _noising_schedule(file: Path) -> NoiseSchedule:
 def _save_part(network: nn.Module, config: dict[str, Any], folder: Path, name: str, dtype: torch.dtype) -> None:
     save_unet(network, folder / f"{name}.safetensors", dtype)
     write_json(folder / "config.json", config)
-
-
-def _index() -> dict[str, list[str]]:
-    """The components as their original pipeline names them."""
-    return {
-        "feature_extractor": ["transformers", "CLIPImageProcessor"],
-        "image_encoder": ["transformers", "CLIPVisionModelWithProjection"],
-        "image_normalizer": ["diffusers.pipelines.stable_diffusion", "StableUnCLIPImageNormalizer"],
-        "image_noising_scheduler": ["diffusers", "DDPMScheduler"],
-        "scheduler": ["diffusers", "DDIMScheduler"],
-        "unet": ["mvdiffusion.models_unclip.unet_mv2d_condition", "UNetMV2DConditionModel"],
-        "vae": ["diffusers", "AutoencoderKL"],
-    }

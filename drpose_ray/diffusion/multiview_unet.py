@@ -31,7 +31,7 @@ class MultiViewUNet(UNet2DConditionModel):  # type: ignore[misc]
         level (diffusers' old quirk). Raises InputError for flags that ask for a part the released models lack.
         """
         config = read_unet_config(published)
-        super().__init__(**config.stock)
+        super().__init__(**config.stock.arguments())
         self.num_views, self.view_set = config.num_views, config.view_set
         self.face_view = self.view_set.face
         self.fields = dict(published)
@@ -39,7 +39,7 @@ class MultiViewUNet(UNet2DConditionModel):  # type: ignore[misc]
         for wrapper in [m for m in self.modules() if hasattr(m, "transformer_blocks")]:
             for i, block in enumerate(wrapper.transformer_blocks):
                 wrapper.transformer_blocks[i] = MultiViewTransformerBlock(block, self.num_views, self.face_view)
-        middle, embedded = config.stock["block_out_channels"][-1], self.time_embedding.linear_2.out_features
+        middle, embedded = config.stock.block_out_channels[-1], self.time_embedding.linear_2.out_features
         self.regressed = config.regressed
         for name in self.regressed:
             regressor = CameraRegressor(2 * middle, config.num_regress_blocks, config.regressor_width)

@@ -6,7 +6,6 @@ linear betas, v-prediction, leading timesteps with offset 1 and a final alpha be
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -16,31 +15,13 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from drpose_ray.diffusion.component_fields import parse_fields
+from drpose_ray.diffusion.schedule_fields import ScheduleFields
+from drpose_ray.diffusion.weight_files import read_json
 from drpose_ray.errors import InputError
 
-# What diffusers' DDIMScheduler assumes for a key that the file leaves out.
-_DIFFUSERS_DEFAULTS: Final[dict[str, Any]] = {
-    "num_train_timesteps": 1000,
-    "beta_start": 0.0001,
-    "beta_end": 0.02,
-    "beta_schedule": "linear",
-    "prediction_type": "epsilon",
-    "timestep_spacing": "leading",
-    "steps_offset": 0,
-    "set_alpha_to_one": True,
-    "clip_sample": True,
-    "thresholding": False,
-    "rescale_betas_zero_snr": False,
-    "trained_betas": None,
-}
-# Clipping x0 is not affine in the denoiser's output, which the DDIM coefficients and the replay gradient rely on;
-# the other two change the betas to something this class does not know.
-_MUST_BE_OFF: Final = ("clip_sample", "thresholding", "rescale_betas_zero_snr", "trained_betas")
-_CHOICES: Final = {
-    "beta_schedule": ("linear", "scaled_linear", "squaredcos_cap_v2"),
-    "prediction_type": ("epsilon", "v_prediction"),
-    "timestep_spacing": ("leading", "trailing"),
-}
+_LEAST_SIGNAL: Final = 1e-12
+"""Of the noisiest level. Released schedules end between 1e-9 and 1e-2; coefficients of a step divide by it."""
 
 
 @dataclass(frozen=True)
@@ -65,36 +46,22 @@ class NoiseSchedule:
         """Schedule of a scheduler config, read as diffusers' DDIMScheduler reads it: missing keys have its defaults.
 
         Raises:
-            InputError: an unknown choice, or an option under which a DDIM step is not affine.
+            InputError: a field out of its type or range, an unknown choice, an option under which a DDIM step is not
+                affine, or levels that reach zero.
         """
-        known = {key: config.get(key, default) for key, default in _DIFFUSERS_DEFAULTS.items()}
-        for key in _MUST_BE_OFF:
-            if known[key]:
-                off = "null" if key == "trained_betas" else "false"
-                raise InputError(
-                    "unsupported noise schedule", file=file, field=key, value=known[key], remedy=f'set "{key}": {off}'
-                )
-        for key, choices in _CHOICES.items():
-            if known[key] not in choices:
-                raise InputError(
-                    "unsupported noise schedule",
-                    file=file,
-                    field=key,
-                    value=known[key],
-                    remedy=f"choose one of {', '.join(choices)}",
-                )
-        return NoiseSchedule(**{f.name: known[f.name] for f in fields(NoiseSchedule) if f.init})
+        known = parse_fields(ScheduleFields, config, file)
+        schedule = NoiseSchedule(**{f.name: getattr(known, f.name) for f in fields(NoiseSchedule) if f.init})
+        if not float(schedule.alphas_cumprod[-1]) > _LEAST_SIGNAL:
+            raise InputError(
+                "nothing of the signal is left at the noisiest timestep", file=file, field="beta_end",
+                value=known.beta_end, remedy="use the schedule that the weights were trained with",
+            )  # fmt: skip
+        return schedule
 
     @staticmethod
     def from_file(path: Path) -> NoiseSchedule:
         """Schedule of a ``scheduler_config.json``. Raises InputError if it is missing, not JSON, or unsupported."""
-        try:
-            config = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"cannot read the noise schedule ({error})", file=path, remedy="give a diffusers scheduler_config.json"
-            ) from error
-        return NoiseSchedule.from_config(config, file=path)
+        return NoiseSchedule.from_config(read_json(path), file=path)
 
     def config(self) -> dict[str, Any]:
         """The ``scheduler_config.json`` of this schedule, which diffusers loads as well."""
@@ -128,9 +95,17 @@ class NoiseSchedule:
             )
         if self.timestep_spacing == "leading":
             stride = self.num_train_timesteps // num_steps
-            return [i * stride + self.steps_offset for i in reversed(range(num_steps))]
+            noisiest = (num_steps - 1) * stride + self.steps_offset
+            if noisiest >= self.num_train_timesteps:
+                raise InputError(
+                    f"a sampler of that many steps would begin at timestep {noisiest}, beyond the schedule's last, "
+                    f"{self.num_train_timesteps - 1}", field="num_sampling_steps", value=num_steps,
+                    remedy=f"take fewer steps: the schedule's steps_offset is {self.steps_offset}",
+                )  # fmt: skip
+            return list(range(noisiest, -1, -stride))[:num_steps]
         spaced = np.arange(self.num_train_timesteps, 0, -self.num_train_timesteps / num_steps)
-        return [int(t) - 1 for t in np.round(spaced)]
+        # In floating point the range can hold one more, which would be timestep -1.
+        return [int(t) - 1 for t in np.round(spaced)][:num_steps]
 
     def alpha_cumprod_after(self, timestep: int, num_steps: int) -> float:
         """Squared signal level that a DDIM step from ``timestep`` arrives at.

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import nn
 
+from drpose_ray.diffusion.component_fields import ComponentFields, VaeFields, brief, parse_fields
+from drpose_ray.errors import InputError
 from drpose_ray.torchvision_ops import define_missing_operators
 
 define_missing_operators()
@@ -20,13 +24,16 @@ class ImageVAE(nn.Module):
 
     ``pixel_patch`` k folds k x k pixels into channels before encoding (1 for Stable Diffusion's VAE, whose pyramid
     works at full resolution; that is the wrong shape for a CPU, where folding first costs a fraction).
+
+    Images and latents are laid out channel by channel before they go through: of a view with channels last, as images
+    from files are, the CPU's convolutions make latents that are less exact by one and a half decimals.
     """
 
     def __init__(self, config: Mapping[str, Any], pixel_patch: int) -> None:
         super().__init__()
         self.config = dict(config)
         self.pixel_patch = pixel_patch
-        self.autoencoder = AutoencoderKL.from_config(config)
+        self.autoencoder = AutoencoderKL(**read_vae_fields(config, pixel_patch).arguments())
 
     @property
     def pixels_per_latent(self) -> int:
@@ -45,7 +52,8 @@ class ImageVAE(nn.Module):
 
     def moments(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation of the scaled latents, each (N, 4, h, w), of images (N, 3, H, W) in [0, 1]."""
-        posterior = self.autoencoder.encode(F.pixel_unshuffle(images * 2 - 1, self.pixel_patch)).latent_dist
+        folded = F.pixel_unshuffle(images.contiguous() * 2 - 1, self.pixel_patch)
+        posterior = self.autoencoder.encode(folded.contiguous()).latent_dist
         return posterior.mean * self.scaling_factor, posterior.std * self.scaling_factor
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
@@ -53,9 +61,32 @@ class ImageVAE(nn.Module):
         return self.moments(images)[0]
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """(N, 4, h, w) -> images (N, 3, H, W), clamped to [0, 1]."""
-        decoded = self.autoencoder.decode(latents / self.scaling_factor).sample
-        return (F.pixel_shuffle(decoded, self.pixel_patch) / 2 + 0.5).clamp(0, 1)
+        """(N, 4, h, w) -> images (N, 3, H, W), clamped to [0, 1]; what is not finite is NaN, not black or white."""
+        decoded = self.autoencoder.decode(latents.contiguous() / self.scaling_factor).sample
+        images = F.pixel_shuffle(decoded, self.pixel_patch) / 2 + 0.5
+        return images.clamp(0, 1).masked_fill(~images.isfinite(), torch.nan)
+
+
+class _Patch(ComponentFields):
+    pixel_patch: Annotated[int, Field(strict=True, ge=1, le=16)] = 1
+
+
+def split_patch(config: Mapping[str, Any], file: str | Path | None = None) -> tuple[dict[str, Any], int]:
+    """A ``vae/config.json`` without our own field, ``pixel_patch``, and that. Raises InputError for a strange one."""
+    rest = {name: value for name, value in config.items() if name != "pixel_patch"}
+    return rest, parse_fields(_Patch, config, file).pixel_patch
+
+
+def read_vae_fields(config: Mapping[str, Any], pixel_patch: int = 1, file: str | Path | None = None) -> VaeFields:
+    """The fields of a ``vae/config.json``. Raises InputError for those under which it is not a VAE of RGB images."""
+    fields = parse_fields(VaeFields, config, file)
+    for name in ("in_channels", "out_channels"):
+        if getattr(fields, name) != 3 * pixel_patch**2:
+            raise InputError(
+                "not a VAE of RGB images", file=file, field=name, value=brief(getattr(fields, name)),
+                remedy=f"patches of {pixel_patch} pixels (pixel_patch) are {3 * pixel_patch**2} channels",
+            )  # fmt: skip
+    return fields
 
 
 _LEGACY_ATTENTION: Final = {

@@ -7,16 +7,18 @@ made from the mapped file directly, so a model needs its own size in memory once
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from drpose_ray import files
+from drpose_ray.diffusion.torch_files import read_torch_file
 from drpose_ray.errors import InputError
+from drpose_ray.files import is_there, list_files, read_limited, refusing
 from drpose_ray.publish import file_sha256
 
 DIFFUSERS_NAME: Final = "diffusion_pytorch_model"
@@ -25,10 +27,17 @@ TEXT_FILES: Final = ("normal_embeds.pt", "clr_embeds.pt")
 """The published prompt embeddings, one file per domain, (V, tokens, D); they come with the code, not the weights."""
 TWIN_TEXT: Final = "text_embeddings.safetensors"
 """Those of the small twin."""
+IGNORED_BY_CLIP: Final = "vision_model.embeddings.position_ids"
+"""A constant that older files store."""
 # In order of preference: half precision is what PSHuman stores, and it is read the same way.
 _ENDINGS: Final = (
     ".safetensors", ".safetensors.index.json", ".fp16.safetensors", ".bin", ".bin.index.json", ".fp16.bin",
 )  # fmt: skip
+
+_DTYPES: Final = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_MAX_JSON_BYTES: Final = 16 * 2**20
+"""Of a configuration, or of the index of a model of 200,000 tensors."""
+_SHORTEST: Final = 1024
 
 
 def load_strictly(
@@ -47,7 +56,8 @@ def load_strictly(
         rename: a stored key to the network's own, or None for one without a counterpart.
 
     Raises:
-        InputError: no or unreadable weights, a missing part, or keys and shapes that do not fit; it lists them.
+        InputError: no or unreadable weights, a missing part, keys, shapes or kinds of numbers that do not fit (it lists
+            them), or numbers that are not finite in ``dtype``.
     """
     assign_strictly(
         network, _tensors(find_weights(source, names) if source.is_dir() else [source]), source, dtype, rename
@@ -63,7 +73,8 @@ def assign_strictly(
 ) -> None:
     """``load_strictly`` for named tensors that were read already; errors name ``source``."""
     expected = network.state_dict()
-    extra, misshapen = [], []
+    extra, misshapen, twice = [], [], []
+    seen: set[str] = set()
     fitting: dict[str, torch.Tensor] = {}
     for stored, tensor in tensors:
         key = rename(stored)
@@ -72,12 +83,22 @@ def assign_strictly(
         if key not in expected:
             extra.append(key)
             continue
-        if expected[key].shape != tensor.shape:
-            misshapen.append(f"{key} {tuple(tensor.shape)}, not {tuple(expected[key].shape)}")
-        fitting[key] = tensor.to(dtype) if tensor.is_floating_point() else tensor
-    missing = sorted(expected.keys() - fitting.keys())
-    if missing or extra or misshapen:
-        problems = (("missing", missing), ("extra", sorted(extra)), ("other shape", sorted(misshapen)))
+        if key in seen:
+            twice.append(key)
+        seen.add(key)
+        wanted = expected[key]
+        if wanted.shape != tensor.shape:
+            misshapen.append(f"{key} {tuple(tensor.shape)}, not {tuple(wanted.shape)}")
+        elif wanted.is_floating_point() and tensor.dtype not in _DTYPES:
+            misshapen.append(f"{key} of {tensor.dtype}, not a floating-point number")
+        else:
+            fitting[key] = _finite(tensor, dtype, key, source) if wanted.is_floating_point() else tensor
+    missing = sorted(expected.keys() - seen)
+    if missing or extra or misshapen or twice:
+        problems = (
+            ("missing", missing), ("extra", sorted(extra)), ("other shape or kind", sorted(misshapen)),
+            ("given twice", sorted(twice)),
+        )  # fmt: skip
         raise InputError(
             "weights do not fit the configured network ("
             + ", ".join(f"{len(keys)} {what}" for what, keys in problems if keys) + ")",
@@ -88,12 +109,36 @@ def assign_strictly(
     network.load_state_dict(fitting, assign=True)
 
 
+def refuse_nonfinite(tensor: torch.Tensor, source: Path, key: str) -> torch.Tensor:
+    """``tensor``. Raises InputError if it holds NaN or infinity: it would come out as black pictures, hours later."""
+    finite = tensor.isfinite()
+    if not finite.all():
+        raise InputError(
+            "weights that are not finite", file=source, field=key,
+            value=f"{int((~finite).sum())} of {tensor.numel()} numbers",
+            remedy="download the file again; if you trained it, go back to a checkpoint from before it diverged",
+        )  # fmt: skip
+    return tensor
+
+
+def _finite(tensor: torch.Tensor, dtype: torch.dtype, key: str, source: Path) -> torch.Tensor:
+    """``tensor`` in ``dtype``."""
+    cast = tensor.to(dtype)
+    if cast.isfinite().all():
+        return cast
+    refuse_nonfinite(tensor, source, key)
+    raise InputError(
+        f"weights that {str(dtype).removeprefix('torch.')} cannot hold", file=source, field=key,
+        value=float(tensor.abs().max()), remedy="choose the precision bfloat16 or float32",
+    )  # fmt: skip
+
+
 def find_weights(folder: Path, names: tuple[str, ...] = (DIFFUSERS_NAME,)) -> list[Path]:
     """The weight files of a component folder. Raises InputError if there are none, or a part of the set is missing."""
     for ending in _ENDINGS:
         for name in names:
             path = folder / f"{name}{ending}"
-            if path.is_file():
+            if is_there(path):
                 return _parts(path) if ending.endswith(".index.json") else [path]
     raise InputError(
         "no weights in the component's folder", file=folder, field=" or ".join(f"{name}.safetensors" for name in names),
@@ -112,7 +157,7 @@ def parts_sha256(model: Path, parts: Sequence[str]) -> str:
     """Identifies some component folders of a model: a hash of the names and bytes of all their files."""
     digest = hashlib.sha256()
     for part in parts:
-        for path in sorted((model / part).glob("*")):
+        for path in list_files(model / part, recursive=False):
             digest.update(f"{part}/{path.name}:{file_sha256(path)}\n".encode())
     return digest.hexdigest()
 
@@ -130,12 +175,12 @@ def _parts(index: Path) -> list[Path]:
         )
     parts = sorted({str(name) for name in weight_map.values()})
     for part in parts:
-        if Path(part).name != part:
+        if Path(part).name != part or part.startswith("."):
             raise InputError(
                 "a weight index points outside its folder", file=index, field="weight_map", value=part,
                 remedy="use the index that came with the weights",
             )  # fmt: skip
-        if not (index.parent / part).is_file():
+        if not is_there(index.parent / part):
             raise InputError(
                 "a part of the weights is missing", file=index.parent / part, field="weight_map",
                 remedy=f"download all {len(parts)} parts that {index.name} names",
@@ -145,53 +190,30 @@ def _parts(index: Path) -> list[Path]:
 
 def _tensors(paths: list[Path]) -> Iterator[tuple[str, torch.Tensor]]:
     for path in paths:
-        yield from _safe_tensors(path) if path.suffix == ".safetensors" else _torch_tensors(path)
+        if not is_there(path):
+            raise InputError("no such file of weights", file=path, remedy="download the model completely")
+        if path.stat().st_size < _SHORTEST:
+            read_limited(path, _SHORTEST)  # refuses what Git LFS leaves of a file
+        yield from _safe_tensors(path) if path.suffix == ".safetensors" else read_torch_file(path).items()
 
 
 def _safe_tensors(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
-    try:
-        with safe_open(path, framework="pt") as stored:
-            for key in stored.keys():  # noqa: SIM118 - not a mapping
-                yield key, stored.get_tensor(key)
-    except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"cannot read weights ({error})", file=path, remedy="give a complete safetensors file; download it again"
-        ) from error
+    with (
+        refusing(
+            path, "tensors", "cannot read weights", "give a complete safetensors file; download it again",
+            (SafetensorError,),
+        ),
+        safe_open(path, framework="pt") as stored,
+    ):  # fmt: skip
+        tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118 - mapped; not a mapping
+    yield from tensors.items()
 
 
-def _torch_tensors(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:
-        if type(error).__name__ == "UnpicklingError":
-            raise InputError(
-                "the file holds more than tensors, and would have to be executed to be read; it was not", file=path,
-                remedy="convert it to safetensors where you trust it",
-            ) from error  # fmt: skip
-        if not isinstance(error, (OSError, RuntimeError, EOFError)):
-            raise
-        raise InputError(
-            f"cannot read weights ({error})", file=path, remedy="download the file again, completely"
-        ) from error
-    if isinstance(stored, torch.Tensor):
-        stored = {"": stored}
-    if isinstance(stored, dict) and isinstance(stored.get("state_dict"), dict):
-        stored = stored["state_dict"]  # a training checkpoint: the weights, and numbers about the training
-    if not isinstance(stored, dict) or not all(isinstance(value, torch.Tensor) for value in stored.values()):
-        raise InputError(
-            "not a table of tensors", file=path, value=type(stored).__name__, remedy="give the weights of one component"
-        )
-    yield from stored.items()
-
-
-def read_json(path: Path) -> dict[str, object]:
-    """A JSON object. Raises InputError if it is missing or not one."""
-    try:
-        values = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"cannot read model configuration ({error})", file=path, remedy="give a complete model folder"
-        ) from error
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of a model folder. Raises InputError if it is missing, too long or not one."""
+    if not is_there(path):
+        raise InputError("a file of the model is missing", file=path, remedy="give a complete model folder")
+    values = files.read_json(path, _MAX_JSON_BYTES)
     if not isinstance(values, dict):
         raise InputError(
             "not a JSON object", file=path, value=type(values).__name__, remedy="give a complete model folder"

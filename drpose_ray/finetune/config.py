@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from drpose_ray.config import Config
 from drpose_ray.diffusion.config import Precision
-from drpose_ray.errors import InputError
+from drpose_ray.errors import InputError, missing_weights
 from drpose_ray.finetune.plan import PlanVariant, check_plan
 from drpose_ray.reward.config import RewardTermConfig
 from drpose_ray.reward.user_reward import import_reward
@@ -197,9 +197,7 @@ class FinetuneConfig(Config):
         files += [(f"rewards ({term.name})", path) for term in self.rewards for path in term.predictors]
         for field, path in files:
             if not path.is_file():
-                raise InputError(
-                    "no such file", file=path, field=f"finetune.{field}", remedy="make weights, or name existing ones"
-                )
+                raise InputError("no such file", file=path, field=f"finetune.{field}", remedy=missing_weights(path))
         for term in self.rewards:
             if term.function is not None:
                 import_reward(term.function)

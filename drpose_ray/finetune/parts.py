@@ -14,7 +14,8 @@ from drpose_ray.diffusion.condition import Condition
 from drpose_ray.diffusion.ddim import DdimSampler, Denoiser
 from drpose_ray.diffusion.export import export_finetuned
 from drpose_ray.diffusion.i2mv import ImageToMultiView
-from drpose_ray.diffusion.layout import load_encoders, load_schedule, load_text_embeddings, load_unet
+from drpose_ray.diffusion.layout import load_encoders, load_schedule, load_unet, refuse_unfitting
+from drpose_ray.diffusion.text_embeddings import load_text_embeddings
 from drpose_ray.finetune.batch_reward import BatchReward, load_batch_reward
 from drpose_ray.finetune.conditions.encode import fit_input
 from drpose_ray.finetune.conditions.store import ConditionStore
@@ -49,6 +50,7 @@ def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.d
 
     Raises InputError if a file is missing or the predictor was trained on latents of another size.
     """
+    refuse_unfitting(config.base)
     unet = load_unet(config.base, dtype=getattr(torch, config.precision)).requires_grad_(True)
     text = load_text_embeddings(
         config.text_embeddings or config.base, unet.num_views, int(unet.config.cross_attention_dim)
@@ -98,6 +100,7 @@ def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.d
 
 def load_roller(seed: int, config: FinetuneConfig, device: torch.device) -> Roller:
     """What a rollout actor needs of the model: the denoiser as it is trained, the sampler, nothing else."""
+    refuse_unfitting(config.base)
     unet = load_unet(config.base, dtype=getattr(torch, config.precision))
     denoiser = add_lora(unet, config.lora_rank, seed) if config.trained == "lora" else unet
     sampler = DdimSampler(load_schedule(config.base), config.num_sampling_steps, config.eta)

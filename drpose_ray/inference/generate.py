@@ -13,11 +13,17 @@ from drpose_ray.diffusion.i2mv import GuidedDenoiser, ImageToMultiView
 from drpose_ray.diffusion.layout import load_i2mv
 from drpose_ray.inference.config import GenerateConfig
 from drpose_ray.inference.photo import Photo
-from drpose_ray.inference.views import Views, finish_views
+from drpose_ray.inference.views import FailedViews, Views, finish_views
 from drpose_ray.seeding import torch_stream
 
 # The longer side of the person in the published models' training images, as a share of the image.
 _CROP_SHARE = {"pshuman": 740 / 768, "era3d": 420 / 512}
+
+
+_NOT_FINITE = (
+    "remedy: choose generate.precision float32 or bfloat16, as float16 may overflow; if it stays, these weights cannot "
+    "draw this photo"
+)
 
 
 @dataclass(frozen=True)
@@ -48,12 +54,21 @@ class ViewGenerator:
         size = self.model.image_size
         return self.config.crop_size or int(size * _CROP_SHARE[self.model.unet.view_set.name])
 
-    def generate(self, photos: Sequence[Photo]) -> Iterator[Views]:
-        """The views of each photo, ``photos_per_call`` denoised together."""
+    def generate(self, photos: Sequence[Photo]) -> Iterator[Views | FailedViews]:
+        """The views of each photo, ``photos_per_call`` denoised together; one that fails ends none of the others."""
         for start in range(0, len(photos), self.config.photos_per_call):
             batch = photos[start : start + self.config.photos_per_call]
-            images = self.model.decode(self.sample_latents(batch).to(self.model.text.dtype)).float()
+            latents = self.sample_latents(batch)
+            images = self.model.decode(latents.to(self.model.text.dtype)).float()
             for index, photo in enumerate(batch):
+                failed = [
+                    what
+                    for what, made in (("latents", latents), ("images", images))
+                    if not made[:, index].isfinite().all()
+                ]
+                if failed:
+                    yield FailedViews(photo.name, f"the model's {failed[0]} are not finite; {_NOT_FINITE}")
+                    continue
                 front = photo.person if self._keeps_input else None
                 yield finish_views(photo.name, images[:, index], self.model.unet.view_set, front)
 
@@ -74,6 +89,7 @@ class ViewGenerator:
         if config.guidance_scale != 1:
             denoiser = GuidedDenoiser(model.unet, config.guidance_scale, batched=config.batched_guidance)
         sampler = DdimSampler(model.schedule, config.num_sampling_steps, config.eta)
+        # Objects do not see each other, so that one that overflows leaves its neighbours as they are.
         return sample(denoiser, noise_at(config.num_sampling_steps + 1), condition, sampler, noise_at)
 
     @property

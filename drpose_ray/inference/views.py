@@ -54,7 +54,8 @@ def finish_views(
     true = view_set.to_true_views(images, view_axis=1).clone()
     if view_set.face:
         third = images.shape[-1] // 3
-        face = F.interpolate(images[0, -1:], (third, third), mode="bilinear", antialias=True)
+        # Without antialiasing, as everywhere in the original: of three pixels the middle one.
+        face = F.interpolate(images[0, -1:], (third, third), mode="bilinear", align_corners=False)
         true[0, 0, :, :third, third : 2 * third] = face[0]
     silhouettes = foreground(true[0])
     normal, color = (_to_rgba(domain, silhouettes) for domain in true)

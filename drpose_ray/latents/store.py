@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from drpose_ray.diffusion.layout import model_image_size
+from drpose_ray.diffusion.sample_file import FLOATS, read_samples
 from drpose_ray.diffusion.weight_files import parts_sha256
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import NUM_VIEWS
@@ -116,14 +116,24 @@ def open_latents(folder: Path, model: Path | None = None) -> list[ShardLatents]:
     Raises InputError as ``read_latents_record`` does, or if a file is missing, damaged or not of the record.
     """
     record = read_latents_record(folder, model)
-    shards = [_open(folder / name, record.num_slots) for name in record.files]
+    shards = [_open(folder, name, record.num_slots) for name in record.files]
     samples = sum(len(shard.sample_ids) for shard in shards)
     if samples != record.samples:
         raise InputError(
             "the folder does not hold as many samples as it says", file=folder / MARKER, field="samples",
             value=f"{record.samples}, found {samples}", remedy=f"delete the folder and run {_JOB} again",
         )  # fmt: skip
+    _refuse_mixed_sizes(shards, folder)
     return shards
+
+
+def _refuse_mixed_sizes(shards: Sequence[ShardLatents], folder: Path) -> None:
+    sizes = {tuple(shard.latents.shape[3:]) for shard in shards}
+    if len(sizes) > 1:
+        raise InputError(
+            "latents of several sizes in one folder", file=folder, field="latents", value=sorted(sizes)[:4],
+            remedy=f"delete the folder and run {_JOB} again",
+        )  # fmt: skip
 
 
 class MappedLatents:
@@ -150,30 +160,15 @@ class MappedLatents:
         return MappedLatents(self._files, [self._places[row] for row in rows])
 
 
-def _open(path: Path, num_slots: int) -> ShardLatents:
+def _open(folder: Path, name: str, num_slots: int) -> ShardLatents:
     remedy = f"delete the file and run {_JOB} again"
-    try:
-        with safe_open(path, framework="pt") as stored:
-            sample_ids = tuple(json.loads(stored.metadata()["samples"]))
-            seeds = tuple(stored.get_tensor("person_seeds").tolist())
-            latents, joints, center, width = (
-                stored.get_tensor(name) for name in ("latents", "joints", "center", "width")
-            )
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"not a file of latents ({error})", file=path, remedy=remedy) from error
-    count = len(sample_ids)
-    if len(seeds) != count:
-        raise InputError(
-            "not as many people as samples", file=path, field="person_seeds", value=len(seeds), remedy=remedy
-        )
-    expected = {"latents": (count, 2, num_slots), "joints": (count, 23, 3), "center": (count, 3), "width": (count,)}
-    for name, tensor in (("latents", latents), ("joints", joints), ("center", center), ("width", width)):
-        if tuple(tensor.shape[: len(expected[name])]) != expected[name] or (name == "latents" and tensor.ndim != 6):
-            raise InputError(
-                "a tensor of another shape than its folder says", file=path, field=name, value=tuple(tensor.shape),
-                remedy=remedy,
-            )  # fmt: skip
-    for name, tensor in (("joints", joints), ("center", center), ("width", width)):  # latents when they are read
-        if not tensor.isfinite().all() or (name == "width" and not (tensor > 0).all()):
-            raise InputError("poses or cameras that cannot be", file=path, field=name, remedy=remedy)
-    return ShardLatents(sample_ids, latents, joints, center, width, seeds)
+    expected = {
+        "latents": ((2, num_slots, None, None, None), FLOATS), "joints": ((23, 3), (torch.float32,)),
+        "center": ((3,), (torch.float32,)), "width": ((), (torch.float32,)), "person_seeds": ((), (torch.int64,)),
+    }  # fmt: skip
+    sample_ids, tensors = read_samples(folder, name, expected, remedy)
+    latents, joints, center, width, seeds = (tensors[name] for name in expected)
+    for field, tensor in (("joints", joints), ("center", center), ("width", width)):  # latents when they are read
+        if not tensor.isfinite().all() or (field == "width" and not (tensor > 0).all()):
+            raise InputError("poses or cameras that cannot be", file=folder / name, field=field, remedy=remedy)
+    return ShardLatents(sample_ids, latents, joints, center, width, tuple(seeds.tolist()))

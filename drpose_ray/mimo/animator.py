@@ -75,7 +75,7 @@ class Animator:
         side = int(model.image_encoder.config.image_size)
         small = torch.stack([for_image_encoder(photo, side) for photo in photos]).to(model.device, model.dtype)
         large = torch.stack([for_vae(photo, self.image_size) for photo in photos]).to(model.device, model.dtype)
-        tokens = model.image_encoder(small).image_embeds[:, None]
+        tokens = model.image_encoder(small.contiguous()).image_embeds[:, None]
         # Only conditional rows read the bank, so that zeros need not go through the reference U-Net.
         bank = model.reference_unet(model.vae.encode(large), tokens)
         return PhotoReference(tokens, model.denoiser.project(bank))
@@ -113,9 +113,9 @@ class Animator:
         for timestep in schedule.timesteps:
             output = self._predict(latents, int(timestep), pose, reference, which)
             latents = schedule.step(output, timestep, latents).prev_sample
-        if not latents.isfinite().all():
-            raise FloatingPointError("MIMO's output is not finite; try another precision")
         frames = self._in_slices(self.model.vae.decode, latents)
+        if not (latents.isfinite().all() and frames.isfinite().all()):
+            raise FloatingPointError("MIMO's output is not finite; try another precision")
         return (frames.movedim(2, -1) * 255).to(torch.uint8).cpu()
 
     def _draw_noise(self, num_frames: int, seeds: Sequence[int]) -> torch.Tensor:
@@ -164,6 +164,7 @@ class Animator:
         """``network`` over (S, F, …), a few images at a time: their activations are what takes memory."""
         flat = images.flatten(0, 1)
         parts = [
-            network(part.to(self.model.device, self.model.dtype)).float() for part in flat.split(self.images_per_call)
+            network(part.to(self.model.device, self.model.dtype).contiguous()).float()
+            for part in flat.split(self.images_per_call)
         ]
         return torch.cat(parts).unflatten(0, images.shape[:2])  # type: ignore[no-any-return]

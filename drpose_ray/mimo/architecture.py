@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+from pydantic import Field
+
+from drpose_ray.diffusion.component_fields import MAX_SIDE, brief, must_divide
+from drpose_ray.diffusion.unet_fields import STOCK_DEFAULTS, UNetFields, parse_unet
 from drpose_ray.errors import InputError
-from drpose_ray.torchvision_ops import define_missing_operators
-
-define_missing_operators()
-from diffusers import UNet2DConditionModel  # noqa: E402 - needs torchvision's operators declared
 
 LATENT_CHANNELS: Final = 4
 TEMPORAL_HEADS: Final = 8
@@ -28,35 +27,36 @@ STABLE_DIFFUSION_15: Final[Mapping[str, Any]] = {
 }  # fmt: skip
 """The published configuration."""
 
-_BLOCKS: Final = {"CrossAttnDownBlock2D", "DownBlock2D", "UpBlock2D", "CrossAttnUpBlock2D"}
+
+class _MimoUNetFields(UNetFields):
+    """A Stable Diffusion 1.5 file need not say how large its latents are."""
+
+    sample_size: Annotated[int, Field(strict=True, ge=1, le=MAX_SIDE)] = 64
 
 
 def read_unet_fields(published: Mapping[str, Any], file: Path | None = None) -> dict[str, Any]:
     """The arguments of stock ``UNet2DConditionModel`` in a published configuration.
 
-    Raises InputError for a field that stock does not know, and for one that asks for a part MIMO's nets do not have
-    (class or added embeddings, other blocks): the loops here would leave it out.
+    Raises InputError for a field out of its type or range, for one that stock does not know, and for one that asks for
+    a part MIMO's nets do not have (class or added embeddings, other blocks): the loops here would leave it out.
     """
-    stock = {k: p.default for k, p in inspect.signature(UNet2DConditionModel.__init__).parameters.items()}
-    fields = {k: v for k, v in published.items() if not k.startswith("_")}
-    for name, value in fields.items():
-        allowed = name in STABLE_DIFFUSION_15 or (name in stock and value == stock[name])
-        if name.endswith("_block_types"):
-            allowed = set(value) <= _BLOCKS
-        if name == "center_input_sample":
-            allowed = not value
-        if not allowed:
+    for name in published:
+        if not name.startswith("_") and name not in STOCK_DEFAULTS:
             raise InputError(
-                "a field that MIMO's U-Nets do not have", file=file, field=name, value=value,
-                remedy="give Stable Diffusion 1.5's unet/config.json",
+                "a field that MIMO's U-Nets do not have", file=file, field=str(brief(name)),
+                value=brief(published[name]), remedy="give Stable Diffusion 1.5's unet/config.json",
             )  # fmt: skip
-    widths = fields.get("block_out_channels", stock["block_out_channels"])
-    if any(width % 32 for width in widths):
-        raise InputError(
-            "widths that the temporal modules' 32 groups do not divide", file=file, field="block_out_channels",
-            value=list(widths), remedy="use multiples of 32",
-        )  # fmt: skip
-    return fields
+    fields = parse_unet(published, file, cls=_MimoUNetFields)
+    for name, only in (("in_channels", LATENT_CHANNELS), ("out_channels", LATENT_CHANNELS), ("class_embed_type", None)):
+        if getattr(fields, name) != only:
+            raise InputError(
+                "a field that MIMO's U-Nets do not have", file=file, field=name, value=getattr(fields, name),
+                remedy=f"give Stable Diffusion 1.5's unet/config.json, which has {only!r}",
+            )  # fmt: skip
+    for width in fields.block_out_channels:
+        must_divide("block_out_channels", width, "the temporal modules' groups", 32, file)
+        must_divide("block_out_channels", width, "the temporal modules' heads", TEMPORAL_HEADS, file)
+    return fields.arguments()
 
 
 def denoiser_fields(fields: Mapping[str, Any]) -> dict[str, Any]:

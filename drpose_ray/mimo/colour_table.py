@@ -13,12 +13,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from drpose_ray.arrays import load_array, load_fields
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.errors import InputError
+from drpose_ray.files import read_limited
 from drpose_ray.publish import replace_when_complete
 
 ENTRY: Final = "smpl"
 """Name of the table in an ``.npz``, as in the published asset."""
+_MAX_BYTES: Final = 64 * 2**20
 
 
 def read_colour_table(path: Path, num_vertices: int) -> NDArray[np.float64]:
@@ -28,11 +31,15 @@ def read_colour_table(path: Path, num_vertices: int) -> NDArray[np.float64]:
     numbers in [0, 1], V being ``num_vertices``.
     """
     try:
-        stored = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
-        table = np.asarray(stored[ENTRY] if isinstance(stored, np.lib.npyio.NpzFile) else stored)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+        table = (
+            load_fields(path, (ENTRY,), max_bytes=_MAX_BYTES)[ENTRY]
+            if _is_archive(path)
+            else load_array(path, _MAX_BYTES)
+        )
+    except (InputError, KeyError) as error:
         raise InputError(
-            f"cannot read the vertex colours ({error})", file=path, field="colour_table",
+            f"cannot read the vertex colours ({error.problem if isinstance(error, InputError) else 'no such entry'})",
+            file=path, field="colour_table",
             remedy=f"save the table as a plain array (.npy), or as {ENTRY!r} in an .npz; pickled files are not opened",
         ) from error  # fmt: skip
     if table.ndim != 2 or table.shape[0] != num_vertices or table.shape[1] not in (3, 4):
@@ -41,6 +48,11 @@ def read_colour_table(path: Path, num_vertices: int) -> NDArray[np.float64]:
             remedy=f"give ({num_vertices}, 3 or 4); transfer SMPL's colours to SMPL-X's vertices with their official "
             "correspondence",
         )  # fmt: skip
+    if table.dtype.kind not in "uif":
+        raise InputError(
+            "vertex colours that are not numbers", file=path, field="dtype", value=str(table.dtype),
+            remedy="give uint8, or floats in [0, 1]",
+        )  # fmt: skip
     colours = table[:, :3].astype(np.float64) / (255 if table.dtype == np.uint8 else 1)
     if not (np.isfinite(colours).all() and colours.min() >= 0 and colours.max() <= 1):
         raise InputError(
@@ -48,6 +60,10 @@ def read_colour_table(path: Path, num_vertices: int) -> NDArray[np.float64]:
             remedy="give uint8, or floats in [0, 1]",
         )  # fmt: skip
     return colours
+
+
+def _is_archive(path: Path) -> bool:
+    return not read_limited(path, _MAX_BYTES, "bytes", "colour_table").startswith(b"\x93NUMPY")
 
 
 def make_colour_table(body: Body) -> NDArray[np.uint8]:

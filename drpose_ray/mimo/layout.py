@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -10,8 +10,11 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-from drpose_ray.diffusion.vae import ImageVAE, modern_key
+from drpose_ray.diffusion.component_fields import ClipVisionFields, parse_fields
+from drpose_ray.diffusion.image_encoder import make_clip, make_positions
+from drpose_ray.diffusion.vae import ImageVAE, modern_key, read_vae_fields
 from drpose_ray.diffusion.weight_files import (
+    IGNORED_BY_CLIP,
     TRANSFORMERS_NAMES,
     assign_strictly,
     find_weights,
@@ -20,15 +23,12 @@ from drpose_ray.diffusion.weight_files import (
     read_tensors,
 )
 from drpose_ray.errors import InputError
-from drpose_ray.mimo.architecture import read_unet_fields
+from drpose_ray.files import is_there
+from drpose_ray.mimo.architecture import LATENT_CHANNELS, read_unet_fields
 from drpose_ray.mimo.denoiser import DenoisingUNet
 from drpose_ray.mimo.model import MimoModel
 from drpose_ray.mimo.pose_guider import PoseGuider
 from drpose_ray.mimo.reference import ReferenceUNet
-from drpose_ray.torchvision_ops import define_missing_operators
-
-define_missing_operators()
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection  # noqa: E402 - needs the operators declared
 
 UNET_CONFIG: Final = Path("stable-diffusion-v1-5/unet/config.json")
 """Only the configuration: with both of MIMO's files, none of Stable Diffusion's weights are left."""
@@ -38,7 +38,6 @@ REFERENCE_FILE: Final = "reference_unet.pth"
 POSE_GUIDER_FILE: Final = "pose_guider.pth"
 VAE_FOLDER: Final = "sd-vae-ft-mse"
 IMAGE_ENCODER_FOLDER: Final = "image_encoder"
-_IGNORED_BY_CLIP: Final = "vision_model.embeddings.position_ids"  # a constant that older files store
 
 
 @dataclass(frozen=True)
@@ -61,34 +60,55 @@ def load_mimo(folder: Path, dtype: torch.dtype = torch.float16) -> tuple[MimoMod
         InputError: a missing or unreadable file, or keys and shapes other than exactly those expected; it lists them.
     """
     files_of(folder)  # nothing is read of an incomplete folder
-    config_file = folder / UNET_CONFIG
-    published = read_json(config_file)
-    read_unet_fields(published, config_file)
-    with torch.device("meta"):
-        denoiser, reference = DenoisingUNet(published), ReferenceUNet(published)
+    denoiser, reference, vae, clip = outline_mimo(folder)
     origins = _load_denoiser(denoiser, folder, dtype)
     origins += _load_file(reference, folder / REFERENCE_FILE, "reference", dtype)
 
     guider_file = folder / POSE_GUIDER_FILE
     with torch.device("meta"):
-        guider = PoseGuider.of_weights(_plain(guider_file))
+        guider = PoseGuider.of_weights(_plain(guider_file), guider_file)
     origins += _load_file(guider, guider_file, "pose guider", dtype)
 
-    with torch.device("meta"):
-        vae = ImageVAE(read_json(folder / VAE_FOLDER / "config.json"), pixel_patch=1)
-        clip = CLIPVisionModelWithProjection(
-            CLIPVisionConfig(**read_json(folder / IMAGE_ENCODER_FOLDER / "config.json"))
-        )
     origins += _load_component(vae.autoencoder, folder / VAE_FOLDER, "VAE", dtype, rename=modern_key)
     origins += _load_component(
         clip, folder / IMAGE_ENCODER_FOLDER, "image encoder", dtype, names=TRANSFORMERS_NAMES,
-        rename=lambda key: None if key == _IGNORED_BY_CLIP else key,
+        rename=lambda key: None if key == IGNORED_BY_CLIP else key,
     )  # fmt: skip
-    embeddings = clip.vision_model.embeddings
-    # No file holds it, and construction on the meta device left it empty.
-    positions = torch.arange(embeddings.num_positions).expand((1, -1))
-    embeddings.register_buffer("position_ids", positions, persistent=False)
+    make_positions(clip)
     return MimoModel(denoiser, reference, guider, vae, clip).freeze(), tuple(origins)
+
+
+def outline_mimo(folder: Path) -> tuple[DenoisingUNet, ReferenceUNet, ImageVAE, Any]:
+    """Denoiser, reference U-Net, VAE and image encoder without their weights, on the meta device.
+
+    Raises InputError for a configuration that is missing, or has a field that does not fit.
+    """
+    config_file = folder / UNET_CONFIG
+    published = read_json(config_file)
+    components = _read_components(folder, read_unet_fields(published, config_file))
+    with torch.device("meta"):
+        return (
+            DenoisingUNet(published), ReferenceUNet(published), ImageVAE(components[VAE_FOLDER], pixel_patch=1),
+            make_clip(components[IMAGE_ENCODER_FOLDER]),
+        )  # fmt: skip
+
+
+def _read_components(folder: Path, unet: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The configurations of VAE and image encoder. Raises InputError if they do not fit the U-Nets'."""
+    files = {name: folder / name / "config.json" for name in (VAE_FOLDER, IMAGE_ENCODER_FOLDER)}
+    configs = {name: read_json(file) for name, file in files.items()}
+    vae = read_vae_fields(configs[VAE_FOLDER], file=files[VAE_FOLDER])
+    clip = parse_fields(ClipVisionFields, configs[IMAGE_ENCODER_FOLDER], files[IMAGE_ENCODER_FOLDER])
+    for name, field, stated, needed in (
+        (VAE_FOLDER, "latent_channels", vae.latent_channels, LATENT_CHANNELS),
+        (IMAGE_ENCODER_FOLDER, "projection_dim", clip.projection_dim, unet["cross_attention_dim"]),
+    ):
+        if stated != needed:
+            raise InputError(
+                "components that do not fit each other", file=files[name], field=field, value=stated,
+                remedy=f"the U-Nets need {needed}; take all components from one model",
+            )  # fmt: skip
+    return configs
 
 
 def files_of(folder: Path) -> list[Path]:
@@ -101,7 +121,7 @@ def files_of(folder: Path) -> list[Path]:
         *(encoder / "config.json", *find_weights(encoder, TRANSFORMERS_NAMES)),
     ]
     for file in needed:
-        if not file.is_file():
+        if not is_there(file):
             raise InputError(
                 "a file of the published folder is missing", file=file,
                 remedy="download all of MIMO's pretrained_weights",
@@ -112,7 +132,7 @@ def files_of(folder: Path) -> list[Path]:
 def _denoiser_files(folder: Path) -> list[Path]:
     """Published in two layouts: temporal weights in a file of their own, or all of them in the denoiser's."""
     motion, everything = (folder / name for name in DENOISER_FILES)
-    return [motion, everything] if motion.is_file() else [everything]
+    return [motion, everything] if is_there(motion) else [everything]
 
 
 def _load_denoiser(denoiser: DenoisingUNet, folder: Path, dtype: torch.dtype) -> list[Origin]:

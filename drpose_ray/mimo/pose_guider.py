@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Final
 
 import torch
@@ -28,13 +29,13 @@ class PoseGuider(nn.Module):
         self.conv_out = nn.Conv2d(channels[-1], out_channels, 3, padding=1)
 
     @staticmethod
-    def of_weights(tensors: Mapping[str, torch.Tensor]) -> PoseGuider:
+    def of_weights(tensors: Mapping[str, torch.Tensor], file: Path | None = None) -> PoseGuider:
         """One of the widths that ``tensors`` have; no file states them. Raises InputError where they have none."""
         last = [f"blocks.{i}.weight" for i in range(1, len(tensors), 2) if f"blocks.{i}.weight" in tensors]
         names = ["conv_in.weight", *last, "conv_out.weight"]
         if not last or any(name not in tensors or tensors[name].ndim != 4 for name in names):
             raise InputError(
-                "these are not a pose guider's weights", field="tensors", value=sorted(tensors)[:8],
+                "these are not a pose guider's weights", file=file, field="tensors", value=sorted(tensors)[:8],
                 remedy="give MIMO's pose_guider.pth",
             )  # fmt: skip
         *channels, out_channels = [len(tensors[name]) for name in names]

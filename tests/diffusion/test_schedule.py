@@ -8,6 +8,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
+from drpose_ray.diffusion.ddim import DdimSampler
 from drpose_ray.diffusion.schedule import NoiseSchedule
 from drpose_ray.errors import InputError
 
@@ -107,7 +108,57 @@ def test_missing_keys_mean_what_diffusers_means() -> None:
 
 
 def test_unreadable_file_and_too_many_steps_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match="is missing"):
         NoiseSchedule.from_file(tmp_path / "scheduler_config.json")
     with pytest.raises(InputError, match="num_sampling_steps"):
         NoiseSchedule.from_config(RELEASED).timesteps(1001)
+
+
+@pytest.mark.parametrize("spacing", ["leading", "trailing"])
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("to_one", [True, False])
+@pytest.mark.parametrize("total", [1, 2, 10, 50, 1000])
+def test_every_sampler_is_diffusers_or_refused(spacing: str, prediction_type: str, to_one: bool, total: int) -> None:
+    for offset in {0, 1, 3, total // 2, total - 1}:
+        config = {
+            **RELEASED, "num_train_timesteps": total, "steps_offset": offset, "timestep_spacing": spacing,
+            "set_alpha_to_one": to_one, "prediction_type": prediction_type,
+        }  # fmt: skip
+        if offset >= total:
+            with pytest.raises(InputError, match="steps_offset"):
+                NoiseSchedule.from_config(config)
+            continue
+        schedule, theirs = NoiseSchedule.from_config(config), DDIMScheduler(**config)
+        theirs.alphas_cumprod = schedule.alphas_cumprod
+        theirs.final_alpha_cumprod = torch.tensor(1.0, dtype=torch.float64) if to_one else theirs.alphas_cumprod[0]
+        for num_steps in {1, 2, 3, total // 3, total - 1, total} - {0}:
+            if num_steps > total:
+                continue
+            theirs.set_timesteps(num_steps)
+            expected = theirs.timesteps.tolist()
+            if max(expected) >= total:
+                with pytest.raises(InputError, match="num_sampling_steps"):
+                    DdimSampler(schedule, num_steps, 1.0)
+                continue
+            sampler = DdimSampler(schedule, num_steps, 1.0)
+            assert [sampler[step].timestep for step in sampler] == expected[:num_steps]
+            x, out, z = torch.randn(3, 2, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+            for step in list(sampler)[:3] + list(sampler)[-3:]:
+                stepped = theirs.step(out, sampler[step].timestep, x, eta=1.0, variance_noise=z)
+                torch.testing.assert_close(
+                    sampler[step].advance(x, out, z if sampler[step].c else None), stepped.prev_sample,
+                    rtol=1e-9, atol=1e-9,
+                )  # fmt: skip
+
+
+def test_a_thousand_steps_with_an_offset_are_one_line() -> None:
+    with pytest.raises(InputError, match="timestep 1000, beyond") as refused:
+        DdimSampler(NoiseSchedule.from_config(RELEASED), 1000)
+    assert refused.value.field == "num_sampling_steps"
+    assert len(NoiseSchedule.from_config(RELEASED).timesteps(999)) == 999
+
+
+def test_the_remedy_for_zero_terminal_snr_is_not_to_change_the_file() -> None:
+    with pytest.raises(InputError) as refused:
+        NoiseSchedule.from_config({**RELEASED, "rescale_betas_zero_snr": True})
+    assert "false" not in refused.value.remedy and "never saw" in refused.value.remedy

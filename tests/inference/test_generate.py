@@ -14,6 +14,7 @@ from drpose_ray.diffusion.ddim import draw_noise
 from drpose_ray.inference.config import GenerateConfig
 from drpose_ray.inference.generate import ViewGenerator
 from drpose_ray.inference.photo import Photo, prepare
+from drpose_ray.inference.views import FailedViews, Views
 from jobs import generate_views
 from tests.diffusion.published_checkpoint import write_published
 from tests.diffusion.published_configs import ERA3D_TINY, PSHUMAN_TINY
@@ -71,12 +72,23 @@ def test_neighbours_in_a_batch_change_nothing(folder: Path) -> None:
 def test_six_true_views_come_out(folder: Path) -> None:
     made = generator(folder, photos_per_call=2)
     photos = photos_for(made)
-    views = list(made.generate(photos))
+    views = [each for each in made.generate(photos) if isinstance(each, Views)]
     size = made.model.image_size
     assert [v.name for v in views] == ["a", "b"]
     assert all(v.normal.shape == v.color.shape == (6, size, size, 4) for v in views)
     if made.model.unet.face_view:
         assert np.array_equal(views[0].color[0][..., :3], photos[0].person)
+
+
+def test_a_photo_whose_views_are_not_finite_fails_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = generator(folder, photos_per_call=2)
+    photos = photos_for(made)
+    latents = made.sample_latents(photos)
+    latents[0, 1, 2, 0, 0, 0] = torch.nan
+    monkeypatch.setattr(ViewGenerator, "sample_latents", lambda *_: latents)
+    good, failed = made.generate(photos)
+    assert isinstance(good, Views) and good.name == "a"
+    assert isinstance(failed, FailedViews) and failed.name == "b" and "latents are not finite" in failed.problem
 
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])

@@ -43,6 +43,14 @@ def test_the_face_goes_into_the_front_normals_head_and_nowhere_else() -> None:
     assert (views.color[..., 0] == 128).all() and (views.normal[1:, ..., 0] == 128).all()
 
 
+def test_the_face_is_taken_without_antialiasing() -> None:
+    images = torch.full((2, 7, 3, SIZE, SIZE), 0.5)
+    images[0, 6] = torch.rand(3, SIZE, SIZE) * 0.5
+    views = finish_views("p", images, PSHUMAN_VIEWS)
+    middle = (images[0, 6, :, 1::3, 1::3] * 255).round().byte().movedim(0, -1).numpy()
+    assert np.array_equal(views.normal[0, :8, 8:16, :3], middle)
+
+
 def test_normals_cut_out_both_domains() -> None:
     images = torch.ones(2, 6, 3, SIZE, SIZE)
     images[0, :, :, 4:20, 4:20] = 0.5  # white clothes: the colours are as white as the background

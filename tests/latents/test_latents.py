@@ -173,7 +173,7 @@ def test_a_damaged_or_exchanged_file_is_refused(task: EncodeTask, tmp_path: Path
     first, second = sorted(folder.glob("*.safetensors"))
     whole = first.read_bytes()
     first.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="not a file of latents"):
+    with pytest.raises(InputError, match="not a file of tensors"):
         open_latents(folder)
     tensors = load_file(second)
     save_file(

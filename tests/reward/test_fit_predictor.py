@@ -20,6 +20,7 @@ from drpose_ray.reward.measure import measure_predictor
 from drpose_ray.reward.predictor import SkeletonPredictor
 from tests.reward.meeting import Meeting
 from tests.reward.posed_people import draw_joints, draw_latents, frame_joints
+from tests.rounding import round_by_batch
 
 CONFIG = PredictorConfig(latent_size=8, map_size=16, channels=(16, 24))
 SETTINGS = PredictorFitSettings(
@@ -93,21 +94,58 @@ def test_latents_that_are_not_finite_are_refused_by_name(data: LatentPoses, dist
     assert str(refused.value.value).startswith("scan")
 
 
-def test_two_processes_train_the_same_weights_as_one(data: LatentPoses, distance: SkeletonDistance) -> None:
+def alone_and_in_two(
+    data: LatentPoses, distance: SkeletonDistance
+) -> tuple[list[PredictorFit], list[list[dict[str, float]]]]:
+    """Six updates by one process, and by two that share each batch."""
     settings = SETTINGS.model_copy(update={"updates": 6, "validate_every": 3, "blur_probability": 0.5})
-    alone = PredictorFit(data, CONFIG, distance, settings, seed=0)
-    seen = [alone.step() for _ in range(6)]
     meeting = Meeting(2)
+    alone = PredictorFit(data, CONFIG, distance, settings, seed=0)
     pair = [PredictorFit(data, CONFIG, distance, settings, 0, share) for share in meeting.shares()]
+    seen = [alone.step() for _ in range(6)]
     with ThreadPoolExecutor(2) as threads:
         each = list(threads.map(lambda fit: [fit.step() for _ in range(6)], pair))
-    assert each[0] == each[1] != seen  # equal to the last bit on both, and near those of one process
+    return [alone, *pair], [seen, *each]
+
+
+@pytest.mark.parametrize("processor", ["this", "another"])
+def test_two_processes_train_the_same_weights_as_one(
+    data: LatentPoses, processor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the perceptual term, whose gradient jumps (next test): 1.2e-7 in metrics and 3.5e-6 in weights here, with
+    oneDNN at AVX2 and at AVX512_CORE, and 7e-7 and 1.8e-5 with a rounding more. AdamW makes the weights' of the
+    gradients'; the learning rate is 5e-3.
+    """
+    if processor == "another":
+        round_by_batch(monkeypatch)
+    fits, (seen, *each) = alone_and_in_two(data, SkeletonDistance(DistanceConfig(perceptual_weight=0)))
+    assert each[0] == each[1]  # equal to the last bit on both, and near those of one process
     for ours, expected in zip(each[0], seen, strict=True):
-        assert ours == pytest.approx(expected, rel=1e-4)
-    first, second, expected_weights = (fit.result().state_dict() for fit in (*pair, alone))
+        assert ours == pytest.approx(expected, rel=1e-5)
+    expected_weights, first, second = (fit.result().state_dict() for fit in fits)
     for name, tensor in expected_weights.items():
         assert torch.equal(first[name], second[name])
-        torch.testing.assert_close(first[name], tensor, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(first[name], tensor, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("processor", ["this", "another"])
+def test_two_processes_stay_together_where_the_gradient_jumps(
+    data: LatentPoses, distance: SkeletonDistance, processor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The perceptual network's max-pooling picks among values that are equal up to the last bit (on a plain background
+    a quarter to two fifths of its windows hold a tie), and the gradient goes where it picks: one rounding of a
+    convolution moves the gradient by up to 3e-3 of its norm (1e-6 with mean pooling in its place), and the weights of
+    six updates by up to 9e-3. The two processes share one sum, and so stay equal to the last bit.
+    """
+    if processor == "another":
+        round_by_batch(monkeypatch)
+    fits, (seen, *each) = alone_and_in_two(data, distance)
+    assert each[0] == each[1]
+    assert each[0][0]["cross_entropy"] == pytest.approx(seen[0]["cross_entropy"], rel=1e-5)
+    for ours, expected in zip(each[0], seen, strict=True):
+        assert ours == pytest.approx(expected, rel=0.05)
+    _, first, second = (fit.result().state_dict() for fit in fits)
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_processes_without_a_held_out_frame_get_the_means_of_the_others(

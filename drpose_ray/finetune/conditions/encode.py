@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from drpose_ray.diffusion.i2mv import ImageToMultiView
-from drpose_ray.diffusion.layout import load_encoders, load_schedule, load_text_embeddings, outline_unet
+from drpose_ray.diffusion.layout import load_encoders, load_schedule, outline_unet, refuse_unfitting
+from drpose_ray.diffusion.text_embeddings import load_text_embeddings
 from drpose_ray.finetune.conditions.store import condition_file, write_conditions
 from drpose_ray.finetune.data import PoseBatch
 from drpose_ray.shards.manifest import read_manifest
@@ -27,6 +28,7 @@ class ShardEncoder:
         samples_per_call: int,
         device: torch.device,
     ) -> None:
+        refuse_unfitting(model)
         unet = outline_unet(model)  # which inputs there are is all that conditions need of it
         vae, image_encoder = load_encoders(model)
         for part in (vae, image_encoder):

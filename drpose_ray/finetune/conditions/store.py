@@ -16,6 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from drpose_ray.diffusion.condition import Condition
+from drpose_ray.diffusion.sample_file import read_samples
 from drpose_ray.diffusion.weight_files import parts_sha256
 from drpose_ray.errors import InputError
 from drpose_ray.publish import replace_when_complete
@@ -58,6 +59,12 @@ def write_conditions(path: Path, sample_ids: Sequence[str], latents: torch.Tenso
         save_file(tensors, temporary, metadata={"samples": json.dumps(list(sample_ids))})
 
 
+_TENSORS: Final = {
+    "latents": ((None, None, None, None), (torch.float32,)), "labels": ((None, None), (torch.float32,))
+}  # fmt: skip
+_REMEDY: Final = "delete that file and run jobs/encode_conditions.py again"
+
+
 class ConditionStore:
     """Looks up conditions; files are mapped, so only what is asked for is read."""
 
@@ -73,11 +80,17 @@ class ConditionStore:
             expected["dataset_sha256"] = (dataset_sha256, "the dataset")
         refuse_other_origin(folder / MARKER, record, "conditions", expected)
         self._folder = folder
+        self._shapes: dict[str, torch.Size] = {}
         self._place: dict[str, tuple[str, int]] = {}
         for name in record.files:
-            with safe_open(folder / name, framework="pt") as stored:
-                for row, sample in enumerate(json.loads(stored.metadata()["samples"])):
-                    self._place[sample] = (name, row)
+            samples, tensors = read_samples(folder, name, _TENSORS, _REMEDY)
+            for key, tensor in tensors.items():
+                if self._shapes.setdefault(key, tensor.shape[1:]) != tensor.shape[1:]:
+                    raise InputError(
+                        "conditions of several sizes in one folder", file=folder / name, field=key,
+                        value=tuple(tensor.shape), remedy=_REMEDY,
+                    )  # fmt: skip
+            self._place |= {sample: (name, row) for row, sample in enumerate(samples)}
 
     def look_up(self, sample_ids: Sequence[str], text: torch.Tensor) -> Condition:
         """The condition of those samples, on the device of ``text``. Raises InputError for an unknown sample."""
@@ -95,6 +108,6 @@ class ConditionStore:
             if not (latents[-1].isfinite().all() and labels[-1].isfinite().all()):
                 raise InputError(
                     "a condition that is not finite", file=self._folder / name, field=sample,
-                    remedy="delete that file and run jobs/encode_conditions.py again",
+                    remedy=_REMEDY,
                 )  # fmt: skip
         return Condition.from_inputs(torch.stack(latents).to(text.device), torch.stack(labels).to(text.device), text)
