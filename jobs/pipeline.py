@@ -172,13 +172,9 @@ def run_stage(stage: Stage, folder: Path, upstream: str) -> tuple[int, str, Stag
     what they name (``by_content``), here and upstream.
     Returns the job's exit status, this stage's fingerprint and its summary.
     """
-<<<<<<< HEAD
-    hashes = FileHashes(folder / "hashes.json")
-    settings = json.dumps(by_content(stage.config, folder.parent, hashes), sort_keys=True, default=str)
-=======
     values = stage.config.model_dump(mode="json")
-    settings = json.dumps(redact_values(values), sort_keys=True)
->>>>>>> 5a0f874 (Credentials of URIs are written nowhere; one job a run folder; tracking runs beside the job and never stops it; a full disk is one line for every job)
+    hashes = FileHashes(folder / "hashes.json")
+    settings = json.dumps(redact_values(by_content(stage.config, folder.parent, hashes)), sort_keys=True, default=str)
     fingerprint = hashlib.sha256(f"{upstream} {stage.name} {settings}".encode()).hexdigest()
     marker, preset = folder / f"{stage.name}.json", folder / f"{stage.name}.yaml"
     if marker.exists() and (stage.folder / SUMMARY_FILE).exists():

@@ -19,7 +19,7 @@ from drpose_ray.errors import InputError
 from drpose_ray.inference.config import GenerateConfig
 from drpose_ray.inference.photo import PhotoFile
 from drpose_ray.inference.views import MARKER
-from drpose_ray.on_ray import local_or_cluster_ray
+from drpose_ray.on_ray import Loaded, local_or_cluster_ray, refusals_in_rows, unrefused
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def generate_on_ray(config: GenerateConfig, seed: int, files: Sequence[PhotoFile
             num_gpus=config.gpus_per_worker or None,
             compute=ray.data.ActorPoolStrategy(size=workers),
         )
-        for row in rows.iter_rows():
+        for row in unrefused(rows.iter_rows()):
             yield Outcome(row["name"], row["problem"])
 
 
@@ -62,14 +62,18 @@ class _Worker:
         from drpose_ray.inference.generate import ViewGenerator
 
         device = torch.device("cuda" if config.gpus_per_worker else "cpu")
-        self._generator = ViewGenerator.load(config, seed, device)
+        self._generator = Loaded(lambda: ViewGenerator.load(config, seed, device))
         self._seed, self._output = seed, output
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        return refusals_in_rows(self._generate, batch, ("name", "problem"))
+
+    def _generate(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         from drpose_ray.inference.photo import read_photo
         from drpose_ray.inference.views import write_views
 
-        generator, config = self._generator, self._generator.config
+        generator = self._generator.get()
+        config = generator.config
         (names,), (paths,) = batch["names"], batch["paths"]
         problems, photos = dict.fromkeys(names, ""), []
         for name, path in zip(names, paths, strict=True):
