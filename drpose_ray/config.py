@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, CliSettingsSource, SettingsError
 
 from drpose_ray.errors import InputError
 from drpose_ray.publish import replace_when_complete
+from drpose_ray.secrets import is_redacted, redact_values
 
 SECTIONS = (
     "run", "poses", "people", "synthesis", "base", "reward", "estimator", "encode", "finetune", "generate", "evaluate",
@@ -46,6 +47,7 @@ def load_config(cls: type[C], argv: Sequence[str] | None = None) -> C:
     file = flags.pop("config", None)
     preset = {} if file is None else _read_preset(cls, Path(file))
     values = _overlay(cls, _overlay(cls, _section_defaults(cls), preset), flags)
+    _refuse_redacted(values, file)
     try:
         return cls.model_validate(values)
     except ValidationError as error:
@@ -58,9 +60,13 @@ def absolute(path: Path) -> Path:
 
 
 def dump_config(config: Config, path: Path) -> None:
-    """Publish ``config`` as YAML; ``--config path`` alone then gives back an equal configuration."""
+    """Publish ``config`` as YAML; ``--config path`` alone then gives back an equal configuration.
+
+    Except for credentials of URIs, which are written nowhere: such a URI has to be given again beside the file.
+    """
+    values = redact_values(config.model_dump(mode="json"))
     with replace_when_complete(path) as temporary:
-        temporary.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+        temporary.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
 def with_absolute_paths(config: C) -> C:
@@ -144,6 +150,24 @@ def _read_preset(cls: type[Config], file: Path) -> dict[str, Any]:
         else values[name]
         for name, field in fields.items()
     }
+
+
+def _refuse_redacted(values: Any, file: str | None, field: str = "") -> None:
+    """A dumped configuration shows ``***`` for credentials; it must not be taken for a user's name."""
+    if isinstance(values, Mapping):
+        for name, value in values.items():
+            _refuse_redacted(value, file, f"{field}.{name}" if field else str(name))
+    elif isinstance(values, list | tuple):
+        for value in values:
+            _refuse_redacted(value, file, field)
+    elif isinstance(values, str | Path) and is_redacted(str(values)):
+        raise InputError(
+            "the credentials of this URI were not kept",
+            file=file,
+            field=field,
+            value=str(values),
+            remedy=f"give the whole URI again with --{field}",
+        )
 
 
 def _section(annotation: Any) -> type[Config] | None:

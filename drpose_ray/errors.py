@@ -53,8 +53,11 @@ def _rebuild(problem: str, file: str | Path | None, field: str | None, value: ob
     return InputError(problem, file=file, field=field, value=value, remedy=remedy)
 
 
-def no_space(folder: Path, error: BaseException) -> InputError:
-    """What to say of a run that could not write its files."""
+def no_space(folder: Path | None, error: BaseException) -> InputError:
+    """What to say of a run that could not write its files into ``folder``, or where the error says, if that is None."""
+    if folder is None:
+        names = [one.filename for one in carried(error) if isinstance(one, OSError) and isinstance(one.filename, str)]
+        folder = Path(names[0]).parent if names else None
     return InputError(
         "no space left for the files of the run; what it finished, such as its last whole checkpoint, is kept",
         file=folder,

@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -158,9 +158,7 @@ def map_in_pools(pools: Sequence[ActorPool]) -> Iterator[str]:
         # A shard of slow sequences takes hours; what dies is noticed otherwise.
         context.execution_no_progress_timeout_s = -1
         first, *others = [_mapped(pool) for pool in pools]
-        for row in (first.union(*others) if others else first).iter_rows():
-            if row["refused"]:
-                raise InputError(**json.loads(row["refused"]))
+        for row in unrefused((first.union(*others) if others else first).iter_rows()):
             yield row["done"]
 
 
@@ -192,17 +190,36 @@ class _Worker:
     """What ``map_in_pools`` runs in each actor."""
 
     def __init__(self, make_worker: Callable[[], Callable[[str], str]]) -> None:
-        self._make_worker = make_worker
-        self._work: Callable[[str], str] | None = None
+        self._work = Loaded(make_worker)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        return refusals_in_rows(self._do, batch, ("done",))
+
+    def _do(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         (name,) = batch["name"]
-        try:
-            if self._work is None:  # made here, not in the constructor: that could not hand on what it refuses
-                self._work = self._make_worker()
-            return {"done": [self._work(str(name))], "refused": [""]}
-        except InputError as error:  # as a value: Ray Data would hand on the traceback's text only
-            return {"done": [""], "refused": [_to_json(error)]}
+        return {"done": [self._work.get()(str(name))]}
+
+
+def refusals_in_rows(
+    work: Callable[[dict[str, Any]], dict[str, list[str]]], batch: dict[str, Any], columns: Sequence[str]
+) -> dict[str, list[str]]:
+    """``work(batch)`` as rows of Ray Data with one more column, for ``unrefused``.
+
+    An InputError travels as a value in it: Ray Data would hand on the traceback's text only.
+    """
+    try:
+        done = work(batch)
+    except InputError as error:
+        return {**{column: [""] for column in columns}, _REFUSED: [_to_json(error)]}
+    return {**done, _REFUSED: [""] * len(done[columns[0]])}
+
+
+def unrefused(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The rows of ``refusals_in_rows``. Raises the InputError that one of them carries."""
+    for row in rows:
+        if row[_REFUSED]:
+            raise InputError(**json.loads(row[_REFUSED]))
+        yield row
 
 
 def _to_json(error: InputError) -> str:
@@ -210,4 +227,5 @@ def _to_json(error: InputError) -> str:
     return json.dumps(text)
 
 
+_REFUSED = "refused"
 _PARTS = ("problem", "file", "field", "value", "remedy")

@@ -21,8 +21,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from drpose_ray.config import Config, dump_config
 from drpose_ray.device import Device
-from drpose_ray.errors import InputError
+from drpose_ray.errors import InputError, is_no_space, no_space
 from drpose_ray.publish import file_sha256, replace_when_complete, write_json
+from drpose_ray.run_lock import locked
+from drpose_ray.secrets import redact
 
 CONFIG_FILE, RUN_FILE, METRICS_FILE, SUMMARY_FILE = "config.resolved.yaml", "run.json", "metrics.jsonl", "summary.json"
 
@@ -106,20 +108,36 @@ class Run:
 def open_run(config: Config, folder: Path, job: str, start_step: int = 0) -> Iterator[Run]:
     """Create ``folder`` and record there the resolved configuration and the circumstances of the run.
 
-    A summary left by an earlier run is removed first: a folder with a summary is a finished run of the configuration
-    beside it. A resumed run passes ``start_step``, the first step it will log; metrics before it are kept.
-    Raises InputError if the folder cannot be written.
+    The folder is this run's alone until the end of the block. A summary left by an earlier run is removed first: a
+    folder with a summary is a finished run of the configuration beside it. A resumed run passes ``start_step``, the
+    first step it will log; metrics before it are kept.
+
+    Raises:
+        InputError: the folder cannot be written, another job is writing into it, or a disk or quota that the run writes
+            to is full, whatever error that comes as.
     """
     try:
+        _make_folder(folder)
+        with locked(folder, job):
+            (folder / SUMMARY_FILE).unlink(missing_ok=True)
+            dump_config(config, folder / CONFIG_FILE)
+            write_json(folder / RUN_FILE, describe_run(job).model_dump(mode="json"))
+            yield Run(folder, job, start_step)
+    except Exception as error:
+        if isinstance(error, InputError) or not is_no_space(error):
+            raise
+        raise no_space(folder, error) from error
+
+
+def _make_folder(folder: Path) -> None:
+    try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / SUMMARY_FILE).unlink(missing_ok=True)
     except OSError as error:
+        if is_no_space(error):
+            raise
         raise InputError(
             f"cannot create the run folder ({error.strerror})", file=folder, remedy="choose a writable output folder"
         ) from error
-    dump_config(config, folder / CONFIG_FILE)
-    write_json(folder / RUN_FILE, describe_run(job).model_dump(mode="json"))
-    yield Run(folder, job, start_step)
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
@@ -165,7 +183,7 @@ def describe_run(job: str) -> RunRecord:
     changes = _git("status", "--porcelain")
     return RunRecord(
         job=job,
-        command=tuple(sys.orig_argv),
+        command=tuple(map(redact, sys.orig_argv)),
         started_utc=datetime.now(UTC),
         python=platform.python_version(),
         machine=platform.platform(),

@@ -17,7 +17,9 @@ MARK = "***"
 
 # Between "//" and "@": with a password anything but blanks and quotes, for people do not escape theirs; without one, a
 # name or a token. One slash will do, for a Path makes "s3:/bucket" of "s3://bucket". A port is no password.
-_USERINFO = re.compile(r"""(?<![\w+.-])([A-Za-z][\w+.-]*:/+)(?:[^\s/?#:@'"]*:(?!\d*/)[^\s'"]*|[^\s/?#:@'"]+)@""")
+_USERINFO = re.compile(
+    r"""(?<![\w+.-])((?!file:|sqlite:)[A-Za-z][\w+.-]*://?(?!/))(?:[^\s/?#:@'"]*:(?!\d*/)[^\s'"]*|[^\s/?#:@'"]+)@"""
+)
 _PARAMETER = re.compile(
     r"""([?&;#][\w.-]*(?:passw(?:or)?d|pwd|secret|token|key|credential|signature|\bsig|auth)[\w.-]*=)[^\s&;#'"]+""",
     re.IGNORECASE,
@@ -45,6 +47,17 @@ def is_redacted(text: str) -> bool:
     return MARK in text and redact(text.replace(MARK, "x")) != text.replace(MARK, "x")
 
 
+def withheld(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values that ``redact_values`` would change, by dotted name: what a redacted configuration lacks."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= withheld(value, f"{prefix}{name}.")
+        elif redact_values(value) != (list(value) if isinstance(value, tuple) else value):
+            found[prefix + name] = value
+    return found
+
+
 def print_redacted(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print a traceback on stderr without credentials. Can be ``sys.excepthook``."""
+    """Print a traceback on stderr without credentials: a ``sys.excepthook``."""
     print(redact("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)

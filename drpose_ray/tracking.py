@@ -1,4 +1,8 @@
-"""One MLflow run: parameters, metrics by step, artifacts. Only rank 0 of a job opens one."""
+"""One MLflow run: parameters, metrics by step, artifacts. Only rank 0 of a job opens one.
+
+Tracking never stops nor delays a run: what is logged is handed to a thread, and a server that does not answer is said
+once. The metrics of a run are in its own folder in any case.
+"""
 
 from __future__ import annotations
 
@@ -10,38 +14,42 @@ from pathlib import Path
 from typing import Any
 
 from drpose_ray.config import Config
+from drpose_ray.delivery import Delivery
+from drpose_ray.mlflow_run import Artifact, Ended, Metrics, MlflowRun, Params, sqlite_uri
+from drpose_ray.secrets import redact_values
 
-_BATCH = 100  # parameters per request, MLflow's limit
+__all__ = ["Tracker", "flatten", "sqlite_uri", "start_tracking"]
+
+_FLUSH_SECONDS = 120.0  # of a server that answers; making a sqlite file takes half a minute on a busy machine
+_INTERRUPTED_SECONDS = 5.0
+_RUN_ID_SECONDS = 120.0
 
 
 class Tracker:
-    """Writes to one MLflow run by its id, without MLflow's process-wide active run."""
+    """Takes what a run logs and returns at once."""
 
-    def __init__(self, client: Any, run_id: str) -> None:
-        self._client, self.run_id = client, run_id
+    def __init__(self, run: MlflowRun, delivery: Delivery) -> None:
+        self._run, self._delivery = run, delivery
+
+    @property
+    def run_id(self) -> str | None:
+        """MLflow's name of the run, waited for as long as the server may answer; None if it does not."""
+        self._delivery.wait_until_open(_RUN_ID_SECONDS)
+        return self._run.run_id
 
     def log_params(self, config: Config) -> None:
-        """Log every setting under its dotted name. Logging it again with another value is an error of MLflow's."""
-        from mlflow.entities import Param
-
-        params = [Param(name, str(value)) for name, value in flatten(config.model_dump(mode="json")).items()]
-        for start in range(0, len(params), _BATCH):
-            self._client.log_batch(self.run_id, params=params[start : start + _BATCH])
+        """Log every setting under its dotted name, URIs without credentials. Another value later on is not taken."""
+        values = flatten(redact_values(config.model_dump(mode="json")))
+        self._delivery.put(Params({name: str(value) for name, value in values.items()}))
 
     def log_metrics(self, step: int, values: Mapping[str, float]) -> None:
         """Log the finite values at ``step``. After a resume the last value of a step counts."""
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        metrics = [Metric(name, float(value), now, step) for name, value in values.items() if isfinite(value)]
-        self._client.log_batch(self.run_id, metrics=metrics)
+        finite = {name: float(value) for name, value in values.items() if isfinite(value)}
+        self._delivery.put(Metrics(step, int(time.time() * 1000), finite))
 
     def log_artifact(self, path: Path) -> None:
-        """Store a file, or a folder with what is in it, beside the run."""
-        if path.is_dir():
-            self._client.log_artifacts(self.run_id, str(path), path.name)
-        else:
-            self._client.log_artifact(self.run_id, str(path))
+        """Store a file, or a folder with what is in it, beside the run; it has to stay until the end of the block."""
+        self._delivery.put(Artifact(path))
 
 
 @contextmanager
@@ -51,28 +59,19 @@ def start_tracking(
     """Open a run in ``experiment``, or go on with ``run_id``; FINISHED at the end of the block, FAILED on an error.
 
     ``uri`` is a tracking server or ``sqlite:///<file>`` (see ``sqlite_uri``), whose artifacts lie beside the file.
-    ``parent`` is the run id under which MLflow shows this run, such as a sweep's.
+    ``parent`` is the run id under which MLflow shows this run, such as a sweep's. What is left at the end is delivered
+    within two minutes, or five seconds if the server does not answer or the run was interrupted.
     """
-    from mlflow import MlflowClient
-
-    client = MlflowClient(tracking_uri=uri)
-    if run_id is None:
-        tags = {"mlflow.parentRunId": parent} if parent else {}
-        run_id = client.create_run(_experiment_id(client, uri, experiment), tags=tags, run_name=run_name).info.run_id
-    else:
-        client.update_run(run_id, status="RUNNING")
+    run = MlflowRun(uri, experiment, run_name, parent, run_id)
+    delivery = Delivery(run)
     try:
-        yield Tracker(client, run_id)
-    except BaseException:
-        client.set_terminated(run_id, "FAILED")
+        yield Tracker(run, delivery)
+    except BaseException as error:
+        delivery.put(Ended("FAILED"))
+        delivery.close(_FLUSH_SECONDS if isinstance(error, Exception) else _INTERRUPTED_SECONDS)
         raise
-    client.set_terminated(run_id, "FINISHED")
-
-
-def sqlite_uri(folder: Path) -> str:
-    """Tracking URI of ``mlflow.db`` in ``folder``, which is created if need be."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
+    delivery.put(Ended("FINISHED"))
+    delivery.close(_FLUSH_SECONDS)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -84,12 +83,3 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + name] = value
     return flat
-
-
-def _experiment_id(client: Any, uri: str, name: str) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
-    # MLflow would put a sqlite store's artifacts into ./mlruns, wherever the job was started.
-    location = Path(uri.removeprefix("sqlite:///")).with_name("mlflow_artifacts") if uri.startswith("sqlite:") else None
-    return str(client.create_experiment(name, artifact_location=location.as_uri() if location else None))

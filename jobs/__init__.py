@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from drpose_ray.errors import InputError
+from drpose_ray.errors import is_no_space, no_space, refusal_in
+from drpose_ray.secrets import print_redacted
 
 # A job talks to the cluster and the tracking server it was given, and to nobody else.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -24,15 +25,20 @@ Main = Callable[[Sequence[str] | None], int | None]
 def run_job(main: Main) -> Callable[..., int]:
     """Turn ``main(argv)`` into an entry that returns the process's exit status.
 
-    Input that was refused becomes one line on stderr and status 2; any other error keeps its traceback.
+    Input that was refused, here or in a process of Ray, and a disk that is full become one line on stderr and status 2;
+    any other error keeps its traceback, without the credentials of URIs.
     """
+    sys.excepthook = print_redacted
 
     @functools.wraps(main)
     def entry(argv: Sequence[str] | None = None) -> int:
         try:
             return main(argv) or 0
-        except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
+        except Exception as error:
+            refused = refusal_in(error) or (no_space(None, error) if is_no_space(error) else None)
+            if refused is None:
+                raise
+            print(f"error: {refused}", file=sys.stderr)
             return 2
 
     return entry

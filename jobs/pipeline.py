@@ -33,6 +33,7 @@ from drpose_ray.poses.windows_file import read_selection, write_selection
 from drpose_ray.publish import write_json
 from drpose_ray.reward.config import RewardConfig
 from drpose_ray.runs import SUMMARY_FILE, RunSettings, Summary, open_run
+from drpose_ray.secrets import redact_values, withheld
 from drpose_ray.seeding import derive_seed
 from drpose_ray.shards.manifest import MANIFEST, manifest_sha256
 from drpose_ray.synthesis.config import SynthesisConfig
@@ -171,8 +172,9 @@ def run_stage(stage: Stage, folder: Path, upstream: str) -> tuple[int, str, Stag
     what they name (``by_content``), here and upstream.
     Returns the job's exit status, this stage's fingerprint and its summary.
     """
+    values = stage.config.model_dump(mode="json")
     hashes = FileHashes(folder / "hashes.json")
-    settings = json.dumps(by_content(stage.config, folder.parent, hashes), sort_keys=True, default=str)
+    settings = json.dumps(redact_values(by_content(stage.config, folder.parent, hashes)), sort_keys=True, default=str)
     fingerprint = hashlib.sha256(f"{upstream} {stage.name} {settings}".encode()).hexdigest()
     marker, preset = folder / f"{stage.name}.json", folder / f"{stage.name}.yaml"
     if marker.exists() and (stage.folder / SUMMARY_FILE).exists():
@@ -184,7 +186,13 @@ def run_stage(stage: Stage, folder: Path, upstream: str) -> tuple[int, str, Stag
     marker.unlink(missing_ok=True)
     dump_config(stage.config, preset)
     begin = time.monotonic()
-    status = stage.main(["--config", str(preset)])
+    # The preset has no credentials.
+    flags = [
+        f"--{field}={each}"
+        for field, value in withheld(values).items()
+        for each in (value if isinstance(value, list) else [value])
+    ]
+    status = stage.main(["--config", str(preset), *flags])
     seconds = time.monotonic() - begin
     if status == 0:
         write_json(marker, {"fingerprint": fingerprint, "seconds": seconds})

@@ -45,3 +45,27 @@ def test_only_stages_that_survive_a_lost_node_run_on_spot(cluster: dict[str, Any
 
 def test_nothing_runs_when_there_is_no_work(cluster: dict[str, Any]) -> None:
     assert all(node.get("min_workers", 0) == 0 for node in cluster["available_node_types"].values())
+
+
+def test_whoever_starts_ray_in_token_mode_has_the_token(cluster: dict[str, Any]) -> None:
+    """Else it ends with "couldn't find an authentication token", as the head did."""
+    starts = [
+        command
+        for part in ("head_start_ray_commands", "worker_start_ray_commands")
+        for command in cluster[part]
+        if "ray start" in command
+    ]
+    assert len(starts) == 2
+    for command in starts:
+        assert "RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$HOME/.ray/auth_token ray start" in command
+    assert cluster["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
+
+
+def test_labels_are_those_that_something_asks_for(cluster: dict[str, Any]) -> None:
+    assert not any("labels" in node for node in cluster["available_node_types"].values())
+
+
+def test_disks_hold_a_cuda_environment_and_datasets(cluster: dict[str, Any]) -> None:
+    for node in cluster["available_node_types"].values():
+        (disk,) = node["node_config"]["BlockDeviceMappings"]
+        assert disk["Ebs"]["VolumeSize"] >= 200

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import socket
+import time
 from pathlib import Path
 
 import pytest
 from pydantic import Field
 
 from drpose_ray.config import Config
+from drpose_ray.mlflow_run import sqlite_file
+from drpose_ray.runs import RunSettings
 from drpose_ray.tracking import flatten, sqlite_uri, start_tracking
 
 
@@ -64,3 +68,115 @@ def test_a_failed_child_run_can_be_taken_up_again_under_its_parent(uri: str) -> 
     assert run.info.status == "FINISHED"
     assert run.data.tags["mlflow.parentRunId"] == parent.run_id
     assert run.data.metrics == {"reward": -0.5}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["a b", "a%20b", "a?b=1", "a#b", "ä", "100%", "a+b;c&d"])
+def test_a_folder_of_any_name_holds_its_database_and_artifacts(name: str, tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+    from mlflow.artifacts import download_artifacts
+
+    folder, report = tmp_path / name, tmp_path / "report.html"
+    report.write_text("views")
+    uri = sqlite_uri(folder)
+    assert sqlite_file(uri) == folder / "mlflow.db"
+    with start_tracking(uri, "finetune", "first") as tracker:
+        tracker.log_metrics(1, {"loss": 2.0})
+        tracker.log_artifact(report)
+    assert sorted(path.name for path in folder.iterdir()) == ["mlflow.db", "mlflow_artifacts"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "report.html"])
+    run = MlflowClient(uri).get_run(tracker.run_id)
+    assert run.data.metrics == {"loss": 2.0}
+    assert (folder / "mlflow_artifacts" / str(tracker.run_id) / "artifacts" / "report.html").read_text() == "views"
+    stored = download_artifacts(run_id=tracker.run_id, artifact_path="report.html", tracking_uri=uri)
+    assert Path(stored).read_text() == "views"
+
+
+@pytest.mark.slow
+def test_parameters_show_no_password(uri: str) -> None:
+    from mlflow import MlflowClient
+
+    with start_tracking(uri, "finetune", "first") as tracker:
+        tracker.log_params(RunSettings(tracking_uri="http://anna:hunter2@host"))
+    assert MlflowClient(uri).get_run(tracker.run_id).data.params["tracking_uri"] == "http://***@host"
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["nobody listens", "a server that never answers"])
+def test_a_server_that_is_down_costs_one_line_and_no_time(silent: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if silent:
+            server.listen()
+        uri = f"http://anna:hunter2@127.0.0.1:{server.getsockname()[1]}"
+        begin = time.monotonic()
+        with start_tracking(uri, "finetune", "first") as tracker:
+            for step in range(100):
+                tracker.log_metrics(step, {"loss": 1.0})
+            logged = time.monotonic() - begin
+            assert tracker.run_id is None  # waits until it is known
+        ended = time.monotonic() - begin
+    assert logged < 10  # importing MLflow
+    assert ended < 60
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(": ")[0] for line in said] == ["tracking", "tracking"]
+    assert "does not answer" in said[0] and "101 entries were not delivered" in said[1]
+    assert "hunter2" not in "".join(said)
+
+
+@pytest.mark.slow
+def test_a_value_that_mlflow_refuses_costs_itself_only(uri: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from mlflow import MlflowClient
+
+    with start_tracking(uri, "finetune", "first") as tracker:
+        tracker.log_params(Job())
+        tracker.log_params(Job(finetune=Finetune(kl_weight=3)))
+        tracker.log_metrics(1, {"loss": 2.0})
+    run = MlflowClient(uri).get_run(tracker.run_id)
+    assert (run.info.status, run.data.metrics, run.data.params) == (
+        "FINISHED", {"loss": 2.0}, {"finetune.kl_weight": "0.01"},
+    )  # fmt: skip
+    assert capsys.readouterr().err.count("refuses an entry") == 1
+
+
+@pytest.mark.slow
+def test_what_was_logged_before_a_server_came_up_is_delivered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow import MlflowClient
+
+    monkeypatch.setattr("drpose_ray.delivery._RETRY_SECONDS", 0.2)
+    folder = tmp_path / "later"
+    uri = sqlite_uri(folder)
+    folder.rmdir()
+    folder.write_text("in the way")
+    with start_tracking(uri, "finetune", "first") as tracker:
+        tracker.log_metrics(1, {"loss": 2.0})
+        tracker._delivery.wait_until_open(60)
+        folder.unlink()
+        folder.mkdir()
+        end = time.monotonic() + 60
+        while tracker.run_id is None and time.monotonic() < end:
+            time.sleep(0.1)
+    assert MlflowClient(uri).get_run(tracker.run_id).data.metrics == {"loss": 2.0}
+
+
+def test_a_queue_has_a_bound(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from drpose_ray.delivery import Delivery
+
+    class Gone:
+        name = "nowhere"
+
+        def open(self) -> None:
+            raise ConnectionError("refused")
+
+        def send(self, _: object) -> None:
+            raise AssertionError
+
+        def is_refusal(self, _: Exception) -> bool:
+            return False
+
+    monkeypatch.setattr("drpose_ray.delivery.MOST_WAITING", 3)
+    delivery = Delivery(Gone())
+    for number in range(10):
+        delivery.put(number)
+    assert len(delivery._waiting) == 3
+    delivery.close(5)
+    assert "10 entries were not delivered" in capsys.readouterr().err

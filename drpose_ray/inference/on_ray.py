@@ -7,24 +7,19 @@ same paths. A photo whose views exist is skipped, one that cannot be used become
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ray
 import ray.data
 
-from drpose_ray.errors import InputError
 from drpose_ray.inference.config import GenerateConfig
-from drpose_ray.inference.drawing import has_views
+from drpose_ray.inference.drawing import draw_all, has_views
 from drpose_ray.inference.photo import PhotoFile
-from drpose_ray.on_ray import local_or_cluster_ray
-
-if TYPE_CHECKING:
-    from drpose_ray.inference.generate import ViewGenerator
+from drpose_ray.on_ray import Loaded, local_or_cluster_ray, refusals_in_rows, unrefused
 
 
 @dataclass(frozen=True)
@@ -55,9 +50,7 @@ def generate_on_ray(config: GenerateConfig, seed: int, files: Sequence[PhotoFile
             num_gpus=config.gpus_per_worker or None,
             compute=ray.data.ActorPoolStrategy(size=workers),
         )
-        for row in rows.iter_rows():
-            if row["refused"]:
-                raise InputError(**json.loads(row["refused"]))
+        for row in unrefused(rows.iter_rows()):
             yield Outcome(row["name"], row["problem"])
 
 
@@ -65,12 +58,18 @@ class _Worker:
     """Lives in one actor and keeps its model from task to task."""
 
     def __init__(self, config: GenerateConfig, seed: int, output: Path) -> None:
+        import torch
+
+        from drpose_ray.inference.generate import ViewGenerator
+
+        device = torch.device("cuda" if config.gpus_per_worker else "cpu")
+        self._generator = Loaded(lambda: ViewGenerator.load(config, seed, device))
         self._config, self._seed, self._output = config, seed, output
-        self._generator: ViewGenerator | None = None
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        from drpose_ray.inference.drawing import draw_all
+        return refusals_in_rows(self._draw, batch, ("name", "problem"))
 
+    def _draw(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         config = self._config
         (names,), (paths,) = batch["names"], batch["paths"]
         files = [PhotoFile(str(name), Path(str(path))) for name, path in zip(names, paths, strict=True)]
@@ -78,23 +77,5 @@ class _Worker:
             "model": str(config.model), "seed": self._seed, "num_sampling_steps": config.num_sampling_steps,
             "guidance_scale": config.guidance_scale, "eta": config.eta, "precision": config.precision,
         }  # fmt: skip
-        try:
-            if self._generator is None:  # loaded here, not in the constructor: that could not hand on what it refuses
-                self._generator = self._load()
-            problems = draw_all(self._generator, files, self._output, record, config.photos_per_call)
-        except InputError as error:  # as a value: Ray Data would hand on the traceback's text only
-            return {"name": [""], "problem": [""], "refused": [_to_json(error)]}
-        return {"name": list(problems), "problem": list(problems.values()), "refused": [""] * len(problems)}
-
-    def _load(self) -> ViewGenerator:
-        import torch
-
-        from drpose_ray.inference.generate import ViewGenerator
-
-        device = torch.device("cuda" if self._config.gpus_per_worker else "cpu")
-        return ViewGenerator.load(self._config, self._seed, device)
-
-
-def _to_json(error: InputError) -> str:
-    parts = ("problem", "file", "field", "value", "remedy")
-    return json.dumps({name: None if (part := getattr(error, name)) is None else str(part) for name in parts})
+        problems = draw_all(self._generator.get(), files, self._output, record, config.photos_per_call)
+        return {"name": list(problems), "problem": list(problems.values())}

@@ -14,6 +14,7 @@ import ray
 from numpy.typing import NDArray
 
 from drpose_ray.errors import InputError
+from drpose_ray.on_ray import answers
 from drpose_ray.poses.farthest import Coverage, check_points, farthest_points
 
 _Farthest = tuple[int, float, NDArray[np.float32]]
@@ -59,7 +60,7 @@ class SamplerOnRay:
         make: Any = _Part
         self._parts = [make.remote(run) for run in runs]
         self._starts = np.cumsum([0, *map(len, runs)])
-        self._candidates: list[_Farthest] = ray.get([part.farthest.remote() for part in self._parts])
+        self._candidates: list[_Farthest] = answers([part.farthest.remote() for part in self._parts])
 
     def farthest(self) -> tuple[int, float]:
         """See `Sampler`."""
@@ -71,8 +72,8 @@ class SamplerOnRay:
         best, _, centre = self._best()
         if index != best:
             owner = int(np.searchsorted(self._starts, index, side="right")) - 1
-            centre = ray.get(self._parts[owner].point.remote(index - int(self._starts[owner])))
-        self._candidates = ray.get([part.take.remote(centre) for part in self._parts])
+            centre = answers(self._parts[owner].point.remote(index - int(self._starts[owner])))
+        self._candidates = answers([part.take.remote(centre) for part in self._parts])
 
     def exclude(self, start: int, stop: int) -> None:
         """See `Sampler`."""
@@ -82,7 +83,7 @@ class SamplerOnRay:
             if low < high:
                 answers[i] = part.exclude.remote(low - int(self._starts[i]), high - int(self._starts[i]))
         for i, answer in answers.items():
-            self._candidates[i] = ray.get(answer)
+            self._candidates[i] = answers(answer)
 
     def _best(self) -> _Farthest:
         """Over all parts; squared distances are compared, for two of them may have one root. The first part wins."""
@@ -94,7 +95,7 @@ class SamplerOnRay:
 def pick_each_part_on_ray(parts: Sequence[NDArray[np.float32]], num: int) -> list[NDArray[np.int64]]:
     """`core_set.pick_each_part` with one task a part."""
     pick: Any = ray.remote(num_cpus=1)(_pick_part)
-    indices: list[NDArray[np.int64]] = ray.get([pick.remote(part, num) for part in parts])
+    indices: list[NDArray[np.int64]] = answers([pick.remote(part, num) for part in parts])
     return indices
 
 

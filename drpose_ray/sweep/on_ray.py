@@ -15,6 +15,7 @@ from typing import Any
 import ray
 from ray import tune
 
+from drpose_ray.errors import refusal_in
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.finetune.on_ray import FinetuneTask, finetune_on_ray
@@ -39,7 +40,7 @@ class SweepTask:
     judge: Callable[[Path], dict[str, float]]  # model folder -> means over the validation poses
     judged_by: Mapping[str, Any]  # what the measurements depend on, by content
     tracking_uri: str
-    parent_run_id: str
+    parent_run_id: str | None
     use_gpu: bool = False  # one for each worker, and one to judge with
 
 
@@ -64,7 +65,7 @@ def sweep_on_ray(task: SweepTask, trials: Sequence[Trial], concurrent_trials: in
             run_config=tune.RunConfig(name="tune", storage_path=str(task.folder), verbose=0),
         ).fit()
         for error in results.errors:
-            raise error
+            raise refusal_in(error) or error
     return {trial.name: json.loads(_measured_file(task, trial.name).read_text()) for trial in trials}
 
 
@@ -89,7 +90,8 @@ def _train_and_judge(settings: dict[str, Any], task: SweepTask, configs: dict[st
     run_id_file = folder / "mlflow_run.json"
     run_id = json.loads(run_id_file.read_text()) if run_id_file.exists() else None
     with start_tracking(task.tracking_uri, "sweep", name, parent=task.parent_run_id, run_id=run_id) as tracker:
-        write_json(run_id_file, tracker.run_id)
+        if tracker.run_id is not None:
+            write_json(run_id_file, tracker.run_id)
         tracker.log_params(configs[name])
         training = FinetuneTask(configs[name], task.seed, task.dataset, task.loaders, folder, task.use_gpu)
         finetune_on_ray(

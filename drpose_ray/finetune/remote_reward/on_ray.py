@@ -12,6 +12,7 @@ import torch
 from drpose_ray.finetune.batch_reward import BatchReward, score_with_terms
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.data import PoseBatch
+from drpose_ray.on_ray import Loaded, answers
 
 LoadReward = Callable[[FinetuneConfig, torch.device], BatchReward]
 
@@ -24,7 +25,7 @@ class RewardActor:
         self._device = torch.device("cuda" if ray.get_gpu_ids() else "cpu")
         if self._device.type == "cpu":
             torch.set_num_threads(1)
-        self._reward = load_reward(config, self._device)
+        self._reward = Loaded(lambda: load_reward(config, self._device))
 
     def score(
         self, latents_x0: torch.Tensor, batch: PoseBatch, with_gradient: bool
@@ -34,7 +35,7 @@ class RewardActor:
         """
         with torch.set_grad_enabled(with_gradient):
             x0 = latents_x0.to(self._device).requires_grad_(with_gradient)
-            rewards, values = score_with_terms(self._reward, x0, batch)
+            rewards, values = score_with_terms(self._reward.get(), x0, batch)
         terms = {name: value.cpu() for name, value in values.items()}
         if not with_gradient:
             return rewards.cpu(), None, terms
@@ -71,7 +72,7 @@ class _Asked(torch.autograd.Function):
         ctx: Any, latents_x0: torch.Tensor, actor: Any, batch: PoseBatch
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         with_gradient = ctx.needs_input_grad[0]
-        rewards, gradient, terms = ray.get(actor.score.remote(latents_x0.detach().cpu(), batch, with_gradient))
+        rewards, gradient, terms = answers(actor.score.remote(latents_x0.detach().cpu(), batch, with_gradient))
         if with_gradient:
             ctx.save_for_backward(gradient.to(latents_x0))
         return rewards.to(latents_x0.device), terms

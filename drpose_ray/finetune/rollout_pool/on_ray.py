@@ -16,6 +16,7 @@ import torch
 
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.rollout import Roller, Rollout, RolloutRequest
+from drpose_ray.on_ray import Loaded, answers
 
 LoadRoller = Callable[[FinetuneConfig, torch.device], Roller]
 
@@ -28,19 +29,26 @@ class RolloutActor:
         device = torch.device("cuda" if ray.get_gpu_ids() else "cpu")
         if device.type == "cpu":
             torch.set_num_threads(1)
-        self._roller = load_roller(config, device)
-        self._denoiser = self._roller.denoiser
-        if config.compile_rollout:
-            compiled: Any = torch.compile(self._denoiser)
-            self._roller = Roller(compiled, self._roller.sampler, self._roller.latent_shape, device)
+        self._roller = Loaded(lambda: load_roller(config, device))
+        self._compiled: Roller | None = None
+        self._compile = config.compile_rollout
 
     def set_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Take over the weights that training changed; the others stay as loaded."""
-        self._denoiser.load_state_dict(weights, strict=False)
+        self._roller.get().denoiser.load_state_dict(weights, strict=False)
 
     def roll(self, request: RolloutRequest) -> Rollout:
         """One rollout, on the CPU."""
-        return _collect([self._roller.roll(request)], torch.device("cpu"))
+        return _collect([self._ready().roll(request)], torch.device("cpu"))
+
+    def _ready(self) -> Roller:
+        loaded = self._roller.get()
+        if not self._compile:
+            return loaded
+        if self._compiled is None:
+            denoiser: Any = torch.compile(loaded.denoiser)
+            self._compiled = Roller(denoiser, loaded.sampler, loaded.latent_shape, loaded.device)
+        return self._compiled
 
 
 class RolloutPool:
@@ -71,7 +79,7 @@ class RolloutPool:
 
     def finish(self, started: Sequence[Any]) -> Rollout:
         """Wait for a rollout that was begun."""
-        return _collect(ray.get(list(started)), self._device)
+        return _collect(answers(list(started)), self._device)
 
 
 def _collect(parts: Sequence[Rollout], device: torch.device) -> Rollout:
