@@ -119,7 +119,13 @@ def open_run(config: Config, folder: Path, job: str, start_step: int = 0) -> Ite
         ) from error
     dump_config(config, folder / CONFIG_FILE)
     write_json(folder / RUN_FILE, describe_run(job).model_dump(mode="json"))
-    yield Run(folder, job, start_step)
+    try:
+        yield Run(folder, job, start_step)
+    except InputError:
+        raise
+    except Exception as error:
+        error.add_note(f"The run's folder is {folder.absolute()}.")
+        raise
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
