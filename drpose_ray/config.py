@@ -10,13 +10,15 @@ import difflib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, NoReturn, TypeVar, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
-from pydantic_settings import BaseSettings, CliSettingsSource, SettingsError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from drpose_ray.errors import InputError
+from drpose_ray.flags import parse_flags, section_of, suggest
+from drpose_ray.help_page import help_page
+from drpose_ray.preset import read_preset
 from drpose_ray.publish import replace_when_complete
 from drpose_ray.secrets import is_redacted, redact_values
 
@@ -43,15 +45,21 @@ def load_config(cls: type[C], argv: Sequence[str] | None = None) -> C:
     variables are not read. ``--help`` prints every field and exits. Raises InputError naming the file or flag, the
     dotted field, its value and a remedy.
     """
-    flags = _parse_flags(cls, sys.argv[1:] if argv is None else argv)
-    file = flags.pop("config", None)
-    preset = {} if file is None else _read_preset(cls, Path(file))
-    values = _overlay(cls, _overlay(cls, _section_defaults(cls), preset), flags)
-    _refuse_redacted(values, file)
+    flags = parse_flags(cls, sys.argv[1:] if argv is None else argv)
+    preset = {} if flags.config is None else _own_sections(cls, Path(_plain(flags.config, "config")))
+    _refuse_odd(preset)
+    _refuse_odd(flags.values)
+    values = _overlay(cls, _overlay(cls, _section_defaults(cls), preset), flags.values)
+    if flags.help:
+        _print_help(cls, values, flags.config)
+    _refuse_odd_folder()
+    _refuse_redacted(values, flags.config)
     try:
-        return cls.model_validate(values)
+        config = cls.model_validate(values)
     except ValidationError as error:
-        raise _explain(cls, error, flags, file) from error
+        raise _explain(cls, error, flags.values, flags.config) from error
+    _refuse_odd(config)
+    return config
 
 
 def absolute(path: Path) -> Path:
@@ -66,7 +74,7 @@ def dump_config(config: Config, path: Path) -> None:
     """
     values = redact_values(config.model_dump(mode="json"))
     with replace_when_complete(path) as temporary:
-        temporary.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+        temporary.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def with_absolute_paths(config: C) -> C:
@@ -83,52 +91,57 @@ def _with_absolute(value: Any) -> Any:
     return with_absolute_paths(value) if isinstance(value, Config) else value
 
 
-def _parse_flags(cls: type[Config], argv: Sequence[str]) -> dict[str, Any]:
-    fields: dict[str, Any] = {name: (field.annotation, field) for name, field in cls.model_fields.items()}
-    preset = Field(default=None, description="YAML preset; flags override it")
-    parsed = create_model(
-        cls.__name__, __base__=BaseSettings, __doc__=cls.__doc__, config=(Path | None, preset), **fields
-    )
-    try:
-        source = CliSettingsSource[Any](
-            parsed,
-            cli_parse_args=list(argv),
-            cli_exit_on_error=False,
-            cli_parse_none_str="null",
-            cli_hide_none_type=True,
-            cli_avoid_json=True,
-            case_sensitive=True,
-        )
-        return source()
-    except SettingsError as error:
+def _print_help(cls: type[Config], values: Mapping[str, Any], preset: str | None) -> NoReturn:
+    print(help_page(cls, values, preset), end="")
+    raise SystemExit(0)
+
+
+def _refuse_odd(value: Any, name: str = "") -> None:
+    """Text that no record can hold, NUL and what is not UTF-8; whole numbers that no tensor can."""
+    if isinstance(value, (str, Path)):
+        _plain(str(value), name)
+    elif isinstance(value, int) and abs(value) >= 2**63:
+        raise InputError("more than 64 bits", field=name, value=value, remedy="give a smaller number")
+    elif isinstance(value, Config):
+        _refuse_odd(dict(value), name)
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            _refuse_odd(key, name)
+            _refuse_odd(each, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            _refuse_odd(each, name)
+
+
+def _plain(text: str, field: str) -> str:
+    if "\0" in text or not _is_utf8(text):
         raise InputError(
-            f"command line not understood ({str(error).removeprefix('error parsing CLI: ')})",
-            remedy="--help lists every flag; nested fields are dotted, for example --finetune.kl_weight 0.3",
-        ) from error
+            "not UTF-8 text", field=field, value=text, remedy="rename the file or folder, or correct the text"
+        )
+    return text
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice, where the stock loader silently keeps the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def _read_preset(cls: type[Config], file: Path) -> dict[str, Any]:
-    """The part of a preset that belongs to ``cls``; refuses top-level keys that belong to no job."""
+def _refuse_odd_folder() -> None:
+    """Relative paths become absolute ones, and those are written into records."""
     try:
-        values = yaml.load(file.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+        here = str(Path.cwd())
     except OSError as error:
         raise InputError(
-            f"cannot read the configuration ({error.strerror})", file=file, field="--config", remedy="name a YAML file"
+            f"the current folder cannot be used ({error.strerror})", remedy="start the job in a folder that exists"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        problem = " ".join(str(error).split())
-        raise InputError(f"not valid YAML ({problem})", file=file, remedy="correct the file at that place") from error
+    if not _is_utf8(here):
+        raise InputError(
+            "the current folder's name is not UTF-8 text", value=here, remedy="rename it, or start elsewhere"
+        )
+
+
+def _is_utf8(text: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _own_sections(cls: type[Config], file: Path) -> dict[str, Any]:
+    """The part of a preset that belongs to ``cls``; refuses top-level keys that belong to no job."""
+    values = read_preset(file)
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -141,12 +154,12 @@ def _read_preset(cls: type[Config], file: Path) -> dict[str, Any]:
     known = (*cls.model_fields, *SECTIONS)
     for name in values:
         if name not in known:
-            raise InputError("unknown section", file=file, field=str(name), remedy=_suggest(str(name), known))
+            raise InputError("unknown section", file=file, field=str(name), remedy=suggest(str(name), known))
     # A bare "poses:" is YAML for null; where a section is required it means one with nothing overridden.
     fields = {name: field for name, field in cls.model_fields.items() if name in values}
     return {
         name: {}
-        if values[name] is None and isinstance(field.annotation, type) and _section(field.annotation)
+        if values[name] is None and isinstance(field.annotation, type) and _config_of(field.annotation)
         else values[name]
         for name, field in fields.items()
     }
@@ -170,12 +183,8 @@ def _refuse_redacted(values: Any, file: str | None, field: str = "") -> None:
         )
 
 
-def _section(annotation: Any) -> type[Config] | None:
-    """The Config inside a field's annotation, if the field is a section (optional ones included)."""
-    for candidate in (annotation, *get_args(annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, Config):
-            return candidate
-    return None
+def _config_of(annotation: Any) -> type[Config] | None:
+    return cast("type[Config] | None", section_of(annotation))
 
 
 def _section_defaults(cls: type[Config]) -> dict[str, Any]:
@@ -192,7 +201,7 @@ def _overlay(cls: type[Config], low: Mapping[str, Any], high: Mapping[str, Any])
     """``low`` with ``high`` on top, field by field inside sections; other values are replaced whole."""
     merged = dict(low)
     for name, value in high.items():
-        section = _section(cls.model_fields[name].annotation) if name in cls.model_fields else None
+        section = _config_of(cls.model_fields[name].annotation) if name in cls.model_fields else None
         below = merged.get(name)
         if section and isinstance(below, Mapping) and isinstance(value, Mapping):
             merged[name] = _overlay(section, below, value)
@@ -215,10 +224,13 @@ def _explain(cls: type[Config], error: ValidationError, flags: Mapping[str, Any]
     if first["type"] == "extra_forbidden":
         owner: type[Config] | None = cls
         for part in location[:-1]:
-            owner = owner and _section(owner.model_fields[str(part)].annotation) if isinstance(part, str) else None
-        problem, remedy = "unknown field", _suggest(str(location[-1]), tuple(owner.model_fields) if owner else ())
+            owner = owner and _config_of(owner.model_fields[str(part)].annotation) if isinstance(part, str) else None
+        problem, remedy = "unknown field", suggest(str(location[-1]), tuple(owner.model_fields) if owner else ())
     elif first["type"] == "missing":
         problem, remedy = "required field is not set", f"set it in the preset or with --{field}"
+    elif first["type"] == "literal_error" and isinstance(value, str):
+        close = difflib.get_close_matches(value[:100], first["ctx"]["expected"].replace("'", "").split(" or "), n=1)
+        remedy = f"did you mean {close[0]!r}?" if close else remedy
     if inner:
         field = ".".join(part for part in (field, inner.field) if part)
         value, remedy = inner.value, inner.remedy
@@ -240,8 +252,3 @@ def _given(flags: Mapping[str, Any], location: Sequence[int | str]) -> bool:
             return False
         value = value[part]
     return bool(location)
-
-
-def _suggest(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from drpose_ray.secrets import redact
 
+_LONGEST = 300
+
 
 class InputError(ValueError):
     """Input that cannot work, refused in the user's words. Jobs print it and exit with status 2.
@@ -35,7 +37,7 @@ class InputError(ValueError):
         if field is not None:
             parts.append(f"field: {field}")
         if value is not None:
-            parts.append(f"value: {value!r}")
+            parts.append(f"value: {_shown(value)}")
         parts.append(f"remedy: {remedy}")
         super().__init__(redact("; ".join(map(printable, parts))))
 
@@ -47,6 +49,15 @@ class InputError(ValueError):
 def printable(text: str) -> str:
     """``text`` with what would move a terminal's cursor or end the line written as escapes: names come from data."""
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def _shown(value: object) -> str:
+    """``value`` on one line, however long it is: a message has to be read."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of more digits than Python prints
+        return f"a very long {type(value).__name__}"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
 
 
 def _rebuild(problem: str, file: str | Path | None, field: str | None, value: object, remedy: str) -> InputError:

@@ -20,6 +20,8 @@ import ray
 from drpose_ray.errors import InputError, refusal_in
 from drpose_ray.files import reason
 from drpose_ray.private_ray.on_ray import private_ray
+from drpose_ray.progress import Progress
+from drpose_ray.stopping import core_unheard, keeping_answers
 
 if TYPE_CHECKING:
     import ray.data
@@ -48,7 +50,8 @@ def local_or_cluster_ray(num_cpus: int, object_store_bytes: int = 200 * 2**20) -
         return
     address = os.environ.get("RAY_ADDRESS")
     if address and address != "local":
-        _join(address)
+        with Progress("joining the cluster"), keeping_answers(), core_unheard():
+            _join(address)
         try:
             yield
         finally:

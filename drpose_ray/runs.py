@@ -123,10 +123,13 @@ def open_run(config: Config, folder: Path, job: str, start_step: int = 0) -> Ite
             dump_config(config, folder / CONFIG_FILE)
             write_json(folder / RUN_FILE, describe_run(job).model_dump(mode="json"))
             yield Run(folder, job, start_step)
+    except InputError:
+        raise
     except Exception as error:
-        if isinstance(error, InputError) or not is_no_space(error):
-            raise
-        raise no_space(folder, error) from error
+        if is_no_space(error):
+            raise no_space(folder, error) from error
+        error.add_note(f"The run's folder is {folder.absolute()}.")
+        raise
 
 
 def _make_folder(folder: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derive_seed(seed: int, *names: str | int) -> int:
@@ -21,4 +24,6 @@ def stream(seed: int, *names: str | int) -> np.random.Generator:
 
 def torch_stream(seed: int, *names: str | int) -> torch.Generator:
     """CPU torch generator of the stream ``names``. Draw on the CPU and move: devices then agree."""
+    import torch  # costs seconds, which who only derives seeds should not pay
+
     return torch.Generator().manual_seed(derive_seed(seed, *names))

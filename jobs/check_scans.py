@@ -18,12 +18,11 @@ from pydantic import Field
 
 from drpose_ray.config import Config, load_config
 from drpose_ray.errors import InputError
+from drpose_ray.progress import Progress
 from drpose_ray.publish import write_json
-from drpose_ray.renders.loader import ScanLoader
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.scans.broken import BrokenScan, CheckedScan, scan_checker
 from drpose_ray.scans.config import ScansConfig
-from drpose_ray.scans.sources import list_scans
 from drpose_ray.scans.splits import split_scans
 from jobs import run_job
 
@@ -59,6 +58,10 @@ CONFIG, SUMMARY = CheckScansConfig, CheckScansSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> int:
     config = load_config(CONFIG, argv)
+
+    from drpose_ray.renders.loader import ScanLoader
+    from drpose_ray.scans.sources import list_scans
+
     if not config.scans.sources:
         raise InputError("no scans", field="scans.sources", remedy="name at least one folder")
     scans = list_scans(config.scans.sources)
@@ -70,14 +73,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     answers = _checked(functools.partial(scan_checker, loader, reading), ids, config.check.workers)
     broken: list[BrokenScan] = []
     messages: dict[str, str] = {}
-    with open_run(config, config.run.folder / "check_scans", "check_scans") as run, _emptied(reading):
-        for count, answer in enumerate(_in_order(answers, ids), 1):
+    with (
+        open_run(config, config.run.folder / "check_scans", "check_scans") as run,
+        _emptied(reading),
+        Progress("scans read", len(scans)) as progress,
+    ):
+        for answer in _in_order(answers, ids):
             if answer.broken is not None:
                 broken.append(answer.broken)
                 messages[answer.scan_id] = answer.message
-                print(f"{answer.scan_id}: {answer.message}", flush=True)
-            if count % 100 == 0:
-                print(f"{count} of {len(scans)} scans read, {len(broken)} broken", flush=True)
+                progress.say(f"{answer.scan_id}: {answer.message}")
+            progress.step(note=f"{len(broken)} broken")
         write_json(run.folder / "broken.json", messages)
         run.finish(
             CheckScansSummary(

@@ -15,9 +15,9 @@ from pydantic import Field
 from drpose_ray.config import Config, absolute, load_config
 from drpose_ray.errors import InputError
 from drpose_ray.files import is_hidden, is_there, read_json
+from drpose_ray.progress import Progress
 from drpose_ray.runs import RUN_FILE, SUMMARY_FILE, RunSettings, Summary, open_run
 from drpose_ray.shards.store import absolute_location
-from drpose_ray.synthesis.dataset_card import write_dataset_card
 from jobs import run_job
 
 
@@ -63,8 +63,12 @@ CONFIG, SUMMARY = DatasetCardConfig, DatasetCardSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
+
+    from drpose_ray.synthesis.dataset_card import write_dataset_card
+
     name = config.card.name or "/".join([part for part in config.dataset.parts if part != "shards"][-2:])
-    card = write_dataset_card(config.dataset, config.output, name, date_of_build(config.run.folder, config.dataset))
+    with Progress("reading the dataset"):
+        card = write_dataset_card(config.dataset, config.output, name, date_of_build(config.run.folder, config.dataset))
     with open_run(config, config.run.folder / "dataset_card", "dataset_card") as run:
         run.finish(
             DatasetCardSummary(

@@ -13,9 +13,8 @@ from pathlib import Path
 from pydantic import Field
 
 from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
-from drpose_ray.device.on_ray import choose_gpus
-from drpose_ray.finetune.conditions.on_ray import EncodeTask, encode_on_ray
 from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.progress import Progress
 from drpose_ray.runs import RunSettings, Summary, open_run
 from jobs import run_job
 
@@ -63,6 +62,10 @@ CONFIG, SUMMARY = EncodeConditionsConfig, EncodeConditionsSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = with_absolute_paths(load_config(CONFIG, argv))
+
+    from drpose_ray.device.on_ray import choose_gpus
+    from drpose_ray.finetune.conditions.on_ray import EncodeTask, encode_on_ray
+
     task = EncodeTask(
         dataset=absolute(config.dataset), model=config.finetune.base, output=absolute(config.output),
         text_embeddings=config.finetune.text_embeddings, samples_per_call=config.encode.samples_per_call,
@@ -71,13 +74,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         ),
     )  # fmt: skip
     encoded = 0
-    for name in encode_on_ray(task):
-        encoded += 1
-        print(f"{name}: encoded ({encoded} now)", flush=True)
+    with Progress("shards encoded") as progress:
+        for name in encode_on_ray(task):
+            encoded += 1
+            progress.step(note=name)
     shards = len(list(task.output.glob("*.safetensors")))
     with open_run(config, config.run.folder / "encode_conditions", "encode_conditions") as run:
         run.finish(EncodeConditionsSummary(conditions=str(task.output), shards=shards, encoded_now=encoded))
-    print(f"conditions of {shards} shards: {task.output}")
+    print(f"conditions of {shards} shards, of which {shards - encoded} were there: {task.output}")
 
 
 if __name__ == "__main__":

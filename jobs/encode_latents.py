@@ -15,11 +15,8 @@ from pathlib import Path
 from pydantic import Field
 
 from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
-from drpose_ray.device.on_ray import choose_gpus
 from drpose_ray.errors import InputError
-from drpose_ray.latents.encode import EncodeTask, latents_folder
-from drpose_ray.latents.on_ray import encode_on_ray
-from drpose_ray.latents.store import read_latents_record
+from drpose_ray.progress import Progress
 from drpose_ray.reward.config import RewardConfig
 from drpose_ray.runs import RunSettings, Summary, open_run
 from jobs import run_job
@@ -53,6 +50,12 @@ CONFIG, SUMMARY = EncodeLatentsConfig, EncodeLatentsSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = with_absolute_paths(load_config(CONFIG, argv))
+
+    from drpose_ray.device.on_ray import choose_gpus
+    from drpose_ray.latents.encode import EncodeTask, latents_folder
+    from drpose_ray.latents.on_ray import encode_on_ray
+    from drpose_ray.latents.store import read_latents_record
+
     if not config.reward.multiview_shards:
         raise InputError(
             "no renders to encode",
@@ -68,9 +71,10 @@ def main(argv: Sequence[str] | None = None) -> None:
                 images_per_call=config.encode.samples_per_call, workers=config.encode.workers,
                 gpus_per_worker=gpus,
             )  # fmt: skip
-            for name in encode_on_ray(task):
-                encoded += 1
-                print(f"{dataset.name}/{name}: encoded ({encoded} now)", flush=True)
+            with Progress(f"shards of {dataset.name} encoded") as progress:
+                for name in encode_on_ray(task):
+                    encoded += 1
+                    progress.step(note=name)
             folders.append(str(task.output))
             samples += read_latents_record(task.output).samples
         run.finish(EncodeLatentsSummary(latents=tuple(folders), samples=samples, encoded_now=encoded))

@@ -8,38 +8,28 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config
 from drpose_ray.device import choose_device
-from drpose_ray.diffusion.i2mv import ImageToMultiView
-from drpose_ray.diffusion.layout import load_i2mv
-from drpose_ray.evaluate.claims import BASE, CEILING, DRPOSE, MODEL_TITLES, NO_KL, compare
 from drpose_ray.evaluate.config import EvaluateConfig
-from drpose_ray.evaluate.generate import encode_truth, generate_latents
-from drpose_ray.evaluate.image_metrics import fixed_mask_iou
-from drpose_ray.evaluate.judge import NOVEL_VIEWS, PoseSet, PoseTable
-from drpose_ray.evaluate.judges import Judges
-from drpose_ray.evaluate.pose_sets import read_pose_set
-from drpose_ray.evaluate.report import (
-    Example,
-    JudgementSummary,
-    Picture,
-    format_table,
-    pick_examples,
-    summarise,
-    write_per_pose,
-    write_report,
-)
 from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.progress import Progress
 from drpose_ray.reward.config import RewardConfig
 from drpose_ray.runs import CONFIG_FILE, METRICS_FILE, RunSettings, open_run, read_metrics
 from drpose_ray.seeding import derive_seed
 from drpose_ray.tracking import sqlite_uri, start_tracking
 from jobs import run_job
+
+if TYPE_CHECKING:
+    import torch
+
+    from drpose_ray.diffusion.i2mv import ImageToMultiView
+    from drpose_ray.evaluate.judge import PoseSet, PoseTable
+    from drpose_ray.evaluate.judges import Judges
+    from drpose_ray.evaluate.report import Example, JudgementSummary, Picture
 
 REPORT_FILE, PER_POSE_FILE = "report.html", "per_pose.csv"
 CURVES = {
@@ -72,6 +62,8 @@ class EvaluateJobConfig(Config):
 
     def model_folders(self) -> dict[str, Path]:
         """Model -> folder, the base first."""
+        from drpose_ray.evaluate.claims import BASE, DRPOSE, NO_KL
+
         arms = self.run.folder / "finetune"
         return {
             BASE: self.finetune.base,
@@ -86,15 +78,25 @@ class EvaluateJobConfig(Config):
         return self.evaluate.twins + (() if lpips_is_real else ("a random-feature distance, for LPIPS",))
 
 
-CONFIG, SUMMARY = EvaluateJobConfig, JudgementSummary
+CONFIG, SUMMARY = EvaluateJobConfig, "drpose_ray.evaluate.report:JudgementSummary"
 
 
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
+
+    from drpose_ray.diffusion.layout import load_i2mv
+    from drpose_ray.evaluate.claims import BASE, DRPOSE, compare
+    from drpose_ray.evaluate.image_metrics import fixed_mask_iou
+    from drpose_ray.evaluate.judge import NOVEL_VIEWS
+    from drpose_ray.evaluate.judges import Judges
+    from drpose_ray.evaluate.pose_sets import read_pose_set
+    from drpose_ray.evaluate.report import format_table, pick_examples, summarise, write_per_pose, write_report
+
     device = choose_device(config.run.device)
     judges = Judges(config.finetune.predictor, config.reward.distance, config.evaluate.estimator, device)
-    models = {name: load_i2mv(folder).to(device) for name, folder in config.model_folders().items()}
+    with Progress("loading models"):
+        models = {name: load_i2mv(folder).to(device) for name, folder in config.model_folders().items()}
     sets = [read_pose_set(path, name, judges.map_size) for name, path in config.pose_folders().items()]
     with open_run(config, config.folder, "evaluate") as run:
         latents = {poses.name: _generate(config, models, poses) for poses in sets}
@@ -127,10 +129,13 @@ def _judge(
     judges: Judges, model: ImageToMultiView, latents: Mapping[str, list[torch.Tensor]], poses: PoseSet
 ) -> dict[str, PoseTable]:
     """Model name -> table. All share the VAE of ``model``: post-training moves the U-Net alone."""
+    from drpose_ray.evaluate.claims import MODEL_TITLES
+
     tables = {}
-    for name, batches in latents.items():
-        print(f"judging {MODEL_TITLES[name]} on {len(poses)} {poses.name} poses", flush=True)
-        tables[name] = judges.judge(name, model, batches, poses)
+    with Progress(f"models judged on {len(poses)} {poses.name} poses", len(latents)) as progress:
+        for name, batches in latents.items():
+            tables[name] = judges.judge(name, model, batches, poses)
+            progress.step(note=MODEL_TITLES[name])
     return tables
 
 
@@ -138,6 +143,11 @@ def _show(
     judges: Judges, model: ImageToMultiView, latents: Mapping[str, list[torch.Tensor]], poses: PoseSet, index: int
 ) -> Example:
     """What all models made of pose ``index``."""
+    import torch
+
+    from drpose_ray.evaluate.claims import CEILING
+    from drpose_ray.evaluate.report import Example
+
     own = {name: torch.cat(batches, 1)[:, index : index + 1] for name, batches in latents.items() if name != CEILING}
     return Example(
         sample_id=poses.sample_ids[index],
@@ -153,8 +163,12 @@ def _generate(
     config: EvaluateJobConfig, models: Mapping[str, ImageToMultiView], poses: PoseSet
 ) -> dict[str, list[torch.Tensor]]:
     """Model -> latents of all poses, in batches; the truth's own latents first."""
+    from drpose_ray.evaluate.claims import BASE, CEILING, MODEL_TITLES
+    from drpose_ray.evaluate.generate import encode_truth, generate_latents
+
     settings = config.evaluate
-    latents = {CEILING: list(encode_truth(models[BASE], poses, batch_size=settings.batch_size))}
+    with Progress(f"encoding {len(poses)} {poses.name} poses"):
+        latents = {CEILING: list(encode_truth(models[BASE], poses, batch_size=settings.batch_size))}
     for name, model in models.items():
         latents[name] = []
         batches = generate_latents(
@@ -165,15 +179,17 @@ def _generate(
             seed=derive_seed(config.run.seed, "judgement"),
             guidance_scale=settings.guidance_scale,
         )
-        for batch in batches:
-            latents[name].append(batch)
-            done = sum(part.shape[1] for part in latents[name])
-            print(f"{MODEL_TITLES[name]}: {done}/{len(poses)} {poses.name} poses sampled", flush=True)
+        with Progress(f"{poses.name} poses sampled by {MODEL_TITLES[name]}", len(poses)) as progress:
+            for batch in batches:
+                latents[name].append(batch)
+                progress.step(batch.shape[1])
     return latents
 
 
 def _read_curves(config: EvaluateJobConfig) -> dict[str, list[dict[str, Any]]]:
     """Metrics of the finetune runs that the models came from; a KL term that was never computed is left out."""
+    from drpose_ray.evaluate.claims import BASE
+
     curves = {}
     for name, model in config.model_folders().items():
         if name != BASE and (model.parent / METRICS_FILE).exists():
@@ -184,6 +200,8 @@ def _read_curves(config: EvaluateJobConfig) -> dict[str, list[dict[str, Any]]]:
 
 
 def _read_pictures(run_folder: Path) -> list[Picture]:
+    from drpose_ray.evaluate.report import Picture
+
     path = run_folder / "select_poses" / "diversity.png"
     caption = "Pose diversity (Fig. 4): poses the model is post-trained and judged on, against standing poses."
     return [Picture(path.read_bytes(), caption)] if path.exists() else []

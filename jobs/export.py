@@ -10,13 +10,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config
 from drpose_ray.diffusion.config import Precision
 from drpose_ray.errors import InputError
 from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.preset import read_preset
+from drpose_ray.progress import Progress
 from drpose_ray.runs import CONFIG_FILE, RunSettings, Summary
 from jobs import run_job
 
@@ -77,9 +78,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     from drpose_ray.publish import write_json
 
     checkpoint = find_checkpoint(folder / "checkpoints", settings.iterations)
-    weights = read_zero_checkpoint(checkpoint, average=settings.average)
-    card = write_card(finetune, dataset, checkpoint.iterations, folder)
-    export_finetuned(finetune.base, weights, output, settings.precision, card)
+    with Progress("reading the checkpoint and writing the model"):
+        weights = read_zero_checkpoint(checkpoint, average=settings.average)
+        card = write_card(finetune, dataset, checkpoint.iterations, folder)
+        export_finetuned(finetune.base, weights, output, settings.precision, card)
     summary = ExportSummary(
         finetuned=str(folder), iterations=checkpoint.iterations, precision=settings.precision,
         average=settings.average, tensors=len(weights),
@@ -92,9 +94,9 @@ def _read_run(folder: Path) -> tuple[FinetuneConfig, Path | None]:
     """Settings and dataset of the run. Raises InputError if the folder is not a finetune run's."""
     path = folder / CONFIG_FILE
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = read_preset(path)
         config = FinetuneConfig.model_validate(values["finetune"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"not the folder of a finetune run ({error})", file=path, field="export.finetuned",
             remedy="name a folder such as outputs/paper/finetune/drpose",

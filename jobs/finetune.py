@@ -17,11 +17,8 @@ from pydantic import Field
 
 from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
 from drpose_ray.device import Device
-from drpose_ray.device.on_ray import choose_gpus
 from drpose_ray.finetune.config import FinetuneConfig
-from drpose_ray.finetune.loaders import Loaders
-from drpose_ray.finetune.on_ray import SAMPLES, FinetuneTask, finetune_on_ray
-from drpose_ray.on_ray import local_or_cluster_ray
+from drpose_ray.progress import Progress
 from drpose_ray.reward.config import RewardConfig
 from drpose_ray.runs import RunSettings, Summary, open_run, read_metrics
 from drpose_ray.tracking import Tracker, sqlite_uri, start_tracking
@@ -64,6 +61,11 @@ CONFIG, SUMMARY = FinetuneJobConfig, FinetuneSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = with_absolute_paths(load_config(CONFIG, argv))
+
+    from drpose_ray.finetune.loaders import Loaders
+    from drpose_ray.finetune.on_ray import SAMPLES, FinetuneTask, finetune_on_ray
+    from drpose_ray.on_ray import local_or_cluster_ray
+
     dataset = absolute(config.dataset)
     settings = config.finetune.model_copy(update={"dataset": dataset})
     settings.check_files()
@@ -83,7 +85,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         ):
             tracker.log_params(config)
             task = replace(task, use_gpu=choose_training_gpus(config.run.device, settings))
-            finetune_on_ray(task, functools.partial(_show, tracker, settings.num_iterations))
+            with Progress(f"iterations of {settings.name}", settings.num_iterations) as progress:
+                finetune_on_ray(task, functools.partial(_show, tracker, progress, settings.num_iterations))
             if (config.folder / SAMPLES).is_dir():
                 tracker.log_artifact(config.folder / SAMPLES)
         run.finish(_summarise(config.folder, task.model_folder))
@@ -92,21 +95,20 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def choose_training_gpus(device: Device, settings: FinetuneConfig) -> bool:
     """Whether each worker gets a GPU; a rank of NCCL cannot share one. Actors have what the settings give them."""
+    from drpose_ray.device.on_ray import choose_gpus
+
     actors = settings.rollout_actors * settings.gpus_per_rollout_actor
     if settings.remote_reward:
         actors += settings.num_workers * settings.gpus_per_reward_actor
     return choose_gpus(device, settings.num_workers, others=actors) > 0
 
 
-def _show(tracker: Tracker, num_iterations: int, iteration: int, metrics: Mapping[str, Any]) -> None:
+def _show(
+    tracker: Tracker, progress: Progress, num_iterations: int, iteration: int, metrics: Mapping[str, Any]
+) -> None:
     tracker.log_metrics(iteration, {name: value for name, value in metrics.items() if value is not None})
-    if iteration % max(num_iterations // 100, 1) == 0 or iteration + 1 == num_iterations:
-        seconds = sum(value for name, value in metrics.items() if name.startswith("seconds_"))
-        print(
-            f"iteration {iteration + 1}/{num_iterations}: {_read(metrics, 'reward')}, {_read(metrics, 'kl')}, "
-            f"{metrics['active_steps']:g} trained steps, {seconds:.2f} s",
-            flush=True,
-        )
+    note = f"{_read(metrics, 'reward')}, {_read(metrics, 'kl')}, {metrics['active_steps']:g} trained steps"
+    progress.step(note=note, left=num_iterations - iteration - 1)
 
 
 def _read(metrics: Mapping[str, Any], name: str) -> str:

@@ -9,31 +9,30 @@ from __future__ import annotations
 
 import math
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config
 from drpose_ray.device import choose_device
-from drpose_ray.diffusion.build import build_i2mv
 from drpose_ray.diffusion.config import BaseFitConfig, VaeFitConfig, small_architecture
-from drpose_ray.diffusion.fit_base import MultiViewLatents, fit_base
-from drpose_ray.diffusion.fit_vae import fit_vae
-from drpose_ray.diffusion.i2mv import ImageToMultiView
-from drpose_ray.diffusion.layout import load_i2mv, save_i2mv
-from drpose_ray.diffusion.model_index import MARKER
 from drpose_ray.errors import InputError
 from drpose_ray.origin import continue_as
+from drpose_ray.progress import Progress
 from drpose_ray.runs import Run, RunSettings, Summary, open_run
 from drpose_ray.shards.manifest import manifest_sha256
-from drpose_ray.shards.multiview import read_multiview
 from jobs import run_job
+
+if TYPE_CHECKING:
+    import torch
+
+    from drpose_ray.diffusion.fit_base import MultiViewLatents
+    from drpose_ray.diffusion.i2mv import ImageToMultiView
 
 CHECKPOINT, VAE_CHECKPOINT = "checkpoint.pt", "vae_checkpoint.pt"
 
@@ -70,6 +69,11 @@ CONFIG, SUMMARY = FitBaseConfig, FitBaseSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
+
+    from drpose_ray.diffusion.fit_base import fit_base
+    from drpose_ray.diffusion.layout import save_i2mv
+    from drpose_ray.shards.multiview import read_multiview
+
     if not config.base.multiview_shards:
         raise InputError("no training data", field="base.multiview_shards", remedy="name six-view shard folders")
     folder = config.run.folder / "fit_base"
@@ -81,10 +85,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         psnr = _vae_psnr(model, held_out)
         data = encode(model, training)
         losses: list[float] = []
-        fit_base(
-            model, data, config.base.unet, config.run.seed, folder / CHECKPOINT,
-            _progress(run, "unet", "loss", losses, config.base.unet.num_updates),
-        )  # fmt: skip
+        with Progress("updates of the U-Net", config.base.unet.num_updates) as progress:
+            fit_base(
+                model, data, config.base.unet, config.run.seed, folder / CHECKPOINT,
+                _report(run, "unet", "loss", losses, progress, config.base.unet.num_updates),
+            )  # fmt: skip
         save_i2mv(model, folder / "i2mv")
         recent = losses[-200:] or [math.inf]
         run.finish(
@@ -100,6 +105,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _continue_or_begin(config: FitBaseConfig, folder: Path) -> None:
     """An earlier attempt's VAE and checkpoint are taken over only if they are what this run would have made."""
+    from drpose_ray.diffusion.model_index import MARKER
+
     base = config.base
     origin = {
         "seed": config.run.seed,
@@ -120,57 +127,70 @@ def _with_vae(
     config: FitBaseConfig, images: NDArray[np.uint8], folder: Path, run: Run, device: torch.device
 ) -> ImageToMultiView:
     """The untrained model with a trained VAE, taken from ``folder`` if an earlier attempt got that far."""
+    import torch
+
+    from drpose_ray.diffusion.build import build_i2mv
+    from drpose_ray.diffusion.fit_vae import fit_vae
+    from drpose_ray.diffusion.layout import load_i2mv, save_i2mv
+    from drpose_ray.diffusion.model_index import MARKER
+
     model = build_i2mv(small_architecture(), config.run.seed).to(device)
     if (folder / MARKER).exists():
         return replace(model, vae=load_i2mv(folder).vae.to(device))
     psnr: list[float] = []
     pixels = images.reshape(-1, *images.shape[3:])
-    fit_vae(
-        model.vae, pixels, config.base.vae, config.run.seed,
-        _progress(run, "vae", "psnr_db", psnr, config.base.vae.num_updates),
-    )  # fmt: skip
+    with Progress("updates of the VAE", config.base.vae.num_updates) as progress:
+        fit_vae(
+            model.vae, pixels, config.base.vae, config.run.seed,
+            _report(run, "vae", "psnr_db", psnr, progress, config.base.vae.num_updates),
+        )  # fmt: skip
     save_i2mv(model, folder, torch.float32)
     return model
 
 
-@torch.no_grad()
 def encode(model: ImageToMultiView, images: NDArray[np.uint8]) -> MultiViewLatents:
     """Latents of six-view images (N, M, V, s, s, 3) uint8, in half precision, on the CPU."""
-    means, stds, inputs = [], [], []
-    for chunk in np.array_split(images, math.ceil(len(images) / 4)):
-        pixels = torch.from_numpy(chunk).float().movedim(-1, 3).to(model.text.device) / 255
-        mean, std = model.vae.moments(pixels.flatten(0, 2))
-        shape = (*pixels.shape[:3], *mean.shape[1:])
-        means.append(mean.view(shape).half().cpu())
-        stds.append(std.view(shape).half().cpu())
-        inputs.append(model.image_encoder.resize(pixels[:, 1, 0]).half().cpu())
-    return MultiViewLatents(torch.cat(means), torch.cat(stds), torch.cat(inputs))
+    import torch
+
+    from drpose_ray.diffusion.fit_base import MultiViewLatents
+
+    with torch.no_grad():
+        means, stds, inputs = [], [], []
+        for chunk in np.array_split(images, math.ceil(len(images) / 4)):
+            pixels = torch.from_numpy(chunk).float().movedim(-1, 3).to(model.text.device) / 255
+            mean, std = model.vae.moments(pixels.flatten(0, 2))
+            shape = (*pixels.shape[:3], *mean.shape[1:])
+            means.append(mean.view(shape).half().cpu())
+            stds.append(std.view(shape).half().cpu())
+            inputs.append(model.image_encoder.resize(pixels[:, 1, 0]).half().cpu())
+        return MultiViewLatents(torch.cat(means), torch.cat(stds), torch.cat(inputs))
 
 
-@torch.no_grad()
 def _vae_psnr(model: ImageToMultiView, images: NDArray[np.uint8]) -> tuple[float, float]:
     """Mean PSNR in dB of encoding and decoding held-out normals and colours."""
-    psnr = []
-    for domain in range(2):
-        pixels = torch.from_numpy(images[:, domain]).flatten(0, 1).movedim(-1, 1).float().to(model.text.device) / 255
-        error = torch.cat(
-            [(model.vae.decode(model.vae.encode(x)) - x).pow(2).mean((1, 2, 3)) for x in pixels.split(48)]
-        )
-        psnr.append(float((-10 * error.log10()).mean()))
-    return psnr[0], psnr[1]
+    import torch
+
+    with torch.no_grad():
+        psnr = []
+        for domain in range(2):
+            pixels = (
+                torch.from_numpy(images[:, domain]).flatten(0, 1).movedim(-1, 1).float().to(model.text.device) / 255
+            )
+            error = torch.cat(
+                [(model.vae.decode(model.vae.encode(x)) - x).pow(2).mean((1, 2, 3)) for x in pixels.split(48)]
+            )
+            psnr.append(float((-10 * error.log10()).mean()))
+        return psnr[0], psnr[1]
 
 
-def _progress(
-    run: Run, stage: str, metric: str, values: list[float], total: int
+def _report(
+    run: Run, stage: str, metric: str, values: list[float], progress: Progress, total: int
 ) -> Callable[[int, dict[str, float]], None]:
-    start = time.monotonic()
-
     def report(step: int, metrics: dict[str, float]) -> None:
         values.append(metrics[metric])
+        mean = sum(values[-100:]) / len(values[-100:])
+        progress.step(note=f"{metric} {mean:.3f}", left=total - step - 1)
         if (step + 1) % 100 == 0:
-            mean = sum(values[-100:]) / len(values[-100:])
-            left = (time.monotonic() - start) / len(values) * (total - step - 1)
-            print(f"{stage} {step + 1}/{total}: {metric} {mean:.3f}, {left / 60:.0f} min left", flush=True)
             run.log_metrics(step + 1, {f"{stage}_{metric}": mean})
 
     return report

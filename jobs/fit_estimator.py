@@ -8,19 +8,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config
 from drpose_ray.device import choose_device
-from drpose_ray.diffusion.layout import load_i2mv
-from drpose_ray.evaluate.estimator import shrink_images
 from drpose_ray.evaluate.estimator_config import EstimatorTrainingConfig
-from drpose_ray.evaluate.fit_estimator import ImagePoses, fit_estimator
-from drpose_ray.reward.renders import decode_latents, encode_renders, read_renders
+from drpose_ray.progress import Progress
 from drpose_ray.runs import RunSettings, Summary, open_run
 from jobs import run_job
+
+if TYPE_CHECKING:
+    import torch
 
 ESTIMATOR_FILE = "estimator.safetensors"
 _PEOPLE_AT_ONCE = 32
@@ -54,6 +54,13 @@ CONFIG, SUMMARY = FitEstimatorConfig, FitEstimatorSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
+
+    import torch
+
+    from drpose_ray.diffusion.layout import load_i2mv
+    from drpose_ray.evaluate.fit_estimator import ImagePoses, fit_estimator
+    from drpose_ray.reward.renders import decode_latents, encode_renders, read_renders
+
     settings = config.estimator
     device = choose_device(config.run.device)
     vae = load_i2mv(settings.i2mv).vae.to(device)
@@ -65,7 +72,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     softened = torch.cat([_shrink(decode_latents(vae, encode_renders(vae, chunk, side)), size) for chunk in chunks])
     data = ImagePoses(images, renders.joints_world, renders.width_m, softened).to(device)
     validation: dict[str, float] = {}
-    with open_run(config, config.folder, "fit_estimator") as run:
+    with (
+        open_run(config, config.folder, "fit_estimator") as run,
+        Progress("updates of the estimator", settings.fit.updates) as progress,
+    ):
 
         def report(step: int, metrics: Mapping[str, float]) -> None:
             run.log_metrics(step, metrics)
@@ -73,7 +83,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             if measured:
                 validation.update(measured)
                 shown = ", ".join(f"{name.removeprefix('validation_')} {value:.2f}" for name, value in measured.items())
-                print(f"update {step + 1}/{settings.fit.updates}: {shown}", flush=True)
+                progress.say(f"update {step + 1}/{settings.fit.updates}: {shown}")
+            progress.step(left=settings.fit.updates - step - 1)
 
         estimator = fit_estimator(data, settings.network, settings.fit, config.run.seed, report)
         estimator.save(config.folder / ESTIMATOR_FILE)
@@ -85,6 +96,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _shrink(images: torch.Tensor, size: int) -> torch.Tensor:
     """uint8 images at the estimator's own size: thousands of people then fit into memory twice."""
+    import torch
+
+    from drpose_ray.evaluate.estimator import shrink_images
+
     return (shrink_images(images, size) * 255).round().to(torch.uint8)
 
 

@@ -13,20 +13,22 @@ import functools
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from pydantic import Field
 
 from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
 from drpose_ray.device import choose_device
-from drpose_ray.latents.encode import EncodeTask, encode_here, latents_folder
-from drpose_ray.on_ray import local_or_cluster_ray
-from drpose_ray.reward.config import RewardConfig
-from drpose_ray.reward.fit_run import PREDICTOR_FILE, FitOutcome, FitTask, run_fit
+from drpose_ray.progress import Progress
+from drpose_ray.reward.config import PREDICTOR_FILE, RewardConfig
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.tracking import Tracker, sqlite_uri, start_tracking
 from jobs import run_job
+
+if TYPE_CHECKING:
+    import torch
+
+    from drpose_ray.reward.fit_run import FitOutcome, FitTask
 
 __all__ = ["PREDICTOR_FILE"]
 
@@ -64,6 +66,11 @@ CONFIG, SUMMARY = FitRewardConfig, FitRewardSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = with_absolute_paths(load_config(CONFIG, argv))
+
+    import torch
+
+    from drpose_ray.reward.fit_run import FitTask, run_fit
+
     alone = config.reward.fit.workers == 1 or bool(config.reward.multiview_shards)
     device = choose_device(config.run.device) if alone else torch.device("cpu")
     task = FitTask(config.reward, _latents(config, device), config.run.seed, absolute(config.folder))
@@ -73,8 +80,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     with open_run(config, config.folder, "fit_reward", start_step=settings.updates) as run:
         with start_tracking(uri, "fit_reward", "predictor") as tracker:
             tracker.log_params(config)
-            show = functools.partial(_show, task, tracker)
-            outcome = run_fit(task, show, device=device) if settings.workers == 1 else _fit_on_ray(config, task, show)
+            with Progress("updates of the skeleton predictor", settings.updates) as progress:
+                show = functools.partial(_show, task, tracker, progress)
+                alone = settings.workers == 1
+                outcome = run_fit(task, show, device=device) if alone else _fit_on_ray(config, task, show)
         run.finish(FitRewardSummary(predictor=str(task.predictor_file), **outcome.model_dump()))
     if outcome.stopped_early:
         print(f"stopped after update {outcome.updates}: update {outcome.best_update} was best on held-out people")
@@ -83,31 +92,36 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _latents(config: FitRewardConfig, device: torch.device) -> tuple[Path, ...]:
     """The given folders of latents, and those of the given renders, which are made if need be."""
+    from drpose_ray.latents.encode import EncodeTask, encode_here, latents_folder
+
     encoded = []
     for dataset in config.reward.multiview_shards:
         folder = latents_folder(absolute(config.run.folder) / "latents", dataset, config.reward.i2mv)
-        for name in encode_here(EncodeTask(dataset, config.reward.i2mv, folder), device):
-            print(f"{dataset.name}/{name}: encoded", flush=True)
+        with Progress(f"shards of {dataset.name} encoded") as progress:
+            for name in encode_here(EncodeTask(dataset, config.reward.i2mv, folder), device):
+                progress.step(note=name)
         encoded.append(folder)
     return (*config.reward.latents, *encoded)
 
 
 def _fit_on_ray(config: FitRewardConfig, task: FitTask, show: Any) -> FitOutcome:
     from drpose_ray.device.on_ray import choose_gpus
+    from drpose_ray.on_ray import local_or_cluster_ray
     from drpose_ray.reward.on_ray import fit_on_ray  # Ray Train costs seconds that a single process need not pay
 
     with local_or_cluster_ray(task.reward.fit.workers):
         return fit_on_ray(task, show, choose_gpus(config.run.device, task.reward.fit.workers) > 0)
 
 
-def _show(task: FitTask, tracker: Tracker, step: int, metrics: Mapping[str, Any]) -> None:
+def _show(task: FitTask, tracker: Tracker, progress: Progress, step: int, metrics: Mapping[str, Any]) -> None:
     measured = {name: value for name, value in metrics.items() if name.startswith("validation_") and value is not None}
     if measured or step % _TRACKED_EVERY == 0:
         tracker.log_metrics(step, {name: value for name, value in metrics.items() if value is not None})
     if measured:
         shown = ", ".join(f"{name.removeprefix('validation_')} {value:.4g}" for name, value in measured.items())
-        print(f"update {step + 1}/{task.reward.fit.updates}: {shown}", flush=True)
+        progress.say(f"update {step + 1}/{task.reward.fit.updates}: {shown}")
         tracker.log_artifact(task.overlay_file(step + 1))
+    progress.step(left=task.reward.fit.updates - step - 1)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,11 @@ from pathlib import Path
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config, with_absolute_paths
-from drpose_ray.device.on_ray import choose_gpus
 from drpose_ray.errors import InputError, printable
 from drpose_ray.files import is_there
 from drpose_ray.inference.config import GenerateConfig
-from drpose_ray.inference.on_ray import generate_on_ray
 from drpose_ray.inference.photo import list_photos
+from drpose_ray.progress import Progress
 from drpose_ray.runs import RunSettings, Summary, open_run
 from jobs import run_job
 
@@ -53,6 +52,10 @@ CONFIG, SUMMARY = GenerateViewsConfig, GenerateViewsSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> int:
     config = with_absolute_paths(load_config(CONFIG, argv))
+
+    from drpose_ray.device.on_ray import choose_gpus
+    from drpose_ray.inference.on_ray import generate_on_ray
+
     settings = config.generate
     if settings.photos is None:
         raise InputError(
@@ -71,13 +74,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = settings.model_copy(update={"gpus_per_worker": gpus})
     failures: dict[str, str] = {}
     generated = 0
-    with open_run(config, config.run.folder / "generate_views", "generate_views") as run:
+    with (
+        open_run(config, config.run.folder / "generate_views", "generate_views") as run,
+        Progress("photos", len(files)) as progress,
+    ):
         for outcome in generate_on_ray(settings, config.run.seed, files, config.output):
             generated += not outcome.problem
             if outcome.problem:
                 failures[outcome.name] = outcome.problem
                 print(printable(f"{outcome.name}: {outcome.problem}"), file=sys.stderr, flush=True)
-            print(f"{generated + len(failures)} of {len(files)} photos, {len(failures)} failed", flush=True)
+            progress.step(note=f"{len(failures)} failed")
         run.finish(
             GenerateViewsSummary(
                 output=str(config.output),

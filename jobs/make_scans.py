@@ -11,14 +11,11 @@ from pathlib import Path
 
 from pydantic import Field
 
-from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
-from drpose_ray.body.smplx_body import Body
 from drpose_ray.config import Config, load_config
 from drpose_ray.poses.config import PosesConfig
+from drpose_ray.progress import Progress
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.scans.config import TwinConfig
-from drpose_ray.scans.twin import write_twins
-from drpose_ray.synthesis.people_sets import training_clips
 from jobs import run_job
 
 
@@ -44,15 +41,20 @@ CONFIG, SUMMARY = MakeScansConfig, MakeScansSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
+
+    from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
+    from drpose_ray.body.smplx_body import Body
+    from drpose_ray.scans.twin import write_twins
+    from drpose_ray.synthesis.people_sets import training_clips
+
     clips = training_clips(config.poses) if config.twin.mixture.get("mocap", 0) > 0 else []
     folder: Path = config.run.folder / "scans"
-
-    def report(written: int) -> None:
-        if written % 10 == 0:
-            print(f"{written} scans written", flush=True)
-
-    with open_run(config, config.run.folder / "make_scans", "make_scans") as run:
-        written = write_twins(folder, Body(ensure_body(BODY_CACHE)), config.twin, clips, BODY_CACHE, report)
+    body = Body(ensure_body(BODY_CACHE))
+    with (
+        open_run(config, config.run.folder / "make_scans", "make_scans") as run,
+        Progress("scans written") as progress,
+    ):
+        written = write_twins(folder, body, config.twin, clips, BODY_CACHE, lambda _: progress.step())
         run.finish(MakeScansSummary(folder=str(folder), scans=config.twin.num, written_by_this_run=written))
     print(f"{config.twin.num} scans in {folder}, {written} of them new")
 

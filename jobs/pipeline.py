@@ -19,17 +19,11 @@ from typing import Any, TypeVar
 from pydantic import Field
 
 from drpose_ray.config import Config, absolute, dump_config, load_config
-from drpose_ray.diffusion.model_index import MARKER as MODEL_MARKER
-from drpose_ray.evaluate.claims import DRPOSE, NO_KL
 from drpose_ray.evaluate.config import EvaluateConfig
-from drpose_ray.evaluate.pose_sets import picked_frames, standing_windows
-from drpose_ray.evaluate.report import JudgementSummary, format_table
 from drpose_ray.files import list_files
 from drpose_ray.finetune.config import FinetuneConfig
-from drpose_ray.on_ray import local_or_cluster_ray
 from drpose_ray.origin import FileHashes
 from drpose_ray.poses.config import PosesConfig
-from drpose_ray.poses.windows_file import read_selection, write_selection
 from drpose_ray.publish import write_json
 from drpose_ray.reward.config import RewardConfig
 from drpose_ray.runs import SUMMARY_FILE, RunSettings, Summary, open_run
@@ -92,6 +86,10 @@ class Stage:
 @run_job
 def main(argv: Sequence[str] | None = None) -> int:
     config = load_config(CONFIG, argv)
+
+    from drpose_ray.evaluate.report import JudgementSummary, format_table
+    from drpose_ray.on_ray import local_or_cluster_ray
+
     root = config.run.folder
     num_cpus = max(config.synthesis.workers, config.finetune.num_workers, config.reward.fit.workers)
     with open_run(config, root / "pipeline", "pipeline") as run, local_or_cluster_ray(num_cpus):
@@ -115,6 +113,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def plan_stages(config: PipelineConfig) -> list[Stage]:
     """The stages with the settings each would be given by hand."""
+    from drpose_ray.evaluate.claims import DRPOSE, NO_KL
+
     run, root = config.run, config.run.folder
     # People of the judgement come from a stream of their own: none of them is trained on.
     judged_run = run.model_copy(update={"seed": derive_seed(run.seed, "judged people")})
@@ -160,6 +160,9 @@ def plan_stages(config: PipelineConfig) -> list[Stage]:
 
 def write_judged_poses(config: PipelineConfig, path: Path) -> None:
     """Publish the poses to judge on: the picked frames of held-out windows, and standing poses."""
+    from drpose_ray.evaluate.pose_sets import picked_frames, standing_windows
+    from drpose_ray.poses.windows_file import read_selection, write_selection
+
     held_out = read_selection(config.run.folder / "select_poses" / "selection.parquet", config.evaluate.split)
     standing = standing_windows(config.run.seed, config.evaluate.num_standing)
     write_selection(path, {"challenging": picked_frames(held_out), "standing": standing})
@@ -207,6 +210,8 @@ def by_content(value: Any, root: Path, hashes: FileHashes) -> Any:
     What lies in the run folder ``root`` is made by earlier stages, whose fingerprints are upstream. Of other folders
     than models and datasets, which may be large, the names and sizes of their files count.
     """
+    from drpose_ray.diffusion.model_index import MARKER as MODEL_MARKER
+
     if isinstance(value, RunSettings):
         return {"seed": value.seed}
     if isinstance(value, Config):

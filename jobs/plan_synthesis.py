@@ -13,15 +13,13 @@ from pathlib import Path
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config
-from drpose_ray.poses.dance import generate_dances
 from drpose_ray.poses.selection import select_windows
 from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.poses.windows_file import read_selection
+from drpose_ray.progress import Progress
 from drpose_ray.runs import RunSettings, open_run
 from drpose_ray.synthesis.config import SynthesisConfig
 from drpose_ray.synthesis.estimate import SynthesisEstimate, estimate, format_estimate
 from drpose_ray.synthesis.planning_config import PlanningConfig
-from drpose_ray.synthesis.window_needs import measure_window
 from jobs import run_job
 
 
@@ -47,12 +45,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def plan_synthesis(config: PlanSynthesisConfig) -> None:
     """Print the plan and keep it in the run folder."""
+    from drpose_ray.synthesis.window_needs import measure_window
+
     few = choose_windows(config)
-    found = estimate(
-        config.synthesis,
-        config.planning,
-        measure_window(config.synthesis, config.planning, few, config.run.seed),
-    )
+    with Progress(f"measuring {len(few)} windows"):
+        measured = measure_window(config.synthesis, config.planning, few, config.run.seed)
+    found = estimate(config.synthesis, config.planning, measured)
     with open_run(config, config.run.folder / "plan_synthesis", "plan_synthesis") as run:
         run.finish(found)
     print(format_estimate(found))
@@ -60,6 +58,9 @@ def plan_synthesis(config: PlanSynthesisConfig) -> None:
 
 def choose_windows(config: PlanSynthesisConfig) -> list[PoseWindow]:
     """Windows to measure: the first of the selection, or of procedural dances where nothing is selected yet."""
+    from drpose_ray.poses.dance import generate_dances
+    from drpose_ray.poses.windows_file import read_selection
+
     num = config.planning.measured_windows
     if config.synthesis.selection or config.selection.exists():
         return read_selection(config.selection, config.synthesis.split)[:num]

@@ -12,14 +12,11 @@ from collections.abc import Sequence
 from drpose_ray.config import Config, load_config
 from drpose_ray.errors import InputError
 from drpose_ray.poses.config import PosesConfig
+from drpose_ray.progress import Progress
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.shards.rows import ShardRow
-from drpose_ray.synthesis.build import plan_build
-from drpose_ray.synthesis.clothed_body import ClothedBody
 from drpose_ray.synthesis.config import ClothedBodyConfig
-from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
-from drpose_ray.synthesis.people_sets import PeopleConfig, people_windows, training_clips
-from drpose_ray.synthesis.progress import ProgressLine
+from drpose_ray.synthesis.people_config import PeopleConfig
 from jobs import run_job
 
 
@@ -43,6 +40,12 @@ CONFIG, SUMMARY = RenderPeopleConfig, RenderPeopleSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
+
+    from drpose_ray.synthesis.build import plan_build
+    from drpose_ray.synthesis.clothed_body import ClothedBody
+    from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
+    from drpose_ray.synthesis.people_sets import people_windows, training_clips
+
     if not config.people.sets:
         raise InputError("no sets to render", field="people.sets", remedy="name at least one set")
     clips = training_clips(config.poses)
@@ -54,12 +57,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = config.run.folder / "people" / name
         plan = plan_build(windows, make_generator(), folder, config.people.per_shard)
 
-        lines = ProgressLine()
+        with Progress(f"people of {name}", len(windows)) as progress:
 
-        def report(row: ShardRow, left: int, name: str = name, lines: ProgressLine = lines) -> None:
-            print(f"{name}: {lines.line(row, left)}", flush=True)
+            def report(row: ShardRow, left: int, progress: Progress = progress) -> None:
+                progress.step(row.sequences, row.counts, left)
 
-        frames[name] = build_on_ray(plan, [GeneratorPool(make_generator, config.people.workers)], report).frames_ok
+            frames[name] = build_on_ray(plan, [GeneratorPool(make_generator, config.people.workers)], report).frames_ok
     with open_run(config, config.run.folder / "render_people", "render_people") as run:
         run.finish(RenderPeopleSummary(frames_by_set=frames))
 

@@ -14,31 +14,26 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config, with_absolute_paths
-from drpose_ray.device.on_ray import choose_gpus
 from drpose_ray.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.renders.camera_file import write_cameras
+from drpose_ray.progress import Progress
 from drpose_ray.renders.config import RendersConfig
-from drpose_ray.renders.loader import ScanLoader
-from drpose_ray.renders.scan_renders import ScanRenders, scan_window
-from drpose_ray.renders.views_sheet import views_sheet
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.scans.config import ScansConfig, ScanSource
 from drpose_ray.scans.scan import ScanFiles
-from drpose_ray.scans.sources import list_scans
 from drpose_ray.scans.splits import split_scans
 from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.store import absolute_location
-from drpose_ray.synthesis.build import plan_build
-from drpose_ray.synthesis.contact_sheet import contact_sheet
-from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
-from drpose_ray.synthesis.progress import ProgressLine
 from jobs import run_job
+
+if TYPE_CHECKING:
+    from drpose_ray.renders.loader import ScanLoader
 
 
 class RenderScansConfig(Config):
@@ -98,6 +93,14 @@ CONFIG, SUMMARY = RenderScansConfig, RenderScansSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = with_absolute_paths(load_config(CONFIG, argv))
+
+    from drpose_ray.device.on_ray import choose_gpus
+    from drpose_ray.renders.loader import ScanLoader
+    from drpose_ray.renders.scan_renders import ScanRenders
+    from drpose_ray.scans.sources import list_scans
+    from drpose_ray.synthesis.build import plan_build
+    from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
+
     scans = config.chosen(list_scans(config.sources))
     loader = ScanLoader(config.scans, scans)
     make_generator = functools.partial(
@@ -112,12 +115,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         config.renders.scans_per_shard,
         attempts=config.renders.attempts,
     )
-    lines = ProgressLine()
+    built: list[str] = []
+    with Progress("scans", len(scans)) as progress:
 
-    def report(row: ShardRow, left: int) -> None:
-        print(lines.line(row, left), flush=True)
+        def report(row: ShardRow, left: int) -> None:
+            built.append(row.name)
+            progress.step(row.sequences, row.counts, left)
 
-    manifest = build_on_ray(plan, [pool], report)
+        manifest = build_on_ray(plan, [pool], report)
     reasons: Counter[str] = Counter()
     for row in manifest.shards:
         reasons.update(row.reasons)
@@ -129,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 scans=manifest.identity.sequences,
                 scans_ok=manifest.sequences_ok,
                 shards=len(manifest.shards),
-                shards_built_now=lines.shards,
+                shards_built_now=len(built),
                 frames_ok=manifest.frames_ok,
                 frames_failed=manifest.frames_failed,
                 reasons=dict(reasons.most_common()),
@@ -142,6 +147,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def scan_windows(config: RendersConfig, scans: Sequence[ScanFiles], loader: ScanLoader) -> list[PoseWindow]:
     """One window a scan, in the scans' order."""
+    from drpose_ray.renders.scan_renders import scan_window
+
     return [
         scan_window(files, loader.fit_row(files), rank, config.input_azimuths_deg) for rank, files in enumerate(scans)
     ]
@@ -149,6 +156,10 @@ def scan_windows(config: RendersConfig, scans: Sequence[ScanFiles], loader: Scan
 
 def describe(config: RenderScansConfig, folder: Path) -> None:
     """Cameras and sheets of the finished dataset, into the run's folder."""
+    from drpose_ray.renders.camera_file import write_cameras
+    from drpose_ray.renders.views_sheet import views_sheet
+    from drpose_ray.synthesis.contact_sheet import contact_sheet
+
     write_cameras(config.output, config.renders, config.run.seed, folder / "cameras.jsonl")
     if config.renders.contact_sheet and read_manifest(config.output).frames_ok:
         contact_sheet(Path(config.output), folder / "contact_sheet.png", config.renders.contact_sheet, config.run.seed)

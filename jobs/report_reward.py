@@ -9,33 +9,29 @@ import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config
 from drpose_ray.device import choose_device
-from drpose_ray.diffusion.ddim import DdimSampler, draw_noise, sample
-from drpose_ray.diffusion.i2mv import ImageToMultiView
-from drpose_ray.diffusion.layout import load_i2mv
 from drpose_ray.errors import InputError
-from drpose_ray.evaluate.estimator import PoseEstimator, joint_errors_cm, shrink_images
-from drpose_ray.evaluate.generate import fit_images
-from drpose_ray.geometry.view_sets import view_set
+from drpose_ray.progress import Progress
 from drpose_ray.reward.config import RewardConfig
-from drpose_ray.reward.renders import at_once, decode_images, encode_renders
-from drpose_ray.reward.report import figures, sections
-from drpose_ray.reward.report.ascent import ascend
 from drpose_ray.reward.report.config import RewardReportConfig
-from drpose_ray.reward.report.ensemble import measure_ensembles
-from drpose_ray.reward.report.independent import ImageJudge
-from drpose_ray.reward.report.measure import Findings, Means, measure
 from drpose_ray.reward.report.page import Picture, Section, write_page
-from drpose_ray.reward.report.people import People, read_people, some_of_each
-from drpose_ray.reward.report.reader import Reader, load_reader
-from drpose_ray.reward.report.summary import RewardReportSummary
 from drpose_ray.runs import RunSettings, open_run
 from jobs import run_job
+
+if TYPE_CHECKING:
+    import torch
+
+    from drpose_ray.diffusion.i2mv import ImageToMultiView
+    from drpose_ray.reward.report.independent import ImageJudge
+    from drpose_ray.reward.report.measure import Findings
+    from drpose_ray.reward.report.people import People
+    from drpose_ray.reward.report.reader import Reader
+    from drpose_ray.reward.report.summary import RewardReportSummary
 
 _COLOUR, _SHOWN = 1, 2
 _SHOWN_BUDGET = 0.2
@@ -55,12 +51,20 @@ class ReportRewardConfig(Config):
         return self.run.folder / "report_reward"
 
 
-CONFIG, SUMMARY = ReportRewardConfig, RewardReportSummary
+CONFIG, SUMMARY = ReportRewardConfig, "drpose_ray.reward.report.summary:RewardReportSummary"
 
 
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
+
+    from drpose_ray.reward.renders import decode_images, encode_renders
+    from drpose_ray.reward.report.ensemble import measure_ensembles
+    from drpose_ray.reward.report.measure import Means, measure
+    from drpose_ray.reward.report.people import read_people, some_of_each
+    from drpose_ray.reward.report.reader import load_reader
+    from drpose_ray.reward.report.summary import RewardReportSummary
+
     settings = config.reward_report
     for field in ("splits", "predictors"):
         if not getattr(settings, field):
@@ -87,13 +91,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         ascent_steps=settings.ascent_steps,
         seed=config.run.seed,
     )
-    with open_run(config, config.folder, "report_reward") as run:
+    with (
+        open_run(config, config.folder, "report_reward") as run,
+        Progress("judging predictors", len(readers)) as progress,
+    ):
         findings: dict[str, Findings] = {}
         for reader in readers:
             others = [other for other in readers if other is not reader]
             findings[reader.name] = measure(reader, settings.predictors[reader.name], splits, few, others, means)
             pooled = findings[reader.name].report.pooled
-            print(f"{reader.name}: rank correlation {pooled.pooled.show(3)}", flush=True)
+            progress.step(note=f"{reader.name}: rank correlation {pooled.pooled.show(3)}")
         ensembles = measure_ensembles(readers, few, decode, means.judges, settings.ascent_steps, settings.deviations)
         perceptual = readers[0].distance.perceptual
         summary = RewardReportSummary(
@@ -111,6 +118,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _compose(
     summary: RewardReportSummary, findings: Mapping[str, Findings], read: Picture, hacked: Picture
 ) -> list[Section]:
+    from drpose_ray.reward.report import figures, sections
+
     joints = Picture("joints.png", figures.plot_joint_errors(findings), "In-plane joint error by joint and view, cm.")
     ranks = Picture(
         "calibration.png",
@@ -143,44 +152,57 @@ def _compose(
     ]
 
 
-@torch.no_grad()
 def _examples(readers: Sequence[Reader], splits: Sequence[People]) -> Picture:
     """One person per split: images, target, and what each predictor reads (Fig. 10)."""
-    rows = []
-    for people in splits:
-        one = people.first(1)
-        images = one.images[0, _COLOUR].float() / 255
-        rows += [images, figures.skeletons_on_grey(images, readers[0].draw(one)[0])]
-        rows += [figures.skeletons_on_grey(images, reader.read(one.latents).sigmoid()[0]) for reader in readers]
-    names = ", ".join(reader.name for reader in readers)
-    return Picture(
-        "read.png", figures.draw_rows(rows), f"For each split: a person, the target, and as read by {names}."
-    )
+    import torch
+
+    from drpose_ray.reward.report import figures
+
+    with torch.no_grad():
+        rows = []
+        for people in splits:
+            one = people.first(1)
+            images = one.images[0, _COLOUR].float() / 255
+            rows += [images, figures.skeletons_on_grey(images, readers[0].draw(one)[0])]
+            rows += [figures.skeletons_on_grey(images, reader.read(one.latents).sigmoid()[0]) for reader in readers]
+        names = ", ".join(reader.name for reader in readers)
+        return Picture(
+            "read.png", figures.draw_rows(rows), f"For each split: a person, the target, and as read by {names}."
+        )
 
 
-@torch.no_grad()
 def _hacked_examples(
     reader: Reader, few: People, decode: Callable[[torch.Tensor], torch.Tensor], steps: int
 ) -> Picture:
     """Decoded images before and after the ascent."""
-    start, score = few.latents.roll(-1, 0)[:_SHOWN], reader.score_at(few.first(_SHOWN))
-    after = ascend(score, start, "rms", _SHOWN_BUDGET * float(few.latents.std()), steps)
-    images = torch.stack([decode(start), decode(after)], 1)[:, :, _COLOUR]  # (N, 2, V, 3, s, s)
-    target = few.images[:_SHOWN, _COLOUR].float() / 255
-    rows = [row for shown, true in zip(images, target, strict=True) for row in (*shown, true)]
-    return Picture(
-        "hacked.png",
-        figures.draw_rows(rows),
-        f"For each of {_SHOWN} people: decoded before, after an ascent of {reader.name} by rms {_SHOWN_BUDGET:g}, and "
-        "the person whose pose it was to show.",
-    )
+    import torch
+
+    from drpose_ray.reward.report import figures
+    from drpose_ray.reward.report.ascent import ascend
+
+    with torch.no_grad():
+        start, score = few.latents.roll(-1, 0)[:_SHOWN], reader.score_at(few.first(_SHOWN))
+        after = ascend(score, start, "rms", _SHOWN_BUDGET * float(few.latents.std()), steps)
+        images = torch.stack([decode(start), decode(after)], 1)[:, :, _COLOUR]  # (N, 2, V, 3, s, s)
+        target = few.images[:_SHOWN, _COLOUR].float() / 255
+        rows = [row for shown, true in zip(images, target, strict=True) for row in (*shown, true)]
+        return Picture(
+            "hacked.png",
+            figures.draw_rows(rows),
+            f"For each of {_SHOWN} people: decoded before, after an ascent of {reader.name} by rms {_SHOWN_BUDGET:g}, "
+            "and the person whose pose it was to show.",
+        )
 
 
 def _load_model(folder: Path, text_embeddings: Path | None, device: torch.device) -> ImageToMultiView:
+    from drpose_ray.diffusion.layout import load_i2mv
+
     return load_i2mv(folder, text_embeddings=text_embeddings).to(device)
 
 
 def _estimator_judge(path: Path, device: torch.device) -> ImageJudge:
+    from drpose_ray.evaluate.estimator import PoseEstimator, joint_errors_cm, shrink_images
+
     estimator = PoseEstimator.load(path).to(device)
 
     def judge(images: torch.Tensor, people: People) -> torch.Tensor:
@@ -190,21 +212,28 @@ def _estimator_judge(path: Path, device: torch.device) -> ImageJudge:
     return judge
 
 
-@torch.no_grad()
 def _generate(model: ImageToMultiView, people: People, steps: int, seed: int) -> dict[str, torch.Tensor]:
     """Latents (N, M, V=6, C, h, w) that the model itself draws from the people's front views, some people at a time."""
-    if steps == 0:
-        return {}
-    sampler, device = DdimSampler(model.schedule, steps), model.text.device
-    front = people.images[:, _COLOUR, 0].float() / 255
-    latents = []
-    for rows in torch.arange(len(people)).split(at_once(_GENERATED_AT_ONCE, _OF_SIZE, model.image_size)):
-        names = [f"report-{n}" for n in rows.tolist()]
-        noise = draw_noise(seed, names, model.latent_shape, steps + 1).to(device)
-        condition = model.encode_condition(fit_images(front[rows], model.image_size).to(device))
-        latents.append(sample(model.unet, noise, condition, sampler).cpu())
-    true_views = view_set(model.latent_shape[1]).to_true_views(torch.cat(latents, 1), view_axis=2)
-    return {"generated by the model": true_views.transpose(0, 1).contiguous()}
+    import torch
+
+    from drpose_ray.diffusion.ddim import DdimSampler, draw_noise, sample
+    from drpose_ray.evaluate.generate import fit_images
+    from drpose_ray.geometry.view_sets import view_set
+    from drpose_ray.reward.renders import at_once
+
+    with torch.no_grad():
+        if steps == 0:
+            return {}
+        sampler, device = DdimSampler(model.schedule, steps), model.text.device
+        front = people.images[:, _COLOUR, 0].float() / 255
+        latents = []
+        for rows in torch.arange(len(people)).split(at_once(_GENERATED_AT_ONCE, _OF_SIZE, model.image_size)):
+            names = [f"report-{n}" for n in rows.tolist()]
+            noise = draw_noise(seed, names, model.latent_shape, steps + 1).to(device)
+            condition = model.encode_condition(fit_images(front[rows], model.image_size).to(device))
+            latents.append(sample(model.unet, noise, condition, sampler).cpu())
+        true_views = view_set(model.latent_shape[1]).to_true_views(torch.cat(latents, 1), view_axis=2)
+        return {"generated by the model": true_views.transpose(0, 1).contiguous()}
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from drpose_ray.config import Config, load_config
 from drpose_ray.errors import InputError
+from drpose_ray.progress import Progress
 from drpose_ray.runs import RunSettings, Summary, open_run
-from drpose_ray.shards.reshard import reshard
 from drpose_ray.shards.rows import ShardRow
 from jobs import run_job
 
@@ -50,8 +50,7 @@ CONFIG, SUMMARY = ReshardConfig, ReshardSummary
 def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
 
-    def tell(row: ShardRow) -> None:
-        print(f"{row.name}: {row.sequences} sequences", flush=True)
+    from drpose_ray.shards.reshard import reshard
 
     settings = config.reshard
     if not settings.inputs or settings.output is None:
@@ -61,7 +60,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             value=f"{settings.inputs}, {settings.output}",
             remedy="give both: see python -m jobs.reshard --help",
         )
-    manifest = reshard(settings.inputs, settings.output, settings.sequences_per_shard, tell)
+    with Progress("sequences copied") as progress:
+
+        def tell(row: ShardRow) -> None:
+            progress.step(row.sequences, row.name)
+
+        manifest = reshard(settings.inputs, settings.output, settings.sequences_per_shard, tell)
     with open_run(config, config.run.folder / "reshard", "reshard") as run:
         run.finish(
             ReshardSummary(

@@ -13,37 +13,51 @@ import pkgutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 from pydantic import BaseModel
 
 import jobs
 from drpose_ray.publish import write_json
-from drpose_ray.runs import RunRecord
-from drpose_ray.shards.record import RecordHeader
-from drpose_ray.shards.rows import Manifest, ShardRow
-from drpose_ray.synthesis.dataset_card import DatasetCard
 
 FOLDER = Path(__file__).resolve().parents[1] / "schemas"
 
-STORED_RECORDS: dict[str, type[BaseModel]] = {
-    "card": DatasetCard,
-    "run": RunRecord,
-    "shards.manifest": Manifest,
-    "shards.record": RecordHeader,
-    "shards.shard": ShardRow,
-}
+
+def stored_records() -> dict[str, type[BaseModel]]:
+    """What lies in files for others to read."""
+    from drpose_ray.runs import RunRecord
+    from drpose_ray.shards.record import RecordHeader
+    from drpose_ray.shards.rows import Manifest, ShardRow
+    from drpose_ray.synthesis.dataset_card import DatasetCard
+
+    return {
+        "card": DatasetCard,
+        "run": RunRecord,
+        "shards.manifest": Manifest,
+        "shards.record": RecordHeader,
+        "shards.shard": ShardRow,
+    }
 
 
 def collect_schemas() -> dict[str, dict[str, object]]:
     """File name -> JSON Schema: of the stored records, and of each job module's ``CONFIG`` and ``SUMMARY``."""
-    schemas = {f"{name}.json": model.model_json_schema(mode="serialization") for name, model in STORED_RECORDS.items()}
+    schemas = {
+        f"{name}.json": model.model_json_schema(mode="serialization") for name, model in stored_records().items()
+    }
     for module in job_modules():
         job = importlib.import_module(f"jobs.{module}")
         if hasattr(job, "CONFIG"):
             schemas[f"{module}.config.json"] = job.CONFIG.model_json_schema()
         if hasattr(job, "SUMMARY"):
-            schemas[f"{module}.summary.json"] = job.SUMMARY.model_json_schema(mode="serialization")
+            schemas[f"{module}.summary.json"] = summary_of(job).model_json_schema(mode="serialization")
     return schemas
+
+
+def summary_of(job: ModuleType) -> type[BaseModel]:
+    """What a job reports. Where the class's module takes seconds to load, ``SUMMARY`` is its name."""
+    named: type[BaseModel] | str = job.SUMMARY
+    summary: type[BaseModel] = pkgutil.resolve_name(named) if isinstance(named, str) else named
+    return summary
 
 
 def job_modules() -> list[str]:

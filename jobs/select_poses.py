@@ -21,16 +21,13 @@ from drpose_ray.errors import InputError
 from drpose_ray.poses.clip import MotionClip, measured
 from drpose_ray.poses.config import PosesConfig
 from drpose_ray.poses.core_set import CoreSetSampler, FirstRound, MakeSampler, pick_each_part
-from drpose_ray.poses.dance import generate_dances
-from drpose_ray.poses.diversity import ALIGNMENT, diversity_mm, plot_diversity
 from drpose_ray.poses.farthest import LocalSampler
 from drpose_ray.poses.motionx import gather_motions, refuse_duplicates
 from drpose_ray.poses.picks import read_picks, write_picks
-from drpose_ray.poses.pose_rows import read_pose_rows
 from drpose_ray.poses.selection import Selection, select_windows
 from drpose_ray.poses.split import split_clips
 from drpose_ray.poses.standing import draw_standing
-from drpose_ray.poses.windows_file import write_selection
+from drpose_ray.progress import Progress
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.seeding import stream
 from jobs import run_job
@@ -77,12 +74,16 @@ CONFIG, SUMMARY = SelectPosesConfig, SelectPosesSummary
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the job."""
     config = load_config(SelectPosesConfig, argv)
-    with open_run(config, config.run.folder / "select_poses", "select_poses") as run:
+    with open_run(config, config.run.folder / "select_poses", "select_poses") as run, Progress("selecting poses"):
         run.finish(select(config, run.folder))
 
 
 def select(config: SelectPosesConfig, folder: Path) -> SelectPosesSummary:
     """Write ``selection.parquet``, ``picks.npz`` and ``diversity.png`` into ``folder``."""
+    from drpose_ray.poses.diversity import ALIGNMENT, diversity_mm, plot_diversity
+    from drpose_ray.poses.pose_rows import read_pose_rows
+    from drpose_ray.poses.windows_file import write_selection
+
     poses, seed = config.poses, config.run.seed
     clips = _gather(poses, seed)
     earlier = read_picks(poses.continues, _sequence_settings(poses)) if poses.continues else {}
@@ -175,6 +176,8 @@ def _refuse_taken_names(compared: Mapping[str, object], sets: Mapping[str, objec
 
 
 def _gather(poses: PosesConfig, seed: int) -> list[MotionClip]:
+    from drpose_ray.poses.dance import generate_dances
+
     clips = gather_motions(poses)
     clips += generate_dances(seed, poses.num_dance_clips, round(poses.dance_seconds * poses.fps), poses.fps)
     if not clips:

@@ -15,15 +15,12 @@ from pydantic import Field
 from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
 from drpose_ray.evaluate.config import EvaluateConfig
 from drpose_ray.finetune.config import FinetuneConfig
-from drpose_ray.finetune.loaders import Loaders
-from drpose_ray.on_ray import local_or_cluster_ray
+from drpose_ray.progress import Progress
 from drpose_ray.reward.config import RewardConfig
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.seeding import derive_seed
 from drpose_ray.sweep.config import SweepConfig
-from drpose_ray.sweep.on_ray import SweepTask, judge_on_ray, sweep_on_ray
 from drpose_ray.sweep.space import OBJECTIVE, QUALITY, TrialResult, choose_trial, list_trials, rate_trial
-from drpose_ray.sweep.validate import ValidationJudge
 from drpose_ray.tracking import sqlite_uri, start_tracking
 from jobs import run_job
 from jobs.finetune import choose_training_gpus
@@ -58,6 +55,12 @@ CONFIG, SUMMARY = SweepJobConfig, SweepSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = with_absolute_paths(load_config(CONFIG, argv))
+
+    from drpose_ray.finetune.loaders import Loaders
+    from drpose_ray.on_ray import local_or_cluster_ray
+    from drpose_ray.sweep.on_ray import SweepTask, judge_on_ray, sweep_on_ray
+    from drpose_ray.sweep.validate import ValidationJudge
+
     config.finetune.check_files()
     shards = config.run.folder / "shards"
     dataset = absolute(config.finetune.dataset or shards / "train")
@@ -80,7 +83,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         parent.log_params(config)
         use_gpu = choose_training_gpus(config.run.device, config.finetune)
         judge = replace(judge, device="cuda" if use_gpu else "cpu")
-        base = judge_on_ray(judge, config.finetune.base, use_gpu)
+        with Progress("judging the base"):
+            base = judge_on_ray(judge, config.finetune.base, use_gpu)
         task = SweepTask(
             folder=config.folder,
             seed=config.run.seed,
@@ -92,7 +96,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             parent_run_id=parent.run_id,
             use_gpu=use_gpu,
         )
-        measured = sweep_on_ray(task, trials, config.sweep.concurrent_trials)
+        with Progress(f"training and judging {len(trials)} trials"):
+            measured = sweep_on_ray(task, trials, config.sweep.concurrent_trials)
         rows = [rate_trial(trial, measured[trial.name], base, config.sweep.quality_margin) for trial in trials]
         chosen = choose_trial(rows)
         run.finish(SweepSummary(base=base, trials=tuple(rows), chosen=chosen.name if chosen else None))

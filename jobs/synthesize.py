@@ -12,31 +12,28 @@ import functools
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import Field
 
-from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.config import Config, absolute, load_config
-from drpose_ray.cutout import list_cutouts
-from drpose_ray.device.on_ray import choose_gpus
 from drpose_ray.errors import InputError, printable
-from drpose_ray.poses.windows_file import WindowsFile, read_selection
+from drpose_ray.progress import Progress
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.shards.manifest import read_plan
 from drpose_ray.shards.rows import Manifest, ShardRow
 from drpose_ray.shards.store import absolute_location
-from drpose_ray.synthesis.build import plan_build
-from drpose_ray.synthesis.clothed_body import ClothedBody
 from drpose_ray.synthesis.config import ClothedBodyConfig, MimoConfig, SynthesisConfig
-from drpose_ray.synthesis.mimo import MimoAnimation
-from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
 from drpose_ray.synthesis.pose_to_image import PoseToImage
-from drpose_ray.synthesis.progress import ProgressLine
-from drpose_ray.synthesis.quality import CheckedGenerator, QualityCheck
 from drpose_ray.synthesis.quality_config import QualityConfig
 from jobs import run_job
 from jobs.plan_synthesis import PlanSynthesisConfig, plan_synthesis
+
+if TYPE_CHECKING:
+    from drpose_ray.poses.windows_file import WindowsFile
+    from drpose_ray.synthesis.clothed_body import ClothedBody
+    from drpose_ray.synthesis.mimo import MimoAnimation
+    from drpose_ray.synthesis.on_ray import GeneratorPool
 
 
 class SynthesizeConfig(Config):
@@ -76,17 +73,22 @@ C = TypeVar("C", ClothedBodyConfig, MimoConfig)
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
+
+    from drpose_ray.poses.windows_file import read_selection
+
     if config.synthesis.dry_run:
         plan_synthesis(PlanSynthesisConfig(run=config.run, synthesis=config.synthesis))
         return
     windows = read_selection(absolute(config.selection), config.synthesis.split)
     wanted = num_wanted(windows, config)
-    lines = ProgressLine()
+    built: list[str] = []
+    with Progress(f"sequences of {config.synthesis.split}") as progress:
 
-    def report(row: ShardRow, left: int) -> None:
-        print(lines.line(row, left), flush=True)
+        def report(row: ShardRow, left: int) -> None:
+            built.append(row.name)
+            progress.step(row.sequences, row.counts, left)
 
-    manifest = synthesize(config, windows, wanted, report)
+        manifest = synthesize(config, windows, wanted, report)
     with open_run(config, config.run.folder / "synthesize" / config.synthesis.split, "synthesize") as run:
         run.finish(
             SynthesizeSummary(
@@ -94,20 +96,24 @@ def main(argv: Sequence[str] | None = None) -> None:
                 sequences=manifest.identity.sequences,
                 sequences_ok=manifest.sequences_ok,
                 shards=len(manifest.shards),
-                shards_built_now=lines.shards,
+                shards_built_now=len(built),
                 frames_ok=manifest.frames_ok,
                 frames_failed=manifest.frames_failed,
                 frames_filtered=manifest.frames_filtered,
             )
         )
     frames = f"{manifest.frames_ok} of {manifest.identity.frames} frames"
-    print(f"{frames} in {len(manifest.shards)} shards: {config.output}")
+    there = f", of which {len(manifest.shards) - len(built)} were there" if len(built) < len(manifest.shards) else ""
+    print(f"{frames} in {len(manifest.shards)} shards{there}: {config.output}")
 
 
 def synthesize(
     config: SynthesizeConfig, windows: WindowsFile, wanted: int, report: Callable[[ShardRow, int], None]
 ) -> Manifest:
     """Build the dataset of the first ``wanted`` windows, and of as many more as replace rejected ones."""
+    from drpose_ray.synthesis.build import plan_build
+    from drpose_ray.synthesis.on_ray import build_on_ray
+
     pools = choose_pools(config)
     *beside, generator = (pool.make() for pool in pools)
     shares = [(each, config.synthesis.clothed_share) for each in beside]
@@ -155,6 +161,11 @@ def num_wanted(windows: WindowsFile, config: SynthesizeConfig) -> int:
 
 def choose_pools(config: SynthesizeConfig) -> list[GeneratorPool]:
     """MIMO where it is configured, with clothed bodies beside it if they have a share; clothed bodies otherwise."""
+    from drpose_ray.device.on_ray import choose_gpus
+    from drpose_ray.synthesis.clothed_body import ClothedBody
+    from drpose_ray.synthesis.mimo import MimoAnimation
+    from drpose_ray.synthesis.on_ray import GeneratorPool
+
     synthesis, seed = config.synthesis, config.run.seed
     clothed, quality = synthesis.clothed_body, synthesis.quality
     twin = GeneratorPool(
@@ -162,6 +173,8 @@ def choose_pools(config: SynthesizeConfig) -> list[GeneratorPool]:
     )
     if synthesis.mimo is None:
         return [twin]
+    from drpose_ray.cutout import list_cutouts
+
     for name, why in list_cutouts(synthesis.mimo.photos, "synthesis.mimo.photos")[1].items():
         print(printable(f"left out: {name} ({why})"), file=sys.stderr, flush=True)
     gpus = choose_gpus(config.run.device, synthesis.workers, synthesis.mimo.gpus_per_worker, may_share=True)
@@ -176,12 +189,16 @@ def make_generator(
     kind: Callable[[C, int], ClothedBody | MimoAnimation], chosen: C, seed: int, quality: QualityConfig | None
 ) -> PoseToImage:
     """What an actor draws with."""
+    from drpose_ray.synthesis.quality import CheckedGenerator, QualityCheck
+
     generator = kind(chosen, seed)
     return generator if quality is None else CheckedGenerator(generator, QualityCheck(quality, generator.body))
 
 
 def _placed(chosen: C) -> C:
     """Paths that hold for workers in other folders; the free body is exported once, here, and not by every worker."""
+    from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
+
     changes = {"body": absolute(chosen.body or ensure_body(BODY_CACHE))}
     if isinstance(chosen, MimoConfig):
         changes |= {name: absolute(getattr(chosen, name)) for name in ("weights", "photos", "colour_table")}

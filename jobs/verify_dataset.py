@@ -14,11 +14,11 @@ from pathlib import Path
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config
+from drpose_ray.progress import Progress
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.store import absolute_location
-from drpose_ray.shards.verify import inspect, repair
 from jobs import run_job
 
 
@@ -65,15 +65,16 @@ CONFIG, SUMMARY = VerifyDatasetConfig, VerifyDatasetSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> int:
     config = load_config(CONFIG, argv)
+
+    from drpose_ray.shards.verify import inspect, repair
+
     manifest = read_manifest(config.dataset)
-    checked: list[str] = []
+    with Progress("shards checked", len(manifest.shards)) as progress:
 
-    def tell(row: ShardRow) -> None:
-        checked.append(row.name)
-        if len(checked) % 100 == 0:
-            print(f"{len(checked)} of {len(manifest.shards)} shards checked", flush=True)
+        def tell(row: ShardRow) -> None:
+            progress.step(note=row.name)
 
-    findings = list(inspect(config.dataset, tell, deep=config.verify.deep))
+        findings = list(inspect(config.dataset, tell, deep=config.verify.deep))
     for finding in findings:
         print(finding)
     if config.verify.repair:

@@ -17,14 +17,13 @@ from pydantic import Field
 from drpose_ray.config import Config, load_config
 from drpose_ray.evaluate.estimator_config import EstimatorTrainingConfig
 from drpose_ray.files import list_files, read_json
-from drpose_ray.on_ray import local_or_cluster_ray
 from drpose_ray.poses.config import PosesConfig
 from drpose_ray.publish import file_sha256, write_json
 from drpose_ray.renders.config import RendersConfig
 from drpose_ray.reward.config import RewardConfig
 from drpose_ray.runs import SUMMARY_FILE, RunSettings, Summary, open_run
 from drpose_ray.scans.config import TwinConfig
-from drpose_ray.synthesis.people_sets import PeopleConfig
+from drpose_ray.synthesis.people_config import PeopleConfig
 from jobs import fit_base, fit_estimator, fit_reward, make_scans, render_people, render_scans, run_job
 from jobs.pipeline import Stage, run_stage
 
@@ -55,6 +54,9 @@ CONFIG, SUMMARY = WeightsConfig, WeightsSummary
 @run_job
 def main(argv: Sequence[str] | None = None) -> int:
     config = load_config(CONFIG, argv)
+
+    from drpose_ray.on_ray import local_or_cluster_ray
+
     root, num_cpus = config.run.folder, max(config.people.workers, config.renders.workers, config.reward.fit.workers)
     with open_run(config, root / "weights", "weights") as run, local_or_cluster_ray(num_cpus):
         upstream = ""

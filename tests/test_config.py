@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import itertools
+import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -149,3 +153,106 @@ def test_help_describes_every_field(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_configuration_cannot_be_changed_after_it_is_checked() -> None:
     with pytest.raises(ValidationError):
         Poses().count = 3  # type: ignore[misc]
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join(['*' + below] * 10)}]\n" for below, name in itertools.pairwise("abcdefghij")
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"poses: " + b"[" * 5000, "nested deeper"),
+        (b"{a: " * 5000, "nested deeper"),
+        (b"- " * 5000, "nested deeper"),
+        (BOMB.encode(), "more than 100000 values"),
+        (b"a: &a [*a]", "holds itself"),
+        (b"poses: {count: " + b"9" * 5000 + b"}", "not valid YAML"),
+        (b"poses: {count: 0x" + b"f" * 5000 + b"}", "more than 64 bits"),
+        (b'finetune: {motions: "a\\0b"}\nposes:', "not UTF-8 text"),
+        (b'finetune: {motions: "a\\uD800b"}\nposes:', "not UTF-8 text"),
+        (b"poses: {count: 1}\0", "not valid YAML"),
+        (b"\xff\xfep\0o\0", "UTF-16"),
+        (b"poses: {name: \xff}", "not UTF-8 text"),
+        (b"x" * 2**21, "larger than"),
+        (b"poses: {count: [" + b"1," * 200_000 + b"]}", "more than 100000 values"),
+        (b"poses: {? [1, 2] : 3}", "given twice"),
+        (b"? {a: 1}\n: 2", "given twice"),
+    ],
+    ids=range(16),
+)  # fmt: skip
+def test_a_hostile_preset_ends_in_one_short_line_and_soon(tmp_path: Path, content: bytes, problem: str) -> None:
+    file = tmp_path / "preset.yaml"
+    file.write_bytes(content)
+    begin = time.monotonic()
+    with pytest.raises(InputError) as caught:
+        load_config(Job, ["--config", str(file)])
+    assert time.monotonic() - begin < 20
+    assert problem in str(caught.value)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_no_preset(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    make(tmp_path / "preset.yaml")
+    with pytest.raises(InputError, match="not a file"):
+        load_config(Job, ["--config", str(tmp_path / "preset.yaml")])
+
+
+def test_a_preset_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "preset.yaml").write_bytes(b"\xef\xbb\xbfposes: {count: 3}\n")
+    assert load_config(Job, ["--config", str(tmp_path / "preset.yaml")]).poses.count == 3
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--finetune.motions", "a\udcffb"],
+        ["--config", "a\udcffb.yaml"],
+        ["--config", "a\0b.yaml"],
+        ["--finetune.rates", '{"\\ud800": 1}'],
+        ["--finetune.rates", '{"a": 1, "a": 2}'],
+        ["--finetune.rates", '{"a": ' * 5000],
+        ["--finetune.betas", "[" * 5000],
+        ["--finetune.betas", "[" * 5000 + "]" * 5000],
+        ["--finetune.betas", "[" + "9" * 5000 + ', "x"]'],
+        ["--finetune.betas", "1," * 100_000],
+        ["--finetune", '{"plan": ' * 2000 + "1" + "}" * 2000],
+        ["--poses.count", "9" * 5000],
+        ["--poses.count", "9" * 40],
+        ["--poses.count", "0x" + "f" * 5000],
+        ["--poses.count", ""],
+        ["--=", "1"],
+        ["--poses..count", "1"],
+        ["--poses.\udcff", "1"],
+    ],
+    ids=range(18),
+)
+def test_a_hostile_flag_ends_in_one_short_line(flags: list[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        load_config(Job, ["--poses.count", "1", *flags])
+    text = str(caught.value)
+    assert "\n" not in text and len(text) < 1000
+
+
+def test_a_folder_that_is_not_utf8_is_refused_before_any_record_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with pytest.raises(InputError, match="current folder"):
+        load_config(Job, ["--poses.count", "1"])
+
+
+def test_lists_are_words_or_json_and_add_up_and_the_last_of_other_flags_counts() -> None:
+    def betas(*flags: str) -> tuple[float, ...]:
+        return load_config(Job, ["--poses.count", "1", *flags]).finetune.betas
+
+    assert betas("--finetune.betas", "[0.1, 0.2]") == betas("--finetune.betas=0.1,0.2") == (0.1, 0.2)
+    assert betas("--finetune.betas", "0.1", "--finetune.betas", "0.2") == (0.1, 0.2)
+    job = load_config(Job, ["--poses.count", "1", "--poses.count", "2", "--finetune.rates", "hands=2,feet=1"])
+    assert (job.poses.count, job.finetune.rates) == (2, {"hands": 2.0, "feet": 1.0})
+    whole = load_config(Job, ["--poses", '{"count": 4}', "--finetune.plan.max_early_stop", "3"])
+    assert (whole.poses.count, whole.finetune.plan.max_early_stop) == (4, 3)

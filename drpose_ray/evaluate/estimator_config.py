@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from drpose_ray.config import Config
-from drpose_ray.reward.averaged_adamw import OptimiserSettings
+from drpose_ray.reward.optimiser_settings import OptimiserSettings
 
 
 class EstimatorConfig(Config):

@@ -12,8 +12,7 @@ from drpose_ray.diffusion.config import Precision
 from drpose_ray.errors import InputError, missing_weights
 from drpose_ray.finetune.plan import PlanVariant, check_plan
 from drpose_ray.reward.config import RewardTermConfig
-from drpose_ray.reward.user_reward import import_reward
-from drpose_ray.shards.read import CorruptedPolicy
+from drpose_ray.shards.record import CorruptedPolicy
 
 Trained = Literal["full", "lora"]
 Reference = Literal["resident", "offloaded", "sharded", "adapter_off"]
@@ -198,6 +197,8 @@ class FinetuneConfig(Config):
         for field, path in files:
             if not path.is_file():
                 raise InputError("no such file", file=path, field=f"finetune.{field}", remedy=missing_weights(path))
+        from drpose_ray.reward.user_reward import import_reward  # loads torch
+
         for term in self.rewards:
             if term.function is not None:
                 import_reward(term.function)

@@ -7,12 +7,14 @@ can fall below the stop and then train nothing: with T = 20, K = 2, m = 8 in 35 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 
 from drpose_ray.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 PlanVariant = Literal["literal", "in_prefix"]
 

@@ -22,6 +22,8 @@ from ray._raylet import AuthenticationMode, AuthenticationTokenLoader, Config, g
 from drpose_ray.errors import InputError, is_no_space
 from drpose_ray.files import reason
 from drpose_ray.private_ray.folder import session_folder
+from drpose_ray.progress import Progress
+from drpose_ray.stopping import core_unheard, keeping_answers
 
 FOLDER_VARIABLE = "DRPOSE_PRIVATE_RAY"
 """Set in every process of a private instance, to its folder."""
@@ -69,7 +71,8 @@ def _start(folder: Path, settings: Mapping[str, Any]) -> None:
             # The dashboard stays at its default, on if it comes up in time: with it off, Ray Train's cleaner logs a
             # warning every second; with it demanded, a busy machine that is slow to start it fails here.
             # Ray opens its folder to everybody (mode 0777), so it gets one inside ours.
-            ray.init("local", _temp_dir=str(folder / "r"), **arguments)
+            with Progress("starting Ray"), keeping_answers(), core_unheard():
+                ray.init("local", _temp_dir=str(folder / "r"), **arguments)
         except Exception as error:
             ray.shutdown()
             if isinstance(error, ValueError) or is_no_space(error):

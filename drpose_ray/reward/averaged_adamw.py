@@ -8,28 +8,15 @@ from collections.abc import Mapping
 from typing import Generic, TypeVar
 
 import torch
-from pydantic import Field
 from torch import nn
 
-from drpose_ray.config import Config
 from drpose_ray.errors import InputError
+from drpose_ray.reward.optimiser_settings import OptimiserSettings
 from drpose_ray.reward.share import ALONE, Share
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 _LAST_RATE = 0.02  # share of the learning rate left at the last update
-
-
-class OptimiserSettings(Config):
-    """What ``AveragedAdamW`` needs to know."""
-
-    updates: int = Field(default=1000, gt=0, description="optimiser updates")
-    learning_rate: float = Field(default=2e-3, gt=0, description="after warm-up")
-    weight_decay: float = Field(default=0.01, ge=0, description="AdamW weight decay")
-    warmup_updates: int = Field(default=30, ge=0, description="updates of linear warm-up")
-    cosine_tail: float = Field(default=0.6, gt=0, le=1, description="share of updates in which the rate falls")
-    ema_decay: float = Field(default=0.995, ge=0, lt=1, description="decay of the weight average")
-    gradient_clip: float = Field(default=5.0, gt=0, description="largest gradient norm")
 
 
 class AveragedAdamW(Generic[NetworkT]):

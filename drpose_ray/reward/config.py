@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
 from drpose_ray.config import Config
 from drpose_ray.errors import InputError
-from drpose_ray.reward.averaged_adamw import OptimiserSettings
+from drpose_ray.reward.optimiser_settings import OptimiserSettings
+
+PREDICTOR_FILE: Final = "predictor.safetensors"
+"""In the run folder of a fit."""
 
 
 class PredictorConfig(Config):

@@ -14,7 +14,7 @@ from drpose_ray.diffusion.layout import load_vae
 from drpose_ray.latents.store import read_latents_record
 from drpose_ray.origin import FileHashes
 from drpose_ray.publish import write_json
-from drpose_ray.reward.config import RewardConfig
+from drpose_ray.reward.config import PREDICTOR_FILE, RewardConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.fit_checkpoint import restore_checkpoint, save_checkpoint
 from drpose_ray.reward.fit_predictor import OnStep, PredictorFit
@@ -25,7 +25,6 @@ from drpose_ray.reward.share import ALONE, Share
 from drpose_ray.runs import Run
 from drpose_ray.tracking import flatten
 
-PREDICTOR_FILE: Final = "predictor.safetensors"
 _WITHOUT_EFFECT: Final = {"workers", "checkpoint_every", "max_worker_failures"}
 
 

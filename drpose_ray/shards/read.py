@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from drpose_ray.errors import InputError
 from drpose_ray.seeding import stream
 from drpose_ray.shards.cache import CorruptedShardError, ShardFiles, shard_files
 from drpose_ray.shards.manifest import check_sizes, manifest_sha256, read_manifest, wrong_sizes
 from drpose_ray.shards.open_shard import FrameSample, OpenShard
+from drpose_ray.shards.record import CorruptedPolicy
 from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.store import open_store
-
-CorruptedPolicy = Literal["raise", "skip"]
 
 
 class ShardReader:

@@ -20,6 +20,9 @@ from drpose_ray.geometry.motion_row import NUM_COLUMNS
 from drpose_ray.geometry.skeleton import NUM_JOINTS
 from drpose_ray.shards.png import encode_png
 
+CorruptedPolicy = Literal["raise", "skip"]
+"""What a reader does with shards that are missing, altered or cannot be decoded."""
+
 KEY_PATTERN: Final = r"[A-Za-z0-9_-]{1,200}"
 """Of record keys: a dot would end a webdataset key, a slash would make a folder."""
 

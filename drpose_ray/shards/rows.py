@@ -36,6 +36,11 @@ class ShardRow(Stored):
     hashes: dict[str, SequenceHash] = Field(default_factory=dict)
     """By key, if duplicates are looked for; in the sidecar only."""
 
+    @property
+    def counts(self) -> str:
+        """E.g. ``shard-000012.tar: 150 ok, 10 failed, 0 filtered``."""
+        return f"{self.name}: {self.frames_ok} ok, {self.frames_failed} failed, {self.frames_filtered} filtered"
+
     def without(self, duplicates: Iterable[str]) -> ShardRow:
         """The row of the manifest: ok frames of these keys count as filtered, and hashes are left out."""
         left_out = [self.hashes[key].frames_ok for key in duplicates if key in self.hashes]

@@ -11,12 +11,13 @@ from pydantic import ValidationError
 
 from drpose_ray.errors import InputError
 from drpose_ray.reward.augment import augment
-from drpose_ray.reward.averaged_adamw import OptimiserSettings, learning_rate
+from drpose_ray.reward.averaged_adamw import learning_rate
 from drpose_ray.reward.config import DistanceConfig, PredictorConfig, PredictorFitSettings
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.fit_predictor import PredictorFit, fit_predictor
 from drpose_ray.reward.latent_poses import LatentPoses
 from drpose_ray.reward.measure import measure_predictor
+from drpose_ray.reward.optimiser_settings import OptimiserSettings
 from drpose_ray.reward.predictor import SkeletonPredictor
 from tests.reward.meeting import Meeting
 from tests.reward.posed_people import draw_joints, draw_latents, frame_joints

@@ -29,8 +29,8 @@ def synthesize_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         (pool,) = pools
         return build(plan, pool.make(), progress)
 
-    monkeypatch.setattr(synthesize, "build_on_ray", build_here)
-    monkeypatch.setattr(synthesize, "ClothedBody", _stripes)
+    monkeypatch.setattr("drpose_ray.synthesis.on_ray.build_on_ray", build_here)
+    monkeypatch.setattr("drpose_ray.synthesis.clothed_body.ClothedBody", _stripes)
     write_selection(tmp_path / "run/select_poses/selection.parquet", {"train": make_windows(12, clips=REFUSED)})
     fixed = ["--run.folder", str(tmp_path / "run"), "--synthesis.sequences_per_shard", "2"]
     fixed += ["--synthesis.clothed_body.body", "b.npz", "--synthesis.quality", "null"]

@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from drpose_ray.poses.features import pose_features
-from drpose_ray.synthesis.people_sets import PeopleSetConfig, people_windows
+from drpose_ray.synthesis.people_config import PeopleSetConfig
+from drpose_ray.synthesis.people_sets import people_windows
 
 MIXTURE = {"standing": 0.7, "dance": 0.3}
 

@@ -20,7 +20,7 @@ def _stripes(config: ClothedBodyConfig, seed: int) -> Stripes:
 
 @pytest.fixture
 def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    monkeypatch.setattr(synthesize, "ClothedBody", _stripes)
+    monkeypatch.setattr("drpose_ray.synthesis.clothed_body.ClothedBody", _stripes)
     write_selection(
         tmp_path / "run/select_poses/selection.parquet", {"train": make_windows(5), "test": make_windows(2)}
     )

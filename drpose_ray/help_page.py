@@ -1,0 +1,175 @@
+"""What ``--help`` prints: what the job is for, an example, the settings that matter most, then all others."""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from drpose_ray.flags import section_of
+
+COMMON = (
+    "run.folder", "run.seed", "poses.motions", "poses.num_train", "poses.num_val", "poses.num_test",
+    "poses.num_dance_clips", "synthesis.split", "synthesis.num_poses", "synthesis.output", "synthesis.workers",
+    "people.workers", "twin.num", "scans.sources", "check.workers", "renders.engine", "renders.image_size",
+    "renders.split", "renders.output", "renders.workers", "base.multiview_shards", "reward.multiview_shards",
+    "reward.fit.updates", "reward.fit.workers", "estimator.multiview_shards", "encode.output", "encode.workers",
+    "finetune.base", "finetune.predictor", "finetune.dataset", "finetune.num_iterations", "finetune.kl_weight",
+    "finetune.learning_rate", "finetune.num_workers", "generate.model", "generate.photos", "generate.output",
+    "evaluate.estimator", "evaluate.num_standing", "sweep.kl_weights", "sweep.max_early_stops", "export.finetuned",
+    "export.output", "verify.dataset", "verify.repair", "reshard.inputs", "reshard.output", "card.dataset",
+    "card.output", "planning.sizes", "planning.num_photos", "reward_report.splits", "reward_report.predictors",
+)  # fmt: skip
+"""Settings that most users change, in the order in which they are shown; a job shows those of its own sections."""
+
+_WIDEST = 110
+_INDENT = 6
+_LONGEST_DEFAULT = 200
+
+
+def help_page(cls: type[BaseModel], values: Mapping[str, Any], preset: str | None = None) -> str:
+    """The page of a job whose configuration is ``cls``.
+
+    ``values`` are those of the preset and the flags: shown in place of the defaults that they override.
+    """
+    width = max(40, min(shutil.get_terminal_size((100, 24)).columns, _WIDEST))
+    module = sys.modules[cls.__module__]
+    purpose = inspect.cleandoc(module.__doc__ or cls.__doc__ or "")
+    program = (module.__spec__.name if module.__spec__ else None) or f"jobs.{Path(sys.argv[0]).stem}"
+    shown = f", which are shown as {preset} sets them" if preset else ""
+    settings = {setting.name: setting for setting in _settings(cls, values, "")}
+    common = [settings.pop(name) for name in COMMON if name in settings]
+    lines = [
+        *_paragraphs(purpose, width), "",
+        *_wrap(f"Usage: python -m {program} [--config PRESET.yaml] [--SECTION.SETTING VALUE ...]", width), "",
+        *_wrap(
+            f"A flag overrides the preset, and the preset the defaults{shown}. Lists are written a,b or as JSON; null "
+            "means none.", width,
+        ),
+    ]  # fmt: skip
+    if common:
+        lines += ["", "The settings that matter most", *_entries(common, width)]
+    for name, info in cls.model_fields.items():
+        own = [setting for setting in settings.values() if setting.name.partition(".")[0] == name]
+        if own:
+            title = f"{name}: {_sentence(info.description or _summary(info))}"
+            lines += ["", *_wrap(title, width), *_entries(own, width)]
+    return "\n".join(lines).strip() + "\n"
+
+
+class _Setting:
+    """One flag of the page."""
+
+    def __init__(self, name: str, info: FieldInfo, value: Any) -> None:
+        self.name, self._info, self._value = name, info, value
+
+    def lines(self, width: int) -> Iterator[str]:
+        yield f"  --{self.name} {_kind(self._info.annotation)}"
+        limits = [
+            said.format(getattr(part, name))
+            for part in self._info.metadata
+            for name, said in _LIMITS
+            if getattr(part, name, None) is not None
+        ]
+        about = _sentence(self._info.description or _summary(self._info))
+        if limits:
+            about += f" It is {' and '.join(limits)}."
+        needed = self._info.is_required() and self._value is None
+        default = "It has to be given." if needed else f"Default: {_show(self._value)}."
+        yield from textwrap.wrap(
+            f"{about} {default}".strip(), width, initial_indent=" " * _INDENT, subsequent_indent=" " * _INDENT
+        )
+
+
+_LIMITS = (("ge", "at least {}"), ("gt", "more than {}"), ("le", "at most {}"), ("lt", "less than {}"))
+
+
+def _settings(cls: type[BaseModel], values: Any, prefix: str) -> Iterator[_Setting]:
+    for name, info in cls.model_fields.items():
+        value = None if info.is_required() else info.get_default(call_default_factory=True, validated_data={})
+        if isinstance(values, BaseModel):
+            value = getattr(values, name)
+        elif isinstance(values, Mapping) and name in values:
+            value = values[name]
+        section = section_of(info.annotation)
+        if section is None or get_origin(info.annotation) in {tuple, list, dict}:
+            yield _Setting(prefix + name, info, value)
+        else:
+            if not isinstance(info.annotation, type):  # an optional section: null leaves it out
+                yield _Setting(prefix + name, info, None if value is None else "as below")
+            yield from _settings(section, value, f"{prefix}{name}.")
+
+
+def _entries(settings: Sequence[_Setting], width: int) -> Iterator[str]:
+    for setting in settings:
+        yield from setting.lines(width)
+
+
+def _kind(annotation: Any) -> str:
+    """What to write as the value."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return "|".join(map(str, parts))
+    if origin in {tuple, list}:
+        return f"[{_kind(parts[0])},...]" if parts[-1] is ... else ",".join(map(_kind, parts))
+    if origin is dict:
+        return f"{{NAME: {_kind(parts[1])}}}"
+    if parts and hasattr(annotation, "__metadata__"):
+        return _kind(parts[0])
+    if parts:
+        return "|".join("null" if part is type(None) else _kind(part) for part in parts)
+    if section := section_of(annotation):
+        return f"{{{', '.join(section.model_fields)}}}"
+    return {bool: "true|false", int: "INTEGER", float: "NUMBER", Path: "PATH"}.get(annotation, "TEXT")
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "null"
+    if isinstance(value, (tuple, list)):
+        text = "[" + ", ".join(map(_show, value)) + "]"
+    elif isinstance(value, Mapping):
+        text = "{" + ", ".join(f"{key}: {_show(each)}" for key, each in value.items()) + "}"
+    elif isinstance(value, BaseModel):
+        text = _show(value.model_dump(exclude_defaults=True))
+    else:
+        text = str(value)
+    return text if len(text) <= _LONGEST_DEFAULT else text[:_LONGEST_DEFAULT] + "..."
+
+
+def _summary(info: FieldInfo) -> str:
+    section = section_of(info.annotation)
+    return inspect.cleandoc(section.__doc__ or "").partition("\n")[0] if section else ""
+
+
+def _sentence(text: str) -> str:
+    """``text`` with a capital and a full stop, where its first word is plain lower-case letters."""
+    text = " ".join(text.split())
+    first = text.partition(" ")[0].rstrip(",:;")
+    if (len(first) > 1 and first.replace("-", "").isalpha() and first.islower()) or text.startswith("a "):
+        text = text[0].upper() + text[1:]
+    return text if not text or text.endswith((".", "?", "!")) else text + "."
+
+
+def _paragraphs(text: str, width: int) -> Iterator[str]:
+    """Prose wrapped; commands, which start with ``python`` or lie indented, as they are."""
+    for block in text.replace("``", "").split("\n\n"):
+        lines = block.splitlines()
+        yield ""
+        if any("python -m " in line or line.startswith(" ") for line in lines):
+            yield from lines
+        else:
+            yield from textwrap.wrap(" ".join(lines), width)
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent="  ")
