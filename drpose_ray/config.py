@@ -10,7 +10,7 @@ import difflib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, ClassVar, NoReturn, TypeVar, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from drpose_ray.errors import InputError
 from drpose_ray.flags import parse_flags, section_of, suggest
 from drpose_ray.help_page import help_page
+from drpose_ray.idle_flags import refuse_idle_flags
 from drpose_ray.preset import read_preset
 from drpose_ray.publish import replace_when_complete
 from drpose_ray.secrets import is_redacted, redact_values
@@ -34,6 +35,9 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Of a job: for each section that it does not use whole, the fields that it does. Flags for others are refused."""
+
 
 C = TypeVar("C", bound=Config)
 
@@ -46,6 +50,7 @@ def load_config(cls: type[C], argv: Sequence[str] | None = None) -> C:
     dotted field, its value and a remedy.
     """
     flags = parse_flags(cls, sys.argv[1:] if argv is None else argv)
+    refuse_idle_flags(cls, flags.values, cls.USES)
     preset = {} if flags.config is None else _own_sections(cls, Path(_plain(flags.config, "config")))
     _refuse_odd(preset)
     _refuse_odd(flags.values)

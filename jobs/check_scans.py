@@ -10,9 +10,10 @@ import functools
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -37,6 +38,10 @@ class CheckSettings(Config):
 
 class CheckScansConfig(Config):
     """Settings of jobs/check_scans.py."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "run": ("folder",),
+    }
 
     run: RunSettings = RunSettings()
     scans: ScansConfig = ScansConfig()

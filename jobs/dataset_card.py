@@ -7,8 +7,9 @@ python -m jobs.dataset_card --card.dataset s3://bucket/drpose15k/train --card.ou
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -33,6 +34,10 @@ class CardSettings(Config):
 
 class DatasetCardConfig(Config):
     """Settings of jobs/dataset_card.py."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "run": ("folder",),
+    }
 
     run: RunSettings = Field(default=RunSettings(), description="where the run is kept")
     card: CardSettings = Field(default=CardSettings(), description="of which dataset, and where to")

@@ -7,8 +7,9 @@ python -m jobs.finetune --config configs/small.yaml --finetune.conditions output
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -32,6 +33,11 @@ class EncodeSettings(Config):
 
 class EncodeConditionsConfig(Config):
     """Settings of jobs/encode_conditions.py; of the finetune section it reads base, text_embeddings and dataset."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "run": ("folder", "device"),
+        "finetune": ("base", "text_embeddings", "dataset"),
+    }
 
     run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
     finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="the model and the dataset")

@@ -9,8 +9,9 @@ python -m jobs.fit_reward --config configs/small.yaml --reward.latents '[outputs
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -25,6 +26,11 @@ from jobs.encode_conditions import EncodeSettings
 
 class EncodeLatentsConfig(Config):
     """Settings of jobs/encode_latents.py; of the reward section it reads multiview_shards and i2mv."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "run": ("folder", "device"),
+        "reward": ("multiview_shards", "i2mv"),
+    }
 
     run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
     reward: RewardConfig = Field(default=RewardConfig(), description="the datasets, and the model whose VAE encodes")

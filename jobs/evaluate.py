@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -41,6 +41,12 @@ CURVES = {
 
 class EvaluateJobConfig(Config):
     """Settings of jobs/evaluate.py; of the reward section only the distance is used."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "finetune": ("base", "predictor"),
+        "reward": ("distance",),
+        "evaluate": tuple(name for name in EvaluateConfig.model_fields if name not in {"split", "num_standing"}),
+    }
 
     run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
     finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="names the base and the predictor")

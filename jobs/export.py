@@ -7,8 +7,9 @@ python -m jobs.export --export.finetuned outputs/paper/finetune/drpose --export.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -38,6 +39,10 @@ class ExportConfig(Config):
 
 class ExportJobConfig(Config):
     """Settings of jobs/export.py."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "run": ("folder",),
+    }
 
     run: RunSettings = Field(default=RunSettings(), description="where the run is kept")
     export: ExportConfig = Field(default=ExportConfig(), description="what to export, and as what")

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -27,6 +27,10 @@ from jobs import run_job
 
 class FinetuneJobConfig(Config):
     """Settings of jobs/finetune.py; of the reward section only the distance is used."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "reward": ("distance",),
+    }
 
     run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
     finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="Algorithm 1 and its workers")

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,10 @@ class BaseConfig(Config):
 
 class FitBaseConfig(Config):
     """Settings of jobs/fit_base.py."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "run": ("folder", "seed", "device"),
+    }
 
     run: RunSettings = RunSettings()
     base: BaseConfig = BaseConfig()

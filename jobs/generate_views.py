@@ -7,8 +7,9 @@ python -m jobs.generate_views --generate.model weights/pshuman --generate.photos
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -24,6 +25,10 @@ from jobs import run_job
 
 class GenerateViewsConfig(Config):
     """Settings of jobs/generate_views.py."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "run": ("folder", "seed", "device"),
+    }
 
     run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
     generate: GenerateConfig = Field(default=GenerateConfig(), description="the model, the photos, and the sampler")

@@ -6,8 +6,9 @@ python -m jobs.make_scans --run.folder outputs/small --twin.num 50
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -21,6 +22,10 @@ from jobs import run_job
 
 class MakeScansConfig(Config):
     """Settings of jobs/make_scans.py."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "run": ("folder",),
+    }
 
     run: RunSettings = RunSettings()
     poses: PosesConfig = Field(default=PosesConfig(), description="motions of the mocap share, training split only")

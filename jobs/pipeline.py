@@ -11,10 +11,10 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field
 
@@ -36,6 +36,13 @@ from jobs import evaluate, finetune, fit_reward, run_job, select_poses, synthesi
 
 class PipelineConfig(Config):
     """Settings of jobs/pipeline.py: the sections of the stages."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "finetune": tuple(name for name in FinetuneConfig.model_fields if name != "name"),
+        "synthesis": tuple(
+            name for name in SynthesisConfig.model_fields if name not in {"selection", "split", "output", "dry_run"}
+        ),
+    }
 
     run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
     poses: PosesConfig = Field(default=PosesConfig(), description="motions and how many windows to select")

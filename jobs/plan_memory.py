@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -20,6 +21,10 @@ from jobs import run_job
 
 class PlanMemoryConfig(Config):
     """Settings of jobs/plan_memory.py."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "run": ("folder",),
+    }
 
     run: RunSettings = Field(default=RunSettings(), description="where the plan is kept")
     finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="the configuration to plan for")

@@ -7,8 +7,9 @@ python -m jobs.plan_synthesis --config configs/paper.yaml --planning.num_photos 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -25,6 +26,10 @@ from jobs import run_job
 
 class PlanSynthesisConfig(Config):
     """Settings of jobs/plan_synthesis.py."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "run": ("folder", "seed"),
+    }
 
     run: RunSettings = Field(default=RunSettings(), description="where the plan is kept, and its seed")
     synthesis: SynthesisConfig = Field(default=SynthesisConfig(), description="as it would be built")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from drpose_ray.config import Config, load_config
 from drpose_ray.errors import InputError
@@ -22,6 +23,10 @@ from jobs import run_job
 
 class RenderPeopleConfig(Config):
     """Settings of jobs/render_people.py."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "run": ("folder",),
+    }
 
     run: RunSettings = RunSettings()
     poses: PosesConfig = PosesConfig()

@@ -12,9 +12,9 @@ from __future__ import annotations
 import functools
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 
 class RenderScansConfig(Config):
     """Settings of jobs/render_scans.py."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "run": ("folder", "seed", "device"),
+    }
 
     run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
     scans: ScansConfig = Field(

@@ -9,7 +9,7 @@ import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -40,6 +40,11 @@ _GENERATED_AT_ONCE, _OF_SIZE = 16, 96
 
 class ReportRewardConfig(Config):
     """Settings of jobs/report_reward.py; of the reward section, the model folder and the distance are used."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "run": ("folder", "seed", "device"),
+        "reward": ("i2mv", "distance"),
+    }
 
     run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
     reward: RewardConfig = Field(default=RewardConfig(), description="the model whose VAE encodes, and the distance")

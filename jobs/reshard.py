@@ -6,8 +6,9 @@ python -m jobs.reshard --reshard.inputs '["outputs/a/shards/train","s3://bucket/
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -29,6 +30,10 @@ class ReshardSettings(Config):
 
 class ReshardConfig(Config):
     """Settings of jobs/reshard.py."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "run": ("folder",),
+    }
 
     run: RunSettings = Field(default=RunSettings(), description="where the run is kept")
     reshard: ReshardSettings = Field(default=ReshardSettings(), description="what to copy, and where to")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -38,6 +39,10 @@ PICKS_FILE = "picks.npz"
 
 class SelectPosesConfig(Config):
     """Settings of pose selection."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "run": ("folder", "seed"),
+    }
 
     run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
     poses: PosesConfig = Field(default=PosesConfig(), description="motions and how many windows to select")

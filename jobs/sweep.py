@@ -6,9 +6,10 @@ python -m jobs.sweep --config configs/small.yaml --sweep.kl_weights '[0.1, 0.3, 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -28,6 +29,14 @@ from jobs.finetune import choose_training_gpus
 
 class SweepJobConfig(Config):
     """Settings of jobs/sweep.py."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "finetune": tuple(
+            name for name in FinetuneConfig.model_fields if name not in {"name", "kl_weight", "max_early_stop"}
+        ),
+        "reward": ("distance",),
+        "evaluate": ("estimator", "num_sampling_steps", "batch_size"),
+    }
 
     run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
     finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="what all trials share")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -38,6 +39,10 @@ class VerifySettings(Config):
 
 class VerifyDatasetConfig(Config):
     """Settings of jobs/verify_dataset.py."""
+
+    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "run": ("folder",),
+    }
 
     run: RunSettings = Field(default=RunSettings(), description="where the run is kept")
     verify: VerifySettings = Field(default=VerifySettings(), description="which dataset")

@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 from drpose_ray.errors import InputError
 from drpose_ray.evaluate.estimator import PoseEstimator
 from drpose_ray.evaluate.estimator_config import EstimatorConfig
-from drpose_ray.reward.averaged_adamw import AveragedAdamW, OptimiserSettings
+from drpose_ray.reward.averaged_adamw import AveragedAdamW
 from drpose_ray.reward.config import PredictorConfig
+from drpose_ray.reward.optimiser_settings import OptimiserSettings
 from drpose_ray.reward.predictor import SkeletonPredictor
 
 NETWORKS = [
