@@ -103,6 +103,12 @@ def refuse_another(
             )  # fmt: skip
 
 
+def say_resuming(what: str, done: int, total: int) -> None:
+    """The first line of a run that goes on, if anything was done before."""
+    if done:
+        print(f"resuming after {what} {done} of {total}", flush=True)
+
+
 def as_json(origin: Mapping[str, Any]) -> dict[str, Any]:
     """``origin`` as it is read back: tuples as lists."""
     values: dict[str, Any] = json.loads(json.dumps(dict(origin)))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from drpose_ray.diffusion.fit_base import MultiViewLatents
     from drpose_ray.diffusion.i2mv import ImageToMultiView
 
-CHECKPOINT, VAE_CHECKPOINT = "checkpoint.pt", "vae_checkpoint.pt"
+CHECKPOINT = "checkpoint.pt"
 
 
 class BaseConfig(Config):
@@ -119,7 +119,7 @@ def _continue_or_begin(config: FitBaseConfig, folder: Path) -> None:
         "base.num_held_out": base.num_held_out,
         **{f"base.vae.{name}": value for name, value in base.vae.model_dump().items() if name != "checkpoint_every"},
     }
-    begun = (folder / "vae" / MARKER).exists() or (folder / VAE_CHECKPOINT).exists()
+    begun = (folder / "vae" / MARKER).exists()
     continue_as(folder / "vae_origin.json", origin, begun=begun, noun="checkpoints")
     unet = {f"base.unet.{name}": value for name, value in base.unet.model_dump().items() if name != "checkpoint_every"}
     continue_as(

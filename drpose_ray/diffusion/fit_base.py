@@ -20,6 +20,7 @@ from drpose_ray.diffusion.condition import Condition
 from drpose_ray.diffusion.config import BaseFitConfig
 from drpose_ray.diffusion.i2mv import ImageToMultiView
 from drpose_ray.errors import InputError
+from drpose_ray.origin import say_resuming
 from drpose_ray.publish import replace_when_complete
 from drpose_ray.seeding import derive_seed, torch_stream
 
@@ -56,6 +57,7 @@ def fit_base(
     average = {name: value.detach().clone() for name, value in trained.state_dict().items()}
     optimizer = torch.optim.AdamW(trained.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
     start = _resume(checkpoint, trained, average, optimizer, model.text.device)
+    say_resuming("update", start, settings.num_updates)
     for step in range(start, settings.num_updates):
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * _schedule(step, settings.num_updates)

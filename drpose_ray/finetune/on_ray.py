@@ -28,7 +28,7 @@ from drpose_ray.errors import no_space
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.finetune.origin import settings_origin
-from drpose_ray.origin import FileHashes, continue_as
+from drpose_ray.origin import FileHashes, continue_as, say_resuming
 from drpose_ray.publish import write_json
 from drpose_ray.runs import Run, following_metrics
 from drpose_ray.seeding import derive_seed
@@ -240,11 +240,15 @@ def _continue_or_begin(task: FinetuneTask) -> None:
     if not begun:
         for name in (HELD_OUT, SAMPLES, BEST):
             shutil.rmtree(task.run_folder / name, ignore_errors=True)
+    kept = [
+        int(path.parent.name.rpartition("_")[2]) for path in checkpoints.glob("iteration_*/progress_rank_00000.json")
+    ]
     hashes = FileHashes(task.run_folder / "hashes.json")
     origin = {
         **settings_origin(task.config, task.seed, task.dataset), **task.loaders.origin(task.config, hashes)
     }  # fmt: skip
     continue_as(task.run_folder / "origin.json", origin, begun=begun, noun="checkpoints", remedies=_WAYS_OUT)
+    say_resuming("iteration", max(kept, default=0), task.config.num_iterations)
 
 
 def _worker_file(run_folder: Path, rank: int) -> Path:

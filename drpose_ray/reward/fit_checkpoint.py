@@ -37,6 +37,11 @@ def check_origin(path: Path, origin: Mapping[str, Any]) -> None:
     refuse_another(json.loads(_metadata(path)["origin"]), as_json(origin), file=path, noun="checkpoint")
 
 
+def updates_done(path: Path) -> int:
+    """How far a checkpoint has come; 0 if there is none."""
+    return int(json.loads(_metadata(path)["numbers"])["updates_done"]) if path.exists() else 0
+
+
 def restore_checkpoint(path: Path, fit: PredictorFit, origin: Mapping[str, Any]) -> None:
     """Let ``fit`` go on where a checkpoint, if there is one, left off. Raises InputError as ``check_origin`` does."""
     if not path.exists():

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from drpose_ray.diffusion.layout import load_vae
 from drpose_ray.latents.store import read_latents_record
-from drpose_ray.origin import FileHashes
+from drpose_ray.origin import FileHashes, say_resuming
 from drpose_ray.publish import write_json
 from drpose_ray.reward.config import PREDICTOR_FILE, RewardConfig
 from drpose_ray.reward.distance import SkeletonDistance
@@ -97,6 +97,8 @@ def run_fit(
     origin = task.origin()
     restore_checkpoint(task.checkpoint_file, fit, origin)
     leads = share.rank == 0
+    if share.size == 1:  # of workers, the driver tells
+        say_resuming("update", fit.updates_done, settings.updates)
     run = Run(task.run_folder, "fit_reward", start_step=fit.updates_done) if leads else None
     overlays = None
     if leads and len(fit.held_out):

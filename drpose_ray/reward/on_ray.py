@@ -18,8 +18,9 @@ import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
+from drpose_ray.origin import say_resuming
 from drpose_ray.publish import write_json
-from drpose_ray.reward.fit_checkpoint import check_origin
+from drpose_ray.reward.fit_checkpoint import check_origin, updates_done
 from drpose_ray.reward.fit_run import FitOutcome, FitTask, run_fit
 from drpose_ray.runs import Run, following_metrics
 from drpose_ray.training.on_ray import run_trainer
@@ -34,6 +35,7 @@ def fit_on_ray(
     """
     settings = task.reward.fit
     check_origin(task.checkpoint_file, task.origin())
+    say_resuming("update", updates_done(task.checkpoint_file), settings.updates)
     # The workers begin where the checkpoint is; what an earlier run left here must not be taken for their metrics.
     Run(task.run_folder, "fit_reward", start_step=settings.updates if task.checkpoint_file.exists() else 0)
     trainer = TorchTrainer(
