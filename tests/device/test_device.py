@@ -9,6 +9,7 @@ import torch
 from drpose_ray.device import choose_device
 from drpose_ray.device.on_ray import choose_gpus
 from drpose_ray.errors import InputError
+from drpose_ray.private_ray.on_ray import FOLDER_VARIABLE
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 
@@ -71,7 +72,9 @@ def test_a_cluster_is_asked_for_gpus_that_are_not_alive_yet(
         choose_gpus("cuda", 1)
     assert choose_gpus("auto", 1) == 0
 
-    monkeypatch.setenv("RAY_ADDRESS", "auto")  # as in a submitted job; the test is connected already
+    # As in a submitted job; the test is connected already, to an instance that is private.
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
     assert choose_gpus("cuda", 2) == 1
     assert "2 GPUs are asked for; the cluster shows 0" in capsys.readouterr().out
     assert choose_gpus("auto", 2) == 0
