@@ -24,16 +24,9 @@ from drpose_ray.evaluate.image_metrics import fixed_mask_iou
 from drpose_ray.evaluate.judge import NOVEL_VIEWS, PoseSet, PoseTable
 from drpose_ray.evaluate.judges import Judges
 from drpose_ray.evaluate.pose_sets import read_pose_set
-from drpose_ray.evaluate.report import (
-    Example,
-    JudgementSummary,
-    Picture,
-    format_table,
-    pick_examples,
-    summarise,
-    write_per_pose,
-    write_report,
-)
+from drpose_ray.evaluate.report import Example, Picture, pick_examples, write_before_after, write_report
+from drpose_ray.evaluate.summary import JudgementSummary, summarise, write_per_pose
+from drpose_ray.evaluate.text_table import format_table
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.reward.config import RewardConfig
 from drpose_ray.runs import CONFIG_FILE, METRICS_FILE, RunSettings, open_run, read_metrics
@@ -41,7 +34,7 @@ from drpose_ray.seeding import derive_seed
 from drpose_ray.tracking import sqlite_uri, start_tracking
 from jobs import run_job
 
-REPORT_FILE, PER_POSE_FILE = "report.html", "per_pose.csv"
+REPORT_FILE, PER_POSE_FILE, BEFORE_AFTER_FILE = "report.html", "per_pose.csv", "before_after.png"
 CURVES = {
     "reward": "PoseScore of the training batch",
     "kl": "KL term: MSE to the base's output",
@@ -105,13 +98,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         summary = summarise(tables, verdicts, config.twins(), config.run.seed, means)
         challenging = sets[0]
         shown = pick_examples(tables[challenging.name][BASE], tables[challenging.name][DRPOSE])
+        examples = [_show(judges, models[BASE], latents[challenging.name], challenging, i) for i in shown]
+        write_before_after(config.folder / BEFORE_AFTER_FILE, examples[::2])
         write_per_pose(config.folder / PER_POSE_FILE, tables)
         write_report(
             config.folder / REPORT_FILE,
             summary,
             tables,
             title=f"DrPose judged: {config.run.folder.name}",
-            examples=[_show(judges, models[BASE], latents[challenging.name], challenging, i) for i in shown],
+            examples=examples,
             curves=_read_curves(config),
             curve_keys=CURVES,
             pictures=_read_pictures(config.run.folder),

@@ -23,7 +23,8 @@ from drpose_ray.diffusion.model_index import MARKER as MODEL_MARKER
 from drpose_ray.evaluate.claims import DRPOSE, NO_KL
 from drpose_ray.evaluate.config import EvaluateConfig
 from drpose_ray.evaluate.pose_sets import picked_frames, standing_windows
-from drpose_ray.evaluate.report import JudgementSummary, format_table
+from drpose_ray.evaluate.summary import JudgementSummary
+from drpose_ray.evaluate.text_table import format_table
 from drpose_ray.files import list_files
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.on_ray import local_or_cluster_ray
