@@ -10,7 +10,6 @@ import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
@@ -55,11 +54,9 @@ def draw_before_after(
                 if column == 0:
                     axis.set_ylabel(title, fontsize=8)
             top += 1
-    figure.set_dpi(100)
-    figure.set_facecolor("white")
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    few_colours = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").quantize(128)  # small enough to mail
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=100, facecolor="white")
+    few_colours = Image.open(drawn, formats=["PNG"]).convert("RGB").quantize(128)  # small enough to be mailed
     stream = io.BytesIO()
     few_colours.save(stream, format="png", optimize=True)
     return stream.getvalue()
