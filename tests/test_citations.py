@@ -10,9 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = {".py", ".md", ".yaml", ".yml", ".toml", ".json", ".jinja", ".txt", ""}
-CITED = re.compile(
-    r"(?<!--write )(?<!--output )docs/[\w/]+\.md(?:\)?, (\d+(?:\.\d+)?)(?: to (\d+(?:\.\d+)?)|(?:,| and) (\d+(?:\.\d+)?))?)?"
-)
+_NUMBER = r"(\d+(?:\.\d+)?)"
+CITED = re.compile(rf"(?<!--write )(?<!--output )docs/[\w/]+\.md(?:\)?, {_NUMBER}(?:(?: to|,| and) {_NUMBER})?)?")
 
 
 def tracked() -> list[Path]:
