@@ -22,7 +22,7 @@ class Block:
 
 
 def read_blocks(page: Path) -> Iterator[Block]:
-    """Blocks of ``page`` that hold commands. In blocks that show output (text), commands begin with a dollar sign."""
+    """Blocks of ``page`` that hold commands. In blocks that show output, commands begin with a dollar sign."""
     variables: dict[str, str] = {}
     heading, count = "", 0
     parts = re.split(r"^([ ]*)```(\w*)\n(.*?)^\1```$", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
@@ -30,9 +30,9 @@ def read_blocks(page: Path) -> Iterator[Block]:
         text, _, language, body = parts[i : i + 4]
         if headings := re.findall(r"^#+ (.*)$", text, re.MULTILINE):
             heading, count = headings[-1], 0
-        if language not in {"sh", "bash", "text"}:
+        if language not in {"sh", "bash", "text", ""}:
             continue
-        commands = tuple(_commands(body, variables, only_prompted=language == "text"))
+        commands = tuple(_commands(body, variables, only_prompted=language in {"text", ""}))
         if commands:
             count += 1
             yield Block(f"{page.relative_to(ROOT)}: {heading} ({count})", commands)
