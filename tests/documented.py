@@ -30,9 +30,9 @@ def read_blocks(page: Path) -> Iterator[Block]:
         text, _, language, body = parts[i : i + 4]
         if headings := re.findall(r"^#+ (.*)$", text, re.MULTILINE):
             heading, count = headings[-1], 0
-        if language not in {"sh", "bash", "text", ""}:
+        if language not in {"sh", "bash", "text", "console", ""}:
             continue
-        commands = tuple(_commands(body, variables, only_prompted=language in {"text", ""}))
+        commands = tuple(_commands(body, variables, only_prompted=language in {"text", "console", ""}))
         if commands:
             count += 1
             yield Block(f"{page.relative_to(ROOT)}: {heading} ({count})", commands)
