@@ -2,12 +2,15 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# 3.11 alone: it is what everything is tested with, and the only one that Blender's wheel (bpy 4.4) is made for.
+PYTHON ?= python3.11
 CONFIG ?= configs/small.yaml
 ARGS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
-INSTALLED := $(VENV)/.installed
+# One virtual environment, filled twice: what the demo needs, and what development and Blender need besides.
+DEMO := $(VENV)/.installed-demo
+DEV := $(VENV)/.installed-dev
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Training compiles nothing (docs/adr/0006); an operator that a GPU machine builds is kept with the checkout.
@@ -20,39 +23,46 @@ help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */\1\t/' | expand -t 10
 	@echo "Variables: CONFIG=$(CONFIG) (demo)  ARGS='--finetune.kl_weight 0.3' (demo, weights)  PYTHON=$(PYTHON)"
 
-demo: $(INSTALLED)  ## motions -> poses -> shards -> reward -> DrPose -> before/after table, on a CPU
+demo: $(DEMO)  ## motions -> poses -> shards -> reward -> DrPose -> before/after table, on a CPU
 	$(RUN) -m jobs.pipeline --config $(CONFIG) $(ARGS)
 
 # One folder per seed; a seed whose folder is complete is not run again.
-claims: $(INSTALLED)  ## three seeds, four times as long as the demo, on three times the test poses (an hour and a half)
+claims: $(DEMO)  ## three seeds, four times as long as the demo, on three times the test poses (an hour and a half)
 	for seed in 0 1 2; do \
 	  test -f outputs/claims/seed$$seed/evaluate/summary.json || \
 	  $(RUN) -m jobs.pipeline --config $(CONFIG) --run.seed $$seed --run.folder outputs/claims/seed$$seed \
 	    --finetune.num_iterations 400 --finetune.kl_weight 6 --poses.num_test 192 $(ARGS) || exit 1; \
 	done
 
-test: $(INSTALLED)  ## every test, slow ones included (make test ARGS="-m 'not slow'" for the quick ones)
+test: $(DEV)  ## every test, slow ones included (make test ARGS="-m 'not slow'" for the quick ones)
 	$(RUN) -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
-check: $(INSTALLED)  ## lint, format, types, import layers, schema drift
+check: $(DEV)  ## lint, format, types, import layers, schema drift
 	ruff check .
 	ruff format --check .
 	mypy
 	lint-imports
 	$(RUN) -m jobs.schemas --check
 
-weights: $(INSTALLED)  ## train the shipped weights again (hours on 2 cores; resumes)
+weights: $(DEMO)  ## train the shipped weights again (hours on 2 cores; resumes)
 	$(RUN) -m jobs.weights --config configs/weights.yaml $(ARGS)
 
-schemas: $(INSTALLED)  ## write schemas/ from the typed models
+schemas: $(DEV)  ## write schemas/ from the typed models
 	$(RUN) -m jobs.schemas
 
 clean:  ## remove .venv, caches and outputs
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache outputs *.egg-info
 
-$(INSTALLED): pyproject.toml constraints.txt
-	@echo "Installing into $(VENV) (a few minutes the first time)"
+$(DEMO): pyproject.toml constraints.txt
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
+	  { echo "make: Python 3.11 is needed, and '$(PYTHON)' is not one; name it: make PYTHON=/path/to/python3.11"; exit 2; }
+	@echo "Installing what the demo needs into $(VENV) (a few minutes the first time)"
 	test -x $(RUN) || "$(PYTHON)" -m venv $(VENV)
 	$(RUN) -m pip install --quiet --constraint constraints.txt torch
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(DEV): $(DEMO)
+	@echo "Installing what tests and Blender need besides"
 	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev,blender]'
 	touch $@

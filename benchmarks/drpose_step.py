@@ -3,7 +3,7 @@
     python benchmarks/drpose_step.py --write docs/benchmarks/drpose_step.md      # tiny model, a few minutes on a CPU
     python benchmarks/drpose_step.py --device cuda --full --write docs/benchmarks/drpose_step_gpu.md
 
-Baselines (reward_finetuning facts, 6); all share rollout, reward, weights and drawn plan:
+Baselines (docs/facts/reward_finetuning.md, 6); all share rollout, reward, weights and drawn plan:
 B1 graph, whole-call and block checkpointing (the paper's description, done well); B2 graph, block checkpointing;
 B3 plain graph (the numerical reference); B4 AlignProp: the input is not detached; B5 ReFL: K = 1, at the stop.
 """

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from drpose_ray.diffusion.i2mv import ImageToMultiView
     from drpose_ray.evaluate.judge import PoseSet, PoseTable
     from drpose_ray.evaluate.judges import Judges
-    from drpose_ray.evaluate.report import Example, JudgementSummary, Picture
+    from drpose_ray.evaluate.report import Example, Picture
+    from drpose_ray.evaluate.summary import JudgementSummary
 
-REPORT_FILE, PER_POSE_FILE = "report.html", "per_pose.csv"
+REPORT_FILE, PER_POSE_FILE, BEFORE_AFTER_FILE = "report.html", "per_pose.csv", "before_after.png"
 CURVES = {
     "reward": "PoseScore of the training batch",
     "kl": "KL term: MSE to the base's output",
@@ -84,7 +85,7 @@ class EvaluateJobConfig(Config):
         return self.evaluate.twins + (() if lpips_is_real else ("a random-feature distance, for LPIPS",))
 
 
-CONFIG, SUMMARY = EvaluateJobConfig, "drpose_ray.evaluate.report:JudgementSummary"
+CONFIG, SUMMARY = EvaluateJobConfig, "drpose_ray.evaluate.summary:JudgementSummary"
 
 
 @run_job
@@ -97,7 +98,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     from drpose_ray.evaluate.judge import NOVEL_VIEWS
     from drpose_ray.evaluate.judges import Judges
     from drpose_ray.evaluate.pose_sets import read_pose_set
-    from drpose_ray.evaluate.report import format_table, pick_examples, summarise, write_per_pose, write_report
+    from drpose_ray.evaluate.report import pick_examples, write_before_after, write_report
+    from drpose_ray.evaluate.summary import summarise, write_per_pose
+    from drpose_ray.evaluate.text_table import format_table
 
     device = choose_device(config.run.device)
     judges = Judges(config.finetune.predictor, config.reward.distance, config.evaluate.estimator, device)
@@ -113,13 +116,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         summary = summarise(tables, verdicts, config.twins(), config.run.seed, means)
         challenging = sets[0]
         shown = pick_examples(tables[challenging.name][BASE], tables[challenging.name][DRPOSE])
+        examples = [_show(judges, models[BASE], latents[challenging.name], challenging, i) for i in shown]
+        write_before_after(config.folder / BEFORE_AFTER_FILE, examples[::2])
         write_per_pose(config.folder / PER_POSE_FILE, tables)
         write_report(
             config.folder / REPORT_FILE,
             summary,
             tables,
             title=f"DrPose judged: {config.run.folder.name}",
-            examples=[_show(judges, models[BASE], latents[challenging.name], challenging, i) for i in shown],
+            examples=examples,
             curves=_read_curves(config),
             curve_keys=CURVES,
             pictures=_read_pictures(config.run.folder),

@@ -94,7 +94,8 @@ class Stage:
 def main(argv: Sequence[str] | None = None) -> int:
     config = load_config(CONFIG, argv)
 
-    from drpose_ray.evaluate.report import JudgementSummary, format_table
+    from drpose_ray.evaluate.summary import JudgementSummary
+    from drpose_ray.evaluate.text_table import format_table
     from drpose_ray.on_ray import local_or_cluster_ray
 
     root = config.run.folder

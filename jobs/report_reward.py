@@ -115,7 +115,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             ensembles=tuple(ensembles),
         )
         examples = [_examples(readers, splits), _hacked_examples(readers[0], few, decode, settings.ascent_steps)]
-        write_page(config.folder, "Is the reward any good?", _compose(summary, findings, *examples))
+        write_page(
+            config.folder, "Is the reward any good?", sections.lead(summary), _compose(summary, findings, *examples)
+        )
         run.finish(summary)
     print(f"report: {config.folder / 'report.html'}")
 

@@ -49,7 +49,7 @@ def test_two_predictors_are_compared_side_by_side(tmp_path: Path, monkeypatch: p
     assert team.members == ("one", "two") and set(team.hacking[0].followed) == {"-cm by estimator"}
     page = (folder / "report.md").read_text()
     assert "| ensemble of one and two, rms 0.05 |" in page and "less 1 x their standard deviation" in page
-    assert "the paper's (real scans, LPIPS)" in page and "22.48" in page and "Results from free twins" in page
+    assert "the paper's (real scans, LPIPS)" in page and "22.48" in page and "Results from free stand-ins" in page
     assert "LPIPS" not in page.replace("(real scans, LPIPS)", "").replace("| SSIM | LPIPS |", "")
     for picture in ("read", "joints", "calibration", "sensitivity", "disturbed", "hacking", "hacked"):
         assert f"({picture}.png)" in page and (folder / f"{picture}.png").stat().st_size < 300_000

@@ -1,4 +1,6 @@
-"""Era3D's regression of the input camera from the U-Net's middle features (i2mv facts, 1.3); PSHuman has none."""
+"""Era3D's regression of the input camera from the U-Net's middle features
+(docs/facts/i2mv.md, 1.3); PSHuman has none.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the denoiser knows of the input image (i2mv facts, 2.2): latent, image embedding, and fixed text."""
+"""What the denoiser knows of the input image (docs/facts/i2mv.md, 2.2): latent, image embedding, and fixed text."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class VaeFitConfig(Config):
 
 
 class BaseFitConfig(Config):
-    """Training of the small U-Net and image encoder (recipe of i2mv facts 4; sizes of small_scale facts 7)."""
+    """Training of the small U-Net and image encoder as docs/facts/i2mv.md, 4 and docs/facts/small_scale.md, 7 say."""
 
     num_updates: int = Field(9000, gt=0, description="optimiser steps")
     batch_size: int = Field(4, gt=0, description="people per step, twelve images each")

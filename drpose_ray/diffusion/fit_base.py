@@ -1,8 +1,8 @@
 """Training the small I2MV base model: U-Net and image encoder together, on latents of rendered people.
 
-The paper starts from PSHuman or Era3D. Their small twin is trained here with their recipe (i2mv facts, 4): squared
-error on v, condition dropped as a whole, exponential moving average exported. Both domains of a person share the
-timestep, as they do at inference.
+The paper starts from PSHuman or Era3D. Their small twin is trained here with their recipe (docs/facts/i2mv.md, 4):
+squared error on v, condition dropped as a whole, exponential moving average exported. Both domains of a person share
+the timestep, as they do at inference.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The image embedding that conditions the U-Net through its class projection (i2mv facts, 2.2, item 2)."""
+"""The image embedding that conditions the U-Net through its class projection (docs/facts/i2mv.md, 2.2, item 2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A multi-view model on disk: the Hugging Face folder in which PSHuman and Era3D are published (i2mv facts, 2.1).
+"""A multi-view model on disk: the Hugging Face folder in which PSHuman and Era3D are published
+(docs/facts/i2mv.md, 2.1).
 
 Components are read one by one; ``model_index.json`` names classes of the original projects, which nobody here has to
 import. The small twin of ``weights/`` has the same layout, with two additions that the published models do without:

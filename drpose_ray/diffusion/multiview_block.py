@@ -1,6 +1,6 @@
 """The transformer block that turns Stable Diffusion's U-Net into a joint normal-colour, multi-view one.
 
-Built from the facts of PSHuman and Era3D (i2mv, 1.2); parameter names are theirs, so their files load.
+Built from the facts of PSHuman and Era3D (docs/facts/i2mv.md, 1.2); parameter names are theirs, so their files load.
 Axis letters: N = M B V images (domain slowest, view fastest), L = h w tokens, C channels.
 """
 

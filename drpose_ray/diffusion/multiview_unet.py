@@ -19,7 +19,7 @@ from diffusers.models.embeddings import TimestepEmbedding  # noqa: E402
 
 
 class MultiViewUNet(UNet2DConditionModel):  # type: ignore[misc]
-    """Stock ``UNet2DConditionModel`` with every transformer block replaced (i2mv facts, 1.1 to 1.4).
+    """Stock ``UNet2DConditionModel`` with every transformer block replaced (docs/facts/i2mv.md, 1.1 to 1.4).
 
     Called as a denoiser: ``unet(latents, timestep, condition)`` with multi-view latents (M, B, V, 4, h, w). The
     configuration decides which modules exist: seven views mean PSHuman's face view, the regress flags Era3D's camera

@@ -1,4 +1,4 @@
-"""Reading ``unet/config.json`` as PSHuman and Era3D publish it (i2mv facts, 1.1)."""
+"""Reading ``unet/config.json`` as PSHuman and Era3D publish it (docs/facts/i2mv.md, 1.1)."""
 
 from __future__ import annotations
 

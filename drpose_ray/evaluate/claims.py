@@ -1,4 +1,7 @@
-"""The claims of DrPose as checks that can fail, and the verdict on each.
+"""The claims of DrPose as checks, and what a run finds on each: it holds, or it is not shown.
+
+A finding is not a test of the software: a short run, few poses or an ablation may well not show a claim, and the job
+that says so has done its work.
 
 The thresholds are constants, not settings: a preset cannot weaken a claim. Silhouettes have *collapsed* where they tell
 less of a person than one fixed mask per view, drawn for everybody. That is read on standing poses, where the base tells
@@ -63,6 +66,13 @@ class Verdict(BaseModel):
     holds: bool
     checks: tuple[Check, ...]
 
+    @property
+    def finding(self) -> str:
+        """What this run found, in words."""
+        if self.holds:
+            return "holds"
+        return f"not shown ({sum(check.holds for check in self.checks)} of {len(self.checks)} checks)"
+
 
 def compare(
     challenging: Mapping[str, PoseTable],
@@ -124,14 +134,20 @@ def _verdict(key: str, claim: str, checks: list[Check]) -> Verdict:
 
 def _improves(key: str, before: PoseTable, after: PoseTable, seed: int) -> Check:
     change = change_between(key, before, after, seed)
-    verdict = "better, the interval excludes zero" if change.improves else "not shown to be better"
-    return Check(sentence=f"{_describe(key, before, after, change)}; {verdict}", holds=change.improves)
+    sentence = f"{_describe(key, before, after, change)}; {_direction(change) or 'not shown to be better'}"
+    return Check(sentence=sentence, holds=change.improves)
 
 
 def _worsens(key: str, before: PoseTable, after: PoseTable, seed: int) -> Check:
     change = change_between(key, before, after, seed)
-    verdict = "worse, the interval excludes zero" if change.worsens else "not shown to be worse"
-    return Check(sentence=f"{_describe(key, before, after, change)}; {verdict}", holds=change.worsens)
+    sentence = f"{_describe(key, before, after, change)}; {_direction(change) or 'not shown to be worse'}"
+    return Check(sentence=sentence, holds=change.worsens)
+
+
+def _direction(change: PairedChange) -> str:
+    if not (change.improves or change.worsens):
+        return ""
+    return f"{'better' if change.improves else 'worse'}, the interval excludes zero"
 
 
 def _does_not_fall(key: str, before: PoseTable, after: PoseTable, seed: int) -> Check:
@@ -158,7 +174,8 @@ def _loses_at_most(key: str, before: PoseTable, after: PoseTable, margin: float,
     holds = loss.high <= margin
     within = "within" if holds else "not shown to be within"
     verdict = f"loss {_percent(loss)} of the base's mean, {within} {margin:.0%}"
-    return Check(sentence=f"{_describe(key, before, after, change)}; {verdict}", holds=holds)
+    sentence = f"{_describe(key, before, after, change)}; {verdict}"
+    return Check(sentence=sentence, holds=holds)
 
 
 def _tells_more_than_a_fixed_mask(table: PoseTable, fixed: NDArray[np.float64], seed: int) -> Check:

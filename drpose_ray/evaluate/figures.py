@@ -1,4 +1,4 @@
-"""Pictures of the report: view strips, skeleton overlays, learning curves and paired scatter plots, as PNG bytes."""
+"""Pictures of the report: views, skeleton overlays, learning curves and paired scatter plots, as PNG bytes."""
 
 from __future__ import annotations
 
@@ -22,15 +22,51 @@ from drpose_ray.evaluate.judge import METRICS, PoseTable
 MODEL_COLOURS: Final = {BASE: "#56606b", DRPOSE: "#0072b2", NO_KL: "#d55e00"}
 _TARGET_RGB: Final = (0.0, 0.45, 0.70)
 _PREDICTED_RGB: Final = (0.90, 0.38, 0.0)
-_GAP_PX: Final = 4
 _DPI: Final = 150
 
 
-def draw_strip(views: torch.Tensor) -> bytes:
-    """Views side by side: (V, 3, s, s) in [0, 1] -> PNG."""
-    framed = F.pad(views.clamp(0, 1), (0, _GAP_PX), value=1.0)
-    row = torch.cat(list(framed), -1)[..., :-_GAP_PX]
-    return _encode((row.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8))
+def draw_view(view: torch.Tensor) -> bytes:
+    """(3, s, s) in [0, 1] -> PNG."""
+    return _encode((view.clamp(0, 1).permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8))
+
+
+def draw_before_after(
+    examples: Sequence[tuple[torch.Tensor, Mapping[str, torch.Tensor]]], view_names: Sequence[str]
+) -> bytes:
+    """One picture of several people: the input at the left, then a titled row of views per model.
+
+    Args:
+        examples: per person the input image (3, s, s), and title -> views (V, 3, s, s); all in [0, 1].
+        view_names: V titles of the columns.
+    """
+    height = sum(len(rows) for _, rows in examples)
+    columns = len(view_names) + 1
+    figure = Figure(figsize=(1.15 * columns + 1.1, 1.15 * height + 0.3), layout="constrained")
+    grid = figure.add_gridspec(height, columns, wspace=0.02, hspace=0.02)
+    top = 0
+    for input_image, rows in examples:
+        axis = figure.add_subplot(grid[top : top + len(rows), 0])
+        _show(axis, input_image, "given")
+        for title, views in rows.items():
+            for column, view in enumerate(views):
+                axis = figure.add_subplot(grid[top, column + 1])
+                _show(axis, view, view_names[column] if top == 0 else "")
+                if column == 0:
+                    axis.set_ylabel(title, fontsize=8)
+            top += 1
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=100, facecolor="white")
+    few_colours = Image.open(drawn, formats=["PNG"]).convert("RGB").quantize(128)  # small enough to be mailed
+    stream = io.BytesIO()
+    few_colours.save(stream, format="png", optimize=True)
+    return stream.getvalue()
+
+
+def _show(axis: Axes, image: torch.Tensor, title: str) -> None:
+    axis.imshow(image.clamp(0, 1).permute(1, 2, 0).cpu().numpy())
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
+    axis.set_title(title, fontsize=8)
 
 
 def overlay_skeletons(views: torch.Tensor, target_maps: torch.Tensor, predicted_maps: torch.Tensor) -> torch.Tensor:

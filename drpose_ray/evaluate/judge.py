@@ -50,6 +50,7 @@ METRICS: Final = (
     Metric("ssim_normal", "SSIM normals", "", True, 4, "11 x 11 Gaussian window, full frame"),
     Metric("ssim_colour", "SSIM colour", "", True, 4, "11 x 11 Gaussian window, full frame"),
     Metric("mask_agreement", "mask agreement", "", True, 3, "IoU of the normal and colour silhouettes of one output"),
+    Metric("sharpness", "sharpness", "", True, 3, "edge energy against the truth's, the smaller through the larger"),
 )  # fmt: skip
 
 
@@ -179,6 +180,7 @@ def measure_images(images: torch.Tensor, truth: torch.Tensor, truth_masks: torch
         "ssim_normal": ssim(normals, truth_normals),
         "ssim_colour": ssim(colours, truth_colours),
         "mask_agreement": image_metrics.silhouette_iou(normal_mask, colour_mask),
+        "sharpness": image_metrics.sharpness(images[:, :, novel], truth[:, :, novel]).mean(1),
     }
     per_pose = {key: value.mean(-1) for key, value in per_view.items()}
     return {**per_pose, "iou": (per_pose["iou_normal"] + per_pose["iou_colour"]) / 2}

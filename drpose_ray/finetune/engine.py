@@ -42,7 +42,7 @@ class DenoiserEngine:
         prepare_deepspeed()
         pinned = next(module.parameters()).device.type == "cuda"
         trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
-        # torch's fused AdamW is as fast on a CPU as DeepSpeedCPUAdam, and needs no compiler (ray facts, 1).
+        # torch's fused AdamW is as fast on a CPU as DeepSpeedCPUAdam, and needs no compiler (docs/facts/ray.md, 1).
         optimizer = torch.optim.AdamW(trainable, betas=betas, weight_decay=weight_decay, fused=True)
         self._engine, *_ = deepspeed.initialize(
             model=module,

@@ -1,4 +1,4 @@
-"""The six-view orthographic rig of PSHuman and Era3D (i2mv facts, 2.6).
+"""The six-view orthographic rig of PSHuman and Era3D (docs/facts/i2mv.md, 2.6).
 
 World axes are SMPL-X's: x to the person's left, y up, z forward; metres. The front camera looks along -z, so image
 right is +x. A view of azimuth ``a`` looks from ``(sin a, 0, cos a)``: a growing azimuth is counter-clockwise seen

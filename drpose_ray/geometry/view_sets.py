@@ -1,4 +1,4 @@
-"""What the view slots of the published models show (i2mv facts, 2.5 and 4.3): mirrored ones, and a face."""
+"""What the view slots of the published models show (docs/facts/i2mv.md, 2.5 and 4.3): mirrored ones, and a face."""
 
 from __future__ import annotations
 

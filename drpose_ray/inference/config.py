@@ -1,4 +1,6 @@
-"""Settings of generating views from photos; defaults are how PSHuman and Era3D are run (i2mv facts, 2.3 and 2.4)."""
+"""Settings of generating views from photos; defaults are how PSHuman and Era3D are run
+(docs/facts/i2mv.md, 2.3 and 2.4).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Six normals and six colours from each photo: condition, sample, decode, finish (i2mv facts, 2.2 to 2.5)."""
+"""Six normals and six colours from each photo: condition, sample, decode, finish (docs/facts/i2mv.md, 2.2 to 2.5)."""
 
 from __future__ import annotations
 

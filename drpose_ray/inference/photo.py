@@ -1,4 +1,4 @@
-"""A photo as the published models want it: the cut-out person, centred on a white square (i2mv facts, 2.3)."""
+"""A photo as the published models want it: the cut-out person, centred on a white square (docs/facts/i2mv.md, 2.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the model's images to six true views in two domains, and to files (i2mv facts, 2.5)."""
+"""From the model's images to six true views in two domains, and to files (docs/facts/i2mv.md, 2.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Photos and pose images to frames (MIMO facts, 2): several sequences at once, each with a noise stream of its own.
+"""Photos and pose images to frames
+(docs/facts/mimo.md, 2): several sequences at once, each with a noise stream of its own.
 
 Axis letters: P photos, S sequences, F frames, h w latent pixels, D width of the CLIP token.
 """

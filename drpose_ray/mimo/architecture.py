@@ -1,4 +1,6 @@
-"""What MIMO's two U-Nets are made of: fields of a Stable Diffusion 1.5 ``unet/config.json`` (MIMO facts, 1.1, 1.2)."""
+"""What MIMO's two U-Nets are made of: fields of a Stable Diffusion 1.5 ``unet/config.json``
+(docs/facts/mimo.md, 1.1, 1.2).
+"""
 
 from __future__ import annotations
 

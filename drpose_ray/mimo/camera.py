@@ -1,4 +1,4 @@
-"""The camera that MIMO's pose images are rendered with: a pinhole far away (MIMO facts, 2.4, 5.5)."""
+"""The camera that MIMO's pose images are rendered with: a pinhole far away (docs/facts/mimo.md, 2.4, 5.5)."""
 
 from __future__ import annotations
 

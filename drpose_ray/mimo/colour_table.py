@@ -1,4 +1,4 @@
-"""One colour per body vertex: how MIMO's pose guider tells the parts of a body apart (MIMO facts, 2.4, 8).
+"""One colour per body vertex: how MIMO's pose guider tells the parts of a body apart (docs/facts/mimo.md, 2.4, 8).
 
 The released weights know one table, an asset that is not published with the code. It is a required file; the free
 twin's table has the same form, and images made with it and the released weights mean nothing.

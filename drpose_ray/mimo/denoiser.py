@@ -1,4 +1,6 @@
-"""The denoising U-Net: Stable Diffusion 1.5's, frame by frame, with temporal modules between (MIMO facts, 1.2)."""
+"""The denoising U-Net: Stable Diffusion 1.5's, frame by frame, with temporal modules between
+(docs/facts/mimo.md, 1.2).
+"""
 
 from __future__ import annotations
 

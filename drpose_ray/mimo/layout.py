@@ -1,4 +1,4 @@
-"""MIMO on disk: the folder in which its weights are published (MIMO facts, 1.6), read strictly and mapped."""
+"""MIMO on disk: the folder in which its weights are published (docs/facts/mimo.md, 1.6), read strictly and mapped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spatial transformer block as MIMO runs it, kept as the slow reference (MIMO facts, 1.7).
+"""The spatial transformer block as MIMO runs it, kept as the slow reference (docs/facts/mimo.md, 1.7).
 
 Same numbers as ``SpatialBlock``: the photo's tokens are projected at every call, for every frame and for the
 unconditional rows too, which are then attended to a second time without them.

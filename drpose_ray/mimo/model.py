@@ -54,7 +54,9 @@ class MimoModel:
 
 
 def make_schedule(num_sampling_steps: int) -> Any:
-    """A stock ``DDIMScheduler`` set to MIMO's timesteps: trailing, zero signal at the first (MIMO facts, 2.2)."""
+    """A stock ``DDIMScheduler`` set to MIMO's timesteps: trailing, zero signal at the first
+    (docs/facts/mimo.md, 2.2).
+    """
     schedule = DDIMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, steps_offset=1,
         prediction_type="v_prediction", rescale_betas_zero_snr=True, timestep_spacing="trailing",

@@ -1,4 +1,6 @@
-"""The reference photo as MIMO wants it: the cut-out person on a white square (MIMO facts, 2.3, steps 2 to 6)."""
+"""The reference photo as MIMO wants it: the cut-out person on a white square
+(docs/facts/mimo.md, 2.3, steps 2 to 6).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The pose guider: pose images to features that are added behind the denoiser's first convolution (MIMO facts, 1.3)."""
+"""The pose guider: pose images to features that are added behind the denoiser's first convolution
+(docs/facts/mimo.md, 1.3).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rendered bodies to the pose guider's input: one crop for the whole clip (MIMO facts, 2.4)."""
+"""Rendered bodies to the pose guider's input: one crop for the whole clip (docs/facts/mimo.md, 2.4)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def crop_of_clip(frames: NDArray[np.uint8]) -> SquareCrop:
         )  # fmt: skip
     each = np.array(boxes)
     (left, top), (right, bottom) = each[:, :2].min(0), each[:, 2:].max(0)
-    # Even sides; the facts do not say which pixel goes. The last one stays inside the image.
+    # Even sides; docs/facts/mimo.md does not say which pixel goes. The last one stays inside the image.
     return SquareCrop(int(left), int(top), int(right - (right - left) % 2), int(bottom - (bottom - top) % 2))
 
 

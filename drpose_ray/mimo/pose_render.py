@@ -1,4 +1,4 @@
-"""The pose image itself: the body in its vertex colours, unlit, on black (MIMO facts, 2.4)."""
+"""The pose image itself: the body in its vertex colours, unlit, on black (docs/facts/mimo.md, 2.4)."""
 
 from __future__ import annotations
 

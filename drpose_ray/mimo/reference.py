@@ -1,4 +1,4 @@
-"""The reference U-Net: reads the photo once, and writes what the denoiser attends to (MIMO facts, 1.1, 1.7)."""
+"""The reference U-Net: reads the photo once, and writes what the denoiser attends to (docs/facts/mimo.md, 1.1, 1.7)."""
 
 from __future__ import annotations
 

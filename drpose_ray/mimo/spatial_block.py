@@ -1,4 +1,4 @@
-"""The denoiser's spatial transformer block: self-attention that also reads the photo (MIMO facts, 1.2, 1.7).
+"""The denoiser's spatial transformer block: self-attention that also reads the photo (docs/facts/mimo.md, 1.2, 1.7).
 
 Two things are done once that the original does again and again. Keys and values of the photo's tokens depend on the
 photo and the layer alone, so they are projected once and kept. And the only token of the cross-attention gets all of

@@ -1,4 +1,6 @@
-"""Cropping, padding to a square and resizing, and what that does to points and cameras (MIMO facts, 2.3, 2.4)."""
+"""Cropping, padding to a square and resizing, and what that does to points and cameras
+(docs/facts/mimo.md, 2.3, 2.4).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MIMO's temporal module: every pixel's features attend along the frames (MIMO facts, 1.2).
+"""MIMO's temporal module: every pixel's features attend along the frames (docs/facts/mimo.md, 1.2).
 
 Close to AnimateDiff's, and yet not diffusers' ``AnimateDiffTransformer3D``: that one normalises groups over all
 frames together, MIMO over each frame alone. Axis letters: b rows, f frames, C channels, L = h w pixels.

@@ -1,4 +1,4 @@
-"""Which frames are denoised together: overlapping windows over a closed loop (MIMO facts, 2.6)."""
+"""Which frames are denoised together: overlapping windows over a closed loop (docs/facts/mimo.md, 2.6)."""
 
 from __future__ import annotations
 

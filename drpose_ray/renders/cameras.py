@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from drpose_ray.geometry.cameras import Frame
 
 SENSOR_MM: Final = 32.0
-"""Era3D's sensor (i2mv facts, 4.3). A lens of ``f`` mm stands ``f / 32`` frames away, where the frame fills it."""
+"""Era3D's sensor (docs/facts/i2mv.md, 4.3).
+
+A lens of ``f`` mm stands ``f / 32`` frames away, where the frame fills it.
+"""
 
 ORTHOGRAPHIC_DISTANCE: Final = 1.5
 """Frames between an orthographic camera and the frame's centre, as PSHuman's; it decides nothing but its depths."""

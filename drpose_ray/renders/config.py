@@ -83,7 +83,7 @@ PUBLISHED: Final = BlenderConfig(
     samples=128, denoise=True, shading="traced", bounces=1, material="principled", pixel_filter="blackman-harris",
     lights=PUBLISHED_LIGHTS,
 )  # fmt: skip
-"""The settings of PSHuman's and Era3D's scripts, as far as they decide pixels (i2mv facts, 4.3)."""
+"""The settings of PSHuman's and Era3D's scripts, as far as they decide pixels (docs/facts/i2mv.md, 4.3)."""
 
 
 class RaycastConfig(Config):

@@ -145,8 +145,8 @@ def make_renderer(config: RendersConfig) -> ScanRenderer:
 def input_view(config: RendersConfig, seed: int, scan_id: str, number: int) -> View:
     """The camera of ``input`` in frame ``number`` of a scan, in the scan's axes.
 
-    Era3D's are drawn (i2mv facts, 4.3): one of five, a plain one, three with perspective at a lens drawn for each, and
-    one orthographic from the scan's elevation. The three and the last share the scan's elevation.
+    Era3D's are drawn (docs/facts/i2mv.md, 4.3): one of five, a plain one, three with perspective at a lens drawn for
+    each, and one orthographic from the scan's elevation. The three and the last share the scan's elevation.
     """
     azimuth = config.input_azimuths_deg[number] % 360
     if config.input_cameras == "rig":

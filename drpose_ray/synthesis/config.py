@@ -29,7 +29,7 @@ class ClothedBodyConfig(Config):
 
 
 class MimoConfig(Config):
-    """The paper's generator: MIMO animates photos. Defaults are how it is published (MIMO facts, 2.1)."""
+    """The paper's generator: MIMO animates photos. Defaults are how it is published (docs/facts/mimo.md, 2.1)."""
 
     weights: Path = Field(description="MIMO's pretrained_weights folder")
     photos: Path = Field(description="folder of RGBA photos, each a whole person cut out")

@@ -28,7 +28,7 @@ class PlanningConfig(Config):
     gpus: tuple[GpuRate, ...] = Field(
         default=(GpuRate(name="H100-like", tflops=989, utilisation=0.2),),
         min_length=1,
-        description="GPUs to plan for, for MIMO only; 0.2 of the peak is the facts' cautious row, not a measurement",
+        description="GPUs to plan for (MIMO only); 0.2 of the peak is cautious and unmeasured (docs/facts/mimo.md, 3)",
     )
     cpu_price_per_hour: float | None = Field(default=None, ge=0, description="of one core; null: no cost is given")
     failure_rate: float = Field(default=0.01, ge=0, lt=1, description="share of windows expected to fail")

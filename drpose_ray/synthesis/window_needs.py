@@ -73,7 +73,7 @@ def _mimo_needs(mimo: MimoConfig, planning: PlanningConfig, few: Sequence[PoseWi
             origin="estimated",
             what="a window's bytes",
             value=f"{stored_bytes:,.0f}: {stored_bytes / pixels:.3f} per pixel, measured here on rendered people at "
-            f"{size} px; photographic texture takes more (MIMO facts, 3, estimate 0.4 to 1.1)",
+            f"{size} px; photographic texture takes more (docs/facts/mimo.md, 3, estimate 0.4 to 1.1)",
         )
     else:
         stored_bytes = planning.bytes_per_pixel * pixels

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from drpose_ray.evaluate.claims import BASE, CEILING, DRPOSE, NO_KL
 from drpose_ray.evaluate.judge import METRICS, PoseTable
+from drpose_ray.evaluate.report import Example
 
 NUM_POSES = 40
 FIXED_MASK_IOU = np.full(NUM_POSES, 0.5)
@@ -13,6 +15,7 @@ LEVELS = {
     "pose_score": -0.48, "mpjpe_cm": 20.0, "iou": 0.6, "iou_normal": 0.58, "iou_colour": 0.62, "normal_error_deg": 50.0,
     "normal_angle_deg": 35.0,
     "psnr_normal_db": 20.0, "psnr_colour_db": 18.0, "ssim_normal": 0.85, "ssim_colour": 0.84, "mask_agreement": 0.7,
+    "sharpness": 0.3,
 }  # fmt: skip
 
 
@@ -46,3 +49,11 @@ def make_judgement() -> dict[str, dict[str, PoseTable]]:
     return {
         name: {t.model: t for t in tables} for name, tables in (("challenging", challenging), ("standing", standing))
     }
+
+
+def make_example(sample_id: str) -> Example:
+    """Noise in the shape of one pose to look at."""
+    rng = torch.Generator().manual_seed(0)
+    images = {model: torch.rand(2, 6, 3, 12, 12, generator=rng) for model in (BASE, DRPOSE, NO_KL)}
+    maps = torch.rand(6, 23, 4, 4, generator=rng)
+    return Example(sample_id, torch.rand(3, 12, 12), images[BASE], images, maps, dict.fromkeys(images, maps))

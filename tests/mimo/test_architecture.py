@@ -1,4 +1,4 @@
-"""Keys and sizes of the published networks, on the meta device, and of the facts' tiny configuration."""
+"""Keys and sizes of the published networks, on the meta device, and of the tiny one of docs/facts/mimo.md, 4."""
 
 from __future__ import annotations
 

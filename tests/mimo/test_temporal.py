@@ -1,4 +1,4 @@
-"""The temporal module against the facts' formula, written out with plain tensors."""
+"""The temporal module against the formula of docs/facts/mimo.md, 1.2, written out with plain tensors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def features() -> torch.Tensor:
 
 
 def literal(module: TemporalModule, x: torch.Tensor) -> torch.Tensor:
-    """MIMO facts 1.2: one pixel of one row at a time."""
+    """docs/facts/mimo.md, 1.2: one pixel of one row at a time."""
     outer = module.temporal_transformer
     inner = outer.transformer_blocks[0]
     y = torch.stack([F.group_norm(frame[None], 32, outer.norm.weight, outer.norm.bias, 1e-6)[0] for frame in x])

@@ -1,4 +1,4 @@
-"""MIMO's classes at the size of the facts' section 4, with random weights, in memory and as a published folder."""
+"""MIMO's classes at the size of docs/facts/mimo.md, 4, with random weights, in memory and as a published folder."""
 
 from __future__ import annotations
 

@@ -213,6 +213,6 @@ def test_an_interval_holds_its_mean(values: Sequence[float]) -> None:
 def test_the_page_says_the_same_in_both_formats_and_escapes() -> None:
     picture = Picture("dot.png", b"png", "a dot")
     parts = ["p < q", Table([["a", "b"], ["<i>", "2"]]), picture]
-    markdown, html = (make("T", [Section("S", parts)]) for make in (as_markdown, as_html))
+    markdown, html = (make("T", [], [Section("S", parts)]) for make in (as_markdown, as_html))
     assert "| a | b |\n|---|---|\n| <i> | 2 |" in markdown and "(dot.png)" in markdown
     assert "p &lt; q" in html and "&lt;i&gt;" in html and "cG5n" in html

@@ -1,4 +1,4 @@
-"""The one-time fix of Motion-X's AIST translations: divide by 94, turn z round (mimo facts, 5.3).
+"""The one-time fix of Motion-X's AIST translations: divide by 94, turn z round (docs/facts/mimo.md, 5.3).
 
 Motion-X ships a script that does this to the files in place; run twice it ruins them. Here it is done in memory, and
 what was stored is found out first, so that it cannot be done twice.

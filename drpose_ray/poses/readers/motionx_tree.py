@@ -1,4 +1,4 @@
-"""Motion-X as released: a folder tree of ``.npy`` files, one clip each (mimo facts, 5.2)."""
+"""Motion-X as released: a folder tree of ``.npy`` files, one clip each (docs/facts/mimo.md, 5.2)."""
 
 from __future__ import annotations
 

@@ -9,11 +9,24 @@ from drpose_ray.reward.report.reading import PAPER_TABLE_3
 from drpose_ray.reward.report.summary import CORRELATION_GOAL, PredictorReport, RewardReportSummary, SplitReport
 
 _TWINS = (
-    "Results from free twins: rendered clothed bodies and a small VAE stand in for scans and for PSHuman's VAE. "
+    "Results from free stand-ins: rendered clothed bodies and a small VAE stand in for scans and for PSHuman's VAE. "
     "Nothing here is comparable with the paper's numbers but in kind."
 )
 
 _PART = "has a part in it"
+
+
+def lead(summary: RewardReportSummary) -> list[str]:
+    """The first sentences: what was tried, on which parts, what came out."""
+    splits = summary.predictors[0].splits
+    people = ", ".join(f"{split.num_people} people of {split.split}" for split in splits)
+    found = [
+        f"{one.name} ranks poses by how wrong they are: correlation {one.pooled.per_person.value:.3f} within a "
+        f"person and {one.pooled.pooled.value:.3f} over all (1 is perfect, the goal is {CORRELATION_GOAL})"
+        for one in summary.predictors
+    ]
+    tried = f"The reward was asked to tell right poses from wrong ones, and then attacked, on {people}."
+    return [f"{'; '.join(found)}.", tried, *([_TWINS] if summary.twins else [])]
 
 
 def table_3(summary: RewardReportSummary) -> Section:
@@ -34,7 +47,6 @@ def table_3(summary: RewardReportSummary) -> Section:
     return Section(
         "Are the maps read well? (Table 3)",
         [
-            *([_TWINS] if summary.twins else []),
             "Means over people with 95 % bootstrap intervals.",
             Table(rows),
             Table(paper),
