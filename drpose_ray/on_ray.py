@@ -77,7 +77,7 @@ def _join(address: str) -> None:
 
 def _greet(address: str) -> None:
     """Ask the head its cluster's name. Raises OSError, ValueError or RayError if it does not answer in time."""
-    from ray._raylet import InnerGcsClient
+    from ray._raylet import InnerGcsClient  # type: ignore[attr-defined]
 
     host, _, port = address.rpartition(":")
     end = time.monotonic() + _JOIN_SECONDS
@@ -226,8 +226,8 @@ def unrefused(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _to_json(error: InputError) -> str:
-    text = {name: None if (part := getattr(error, name)) is None else str(part) for name in _PARTS}
-    return json.dumps(text)
+    """Plain values as they are, others as text."""
+    return json.dumps({name: getattr(error, name) for name in _PARTS}, default=str)
 
 
 _REFUSED = "refused"
