@@ -42,7 +42,7 @@ def help_page(cls: type[BaseModel], values: Mapping[str, Any], preset: str | Non
     width = max(40, min(shutil.get_terminal_size((100, 24)).columns, _WIDEST))
     module = sys.modules[cls.__module__]
     purpose = inspect.cleandoc(module.__doc__ or cls.__doc__ or "")
-    program = (module.__spec__.name if module.__spec__ else None) or f"jobs.{Path(sys.argv[0]).stem}"
+    program = f"jobs.{Path(module.__file__ or cls.__name__).stem}"
     shown = f", which are shown as {preset} sets them" if preset else ""
     settings = {setting.name: setting for setting in _settings(cls, values, "")}
     common = [settings.pop(name) for name in COMMON if name in settings]

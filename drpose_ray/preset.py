@@ -11,8 +11,8 @@ import yaml
 from drpose_ray.errors import InputError
 from drpose_ray.files import read_text, reason, refusing
 
-MAX_BYTES: Final = 2**20
-MAX_VALUES: Final = 100_000
+MAX_BYTES: Final = 2**18
+MAX_VALUES: Final = 20_000
 """Aliases counted as what they stand for: nine lines of nine aliases each are a billion values."""
 MAX_DEPTH: Final = 64
 

@@ -64,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
 
     from drpose_ray.reward.renders import decode_images, encode_renders
+    from drpose_ray.reward.report import sections
     from drpose_ray.reward.report.ensemble import measure_ensembles
     from drpose_ray.reward.report.measure import Means, measure
     from drpose_ray.reward.report.people import read_people, some_of_each

@@ -87,7 +87,8 @@ def test_the_values_of_the_preset_and_of_flags_are_shown(capsys: pytest.CaptureF
     preset = str(ROOT / "configs" / "small.yaml")
 
     def default(name: str, *flags: str) -> str:
-        return page("finetune", capsys, *flags).split(f"\n  --{name} ")[1].split("Default: ")[1].split("\n")[0]
+        shown = page("finetune", capsys, *flags).split(f"\n  --{name} ")[1].split("\n  --")[0]
+        return " ".join(shown.split()).split("Default: ")[1]
 
     assert default("finetune.kl_weight") == "0.01."
     assert default("finetune.kl_weight", "--config", preset) == "4.0."
