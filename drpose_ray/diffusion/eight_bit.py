@@ -1,4 +1,4 @@
-"""Images at the originals' 8-bit levels: truncation, and Pillow's own resizing (i2mv facts, 2.2, 2.3).
+"""Images at the originals' 8-bit levels: truncation, and Pillow's own resizing (docs/facts/i2mv.md, 2.2, 2.3).
 
 Pillow resizes in two passes and rounds to 8 bits after each; a bicubic kernel in floating point, or torch's other
 kernel, comes out up to several levels off, and a thousandth in the class labels.
