@@ -1,4 +1,6 @@
-"""A model's fixed prompt embeddings: what tells its network which view and domain an image is (docs/facts/i2mv.md, 2.2)."""
+"""A model's fixed prompt embeddings: what tells its network which view and domain an image is
+(docs/facts/i2mv.md, 2.2).
+"""
 
 from __future__ import annotations
 
