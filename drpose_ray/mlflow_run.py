@@ -122,7 +122,11 @@ def import_mlflow(uri: str) -> None:
 
     if uri.startswith("sqlite:"):
         import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
-    for setting, value in ((settings.MLFLOW_HTTP_REQUEST_TIMEOUT, 10), (settings.MLFLOW_HTTP_REQUEST_MAX_RETRIES, 1)):
+    shorter: list[tuple[Any, int]] = [
+        (settings.MLFLOW_HTTP_REQUEST_TIMEOUT, 10),
+        (settings.MLFLOW_HTTP_REQUEST_MAX_RETRIES, 1),
+    ]
+    for setting, value in shorter:
         if not setting.is_set():
             setting.set(value)
     for library in ("mlflow", "alembic", "urllib3.connectionpool"):
