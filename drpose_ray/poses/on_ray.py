@@ -81,7 +81,7 @@ class SamplerOnRay:
         for i, part in enumerate(self._parts):
             low, high = (min(max(edge, int(self._starts[i])), int(self._starts[i + 1])) for edge in (start, stop))
             if low < high:
-                answers[i] = part.exclude.remote(low - int(self._starts[i]), high - int(self._starts[i]))
+                asked[i] = part.exclude.remote(low - int(self._starts[i]), high - int(self._starts[i]))
         for i, answer in asked.items():
             self._candidates[i] = answers(answer)
 
