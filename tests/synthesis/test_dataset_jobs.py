@@ -12,7 +12,7 @@ import pytest
 from drpose_ray.poses.windows_file import write_selection
 from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.rows import Manifest
-from drpose_ray.synthesis.build import BuildPlan, Progress, build, build_shard, complete, open_dataset
+from drpose_ray.synthesis.build import BuildPlan, Progress, build, build_shard, complete, open_dataset, plan_build
 from drpose_ray.synthesis.config import ClothedBodyConfig
 from drpose_ray.synthesis.on_ray import GeneratorPool
 from jobs import reshard, synthesize, verify_dataset
@@ -97,7 +97,7 @@ def test_reshard_copies_and_asks_for_what_it_needs(
 
 
 def test_generators_share_the_shards_of_one_dataset(tmp_path: Path) -> None:
-    plan = synthesize.plan_build(make_windows(20), Stripes(1), tmp_path, 1, beside=[(Stripes(2), 0.25)])
+    plan = plan_build(make_windows(20), Stripes(1), tmp_path, 1, beside=[(Stripes(2), 0.25)])
     drawn_by = [plan.identity.generator_of(i) for i in range(20)]
     assert drawn_by.count(0) == 5 and drawn_by[:8] == [1, 1, 1, 0, 1, 1, 1, 0]
     open_dataset(plan.location, plan.identity)
