@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -63,7 +64,13 @@ def jobs_of(command: str) -> Iterator[tuple[str, list[str]]]:
     """(job, flags) of each job that ``command`` starts: itself, behind ``ray job submit``, or from the Makefile."""
     words = shlex.split(command, comments=True)
     if words[:1] == ["make"]:
-        made = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        # Not with the variables of the make that may have started these tests.
+        plain = {
+            name: value for name, value in os.environ.items() if name not in {"ARGS", "MAKEFLAGS", "MAKEOVERRIDES"}
+        }
+        made = subprocess.run(
+            ["make", "-n", *words[1:]], cwd=ROOT, check=True, capture_output=True, text=True, env=plain
+        ).stdout
         for line in re.findall(r"-m (jobs\..*)", made.replace("\\\n", " ").replace("$seed", "0")):
             job, *flags = shlex.split(line.partition("||")[0])
             yield job.removeprefix("jobs."), flags

@@ -47,7 +47,7 @@ def read_split(file: Path) -> frozenset[str]:
     """Names of scans, one a line; empty lines and what follows ``#`` are left out.
 
     Raises:
-        InputError: the file cannot be read as text, has no names, or has one twice. data/splits/README.md says where
+        InputError: the file cannot be read as text, has no names, has one twice, or one that no file can have. data/splits/README.md says where
             lists are from.
     """
     lines = read_text(file, field="scans.splits.test_lists").splitlines()
@@ -56,6 +56,11 @@ def read_split(file: Path) -> frozenset[str]:
         raise InputError(
             "a list without names" if not names else "names that are listed twice", file=file,
             field="scans.splits.test_lists", value=sorted({name for name in names if names.count(name) > 1})[:3],
+            remedy="list each test scan once, one a line",
+        )  # fmt: skip
+    if odd := [name for name in names if not name.isprintable() or len(name) > 255]:
+        raise InputError(
+            "a line that no file can be called", file=file, field="scans.splits.test_lists", value=odd[0][:80],
             remedy="list each test scan once, one a line",
         )  # fmt: skip
     return frozenset(names)

@@ -116,7 +116,9 @@ class FolderStore:
             return {}
         except OSError as error:
             raise InputError(
-                f"cannot use the dataset folder ({error.strerror})", file=self.folder, remedy="choose a readable folder"
+                f"cannot use the dataset folder ({error.strerror})",
+                file=self.folder,
+                remedy="choose a folder that can be used",
             ) from error
         sizes = {}
         for entry in entries:

@@ -25,7 +25,7 @@ ALWAYS_REFUSED = {
 }  # fmt: skip
 SOUND_ALL_THE_SAME = {
     ("preset", "empty"),  # overrides nothing
-    ("mesh a.mtl", "empty"), ("mesh a.mtl", "a page of a web site"),  # names no texture
+    *(("mesh a.mtl", damage) for damage in ALWAYS_REFUSED),  # the only image beside an OBJ is its texture
     ("split list", "a page of a web site"),  # odd names, which no scan has: refused where they are looked up
     *(("shard, passed over", damage) for damage in ALWAYS_REFUSED),
 }  # fmt: skip
