@@ -46,6 +46,12 @@ class InputError(ValueError):
         return _rebuild, (self.problem, self.file, self.field, self.value, self.remedy)
 
 
+class AnotherRunError(InputError):
+    """A folder holds a run begun under something else. It is refused before anything is made, so the folder's records
+    stay those of the run that it holds.
+    """
+
+
 def printable(text: str) -> str:
     """``text`` with what would move a terminal's cursor or end the line written as escapes: names come from data."""
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from drpose_ray.errors import InputError, missing_weights
+from drpose_ray.errors import AnotherRunError, InputError, missing_weights
 from drpose_ray.files import list_files
 from drpose_ray.publish import file_sha256, write_json
 
@@ -21,7 +21,7 @@ _FORMAT = 1
 
 
 class FileHashes:
-    """sha256 of files, each computed once per run: a file whose size and time are as recorded is not read again."""
+    """sha256 of files, each computed once per run: a file that nothing has touched since is not read again."""
 
     def __init__(self, record: Path | None = None) -> None:
         """``record`` is where they are kept from one attempt to the next; a damaged one costs time only."""
@@ -36,10 +36,11 @@ class FileHashes:
         """Hash of one file's bytes. Raises InputError, naming the setting ``field``, if it cannot be read."""
         try:
             stat = path.stat()
-            seen = [stat.st_size, stat.st_mtime_ns]
+            # Two predictors are of one size, and copies may keep one time; the other two are the file system's own.
+            seen = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
             known = self._known.get(str(path))
-            if isinstance(known, list) and known[:2] == seen and len(known) == 3:
-                return str(known[2])
+            if isinstance(known, list) and known[:-1] == seen:
+                return str(known[-1])
             content = file_sha256(path)
         except FileNotFoundError as error:
             raise InputError("no such file", file=path, field=field, remedy=missing_weights(path)) from error
@@ -62,7 +63,7 @@ def continue_as(
 ) -> None:
     """Record ``origin`` in ``file``; where something was ``begun`` there already, only under the same.
 
-    Raises InputError if what was begun depends on something else, or was left by a version that did not record it.
+    Raises AnotherRunError if what was begun depends on something else, or was left by a version that did not record it.
     """
     values = as_json(origin)
     if begun:
@@ -71,14 +72,14 @@ def continue_as(
 
 
 def read_origin(file: Path, noun: str) -> dict[str, Any]:
-    """What ``continue_as`` recorded. Raises InputError if it did not."""
+    """What ``continue_as`` recorded. Raises AnotherRunError if it did not."""
     try:
         stored = json.loads(file.read_text())
         if stored["format"] == _FORMAT and isinstance(stored["origin"], dict):
             return dict(stored["origin"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    raise InputError(
+    raise AnotherRunError(
         f"it is not recorded what {noun} depend on: an earlier version of drpose_ray made them, or the record is lost",
         file=file, remedy="choose a new run folder, or delete them to begin again",
     )  # fmt: skip
@@ -92,11 +93,11 @@ def refuse_another(
     noun: str,
     remedies: Mapping[str, str] | None = None,
 ) -> None:
-    """Raise InputError for the first name on which two origins differ, with the remedy of that name if there is one."""
+    """Raise AnotherRunError for the first name on which two origins differ, with that name's remedy if there is one."""
     for name in (*origin, *(name for name in begun if name not in origin)):
         before, now = begun.get(name), origin.get(name)
         if before != now:
-            raise InputError(
+            raise AnotherRunError(
                 f"the run folder holds {noun} made with another {name} ({_short(before)!r})", file=file, field=name,
                 value=_short(now),
                 remedy=(remedies or {}).get(name, f"choose a new run folder, or delete this one's {noun}"),

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from drpose_ray.config import Config, dump_config
 from drpose_ray.device import Device
-from drpose_ray.errors import InputError, is_no_space, no_space
+from drpose_ray.errors import AnotherRunError, InputError, is_no_space, no_space
 from drpose_ray.publish import file_sha256, replace_when_complete, write_json
 from drpose_ray.run_lock import locked
 from drpose_ray.secrets import redact
@@ -110,7 +110,8 @@ def open_run(config: Config, folder: Path, job: str, start_step: int = 0) -> Ite
 
     The folder is this run's alone until the end of the block. A summary left by an earlier run is removed first: a
     folder with a summary is a finished run of the configuration beside it. A resumed run passes ``start_step``, the
-    first step it will log; metrics before it are kept.
+    first step it will log; metrics before it are kept. A run that is refused because the folder holds another leaves
+    that one's records.
 
     Raises:
         InputError: the folder cannot be written, another job is writing into it, or a disk or quota that the run writes
@@ -118,7 +119,7 @@ def open_run(config: Config, folder: Path, job: str, start_step: int = 0) -> Ite
     """
     try:
         _make_folder(folder)
-        with locked(folder, job):
+        with locked(folder, job), _kept_if_refused(folder):
             (folder / SUMMARY_FILE).unlink(missing_ok=True)
             dump_config(config, folder / CONFIG_FILE)
             write_json(folder / RUN_FILE, describe_run(job).model_dump(mode="json"))
@@ -129,6 +130,20 @@ def open_run(config: Config, folder: Path, job: str, start_step: int = 0) -> Ite
         if is_no_space(error):
             raise no_space(folder, error) from error
         error.add_note(f"The run's folder is {folder.absolute()}.")
+        raise
+
+
+@contextmanager
+def _kept_if_refused(folder: Path) -> Iterator[None]:
+    """Put the records that ``folder`` had back if what the block asks for is another run than the one it holds."""
+    files = [path for name in (CONFIG_FILE, RUN_FILE, METRICS_FILE, SUMMARY_FILE) if (path := folder / name).exists()]
+    records = {path: path.read_bytes() for path in files}
+    try:
+        yield
+    except AnotherRunError:
+        for path, content in records.items():
+            with replace_when_complete(path) as temporary:
+                temporary.write_bytes(content)
         raise
 
 

@@ -34,6 +34,16 @@ def test_a_file_is_its_bytes_wherever_it_lies_and_is_read_once(tmp_path: Path, m
     assert refused.value.field == "finetune.base"
 
 
+def test_another_file_of_the_same_size_and_time_is_another(tmp_path: Path) -> None:
+    file, other = tmp_path / "predictor", tmp_path / "other"
+    for path, content in ((file, b"one"), (other, b"two")):
+        path.write_bytes(content)
+        os.utime(path, ns=(1, 1))
+    first = FileHashes(tmp_path / "hashes.json").of_file(file, "predictor")
+    other.replace(file)
+    assert FileHashes(tmp_path / "hashes.json").of_file(file, "predictor") != first
+
+
 def test_a_folder_is_its_visible_files(tmp_path: Path) -> None:
     (tmp_path / "a" / "unet").mkdir(parents=True)
     (tmp_path / "a" / "unet" / "weights").write_bytes(b"1")

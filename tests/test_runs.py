@@ -13,6 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from drpose_ray.errors import InputError
+from drpose_ray.origin import continue_as
 from drpose_ray.runs import RunRecord, RunSettings, Summary, describe_run, open_run, read_metrics
 from jobs import run_job
 
@@ -75,6 +76,17 @@ def test_a_resumed_run_keeps_earlier_metrics_and_writes_redone_steps_once(tmp_pa
     with open_run(RunSettings(), tmp_path, "job", start_step=2) as run:
         run.log_metrics(2, {"loss": 20.0})
     assert [(line["step"], line["loss"]) for line in read_metrics(tmp_path)] == [(0, 0.0), (1, 1.0), (2, 20.0)]
+
+
+def test_a_run_that_is_refused_leaves_the_records_of_the_run_that_the_folder_holds(tmp_path: Path) -> None:
+    with open_run(RunSettings(seed=7), tmp_path, "finetune") as run:
+        continue_as(tmp_path / "origin.json", {"seed": 7}, begun=False, noun="checkpoints")
+        run.log_metrics(0, {"loss": 1.5})
+        run.finish(Score(pose_score=-0.5))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError, match="another seed"), open_run(RunSettings(seed=8), tmp_path, "finetune"):
+        continue_as(tmp_path / "origin.json", {"seed": 8}, begun=True, noun="checkpoints")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_run_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

@@ -12,20 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.errors import InputError
-from drpose_ray.files import is_there, list_files, read_limited
 from drpose_ray.scans.config import ScanChecks
-from drpose_ray.scans.named_file import named_file, without_options
+from drpose_ray.scans.material_file import texture_of_materials
 from drpose_ray.scans.raw_mesh import RawMesh, check_num_faces, check_num_vertices
-from drpose_ray.scans.texture_file import IMAGE_SUFFIXES, read_texture
+from drpose_ray.scans.texture_file import read_texture
 
-_MAX_MATERIAL_BYTES = 2**20
 _MAX_LINE_BYTES = 2**14
 
 
 def read_obj(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) -> RawMesh:
     """Vertices (with colours, if they carry six numbers), faces cut into triangles, texture coordinates per corner.
 
-    Without ``texture`` the image is the one that the material file names; it has to lie in the OBJ's folder or below. A
+    Without ``texture`` the image is the one that the materials of the faces name, in the OBJ's folder or below. A
     texture is what the mesh looks like: colours at the vertices count where there is none.
     """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -51,7 +49,7 @@ def read_obj(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) 
             )  # fmt: skip
         corner_uvs = uvs[_indices(corners[..., 1], len(uvs), "vt", file), :2]
     if texture is None and corner_uvs is not None:
-        texture = _texture_of_material(lines, file, needed=colours is None)
+        texture = texture_of_materials(lines, file, needed=colours is None)
     image = None if texture is None else read_texture(texture, checks)
     if image is not None and corner_uvs is None:
         raise InputError(
@@ -165,41 +163,6 @@ def _indices(numbers: NDArray[np.int64], count: int, kind: str, file: Path) -> N
     if len(indices) and (indices.min() < 0 or indices.max() >= count):
         raise _not_there(kind, f"numbers {int(numbers.min())}..{int(numbers.max())}, {count} there", file)
     return indices
-
-
-def _texture_of_material(lines: list[bytes], file: Path, *, needed: bool) -> Path | None:
-    """The image of the first ``map_Kd``, or, if one is ``needed``, the only image beside the OBJ."""
-    names = [_rest(line) for line in lines if line.startswith((b"mtllib ", b"mtllib\t"))]
-    # A name may have spaces, and a line several names.
-    for name in [candidate for text in names for candidate in dict.fromkeys((text, *text.split()))]:
-        material = named_file(file, name, "mtllib")
-        if not is_there(material, "mtllib"):
-            continue
-        content = read_limited(material, _MAX_MATERIAL_BYTES, "bytes", "mtllib").removeprefix(codecs.BOM_UTF8)
-        rows = [row.strip() for row in content.splitlines()]
-        images = {without_options(_rest(row)) for row in rows if row.lower().startswith((b"map_kd ", b"map_kd\t"))}
-        if len(images) > 1:
-            raise InputError(
-                "several textures", file=material, field="map_Kd", value=sorted(images)[:4],
-                remedy="bake them into one image",
-            )  # fmt: skip
-        if images:
-            return named_file(material, images.pop(), "map_Kd", file.parent)
-    if not needed:
-        return None
-    beside = list_files(file.parent, IMAGE_SUFFIXES, recursive=False, field="mtllib")
-    if len(beside) != 1:
-        raise InputError(
-            "the texture is missing: no material names one", file=file, field="mtllib", value=names,
-            remedy="copy the .mtl and its image from the dataset again",
-        )  # fmt: skip
-    return beside[0]
-
-
-def _rest(line: bytes) -> str:
-    """What a line says after its first word."""
-    words = line.decode("utf-8", "replace").split(maxsplit=1)
-    return words[1].strip() if len(words) > 1 else ""
 
 
 def _not_there(kind: str, value: str, file: Path) -> InputError:

@@ -51,6 +51,42 @@ def test_a_texture_is_what_a_mesh_with_colours_at_its_vertices_looks_like(tmp_pa
         read(write_obj(tmp_path, "map_Kd skin.png", WHITE))
 
 
+TWO_PARTS = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 1 1 0\nvt 0 0\nvt 1 0\nvt 0 1\n{first}f 1/1 2/2 3/3\n{second}f 4/1 3/2 2/3\n"
+
+
+def write_parts(folder: Path, first: str, second: str, materials: str) -> Path:
+    put(folder / "skin.png")
+    (folder / "a.mtl").write_text(materials)
+    (folder / "a.obj").write_text("mtllib a.mtl\n" + TWO_PARTS.format(first=first, second=second))
+    return folder / "a.obj"
+
+
+SKIN_AND_CLOTH = "newmtl my skin\nmap_Kd skin.png\nnewmtl cloth\nKd .1 .9 .1\nnewmtl hair\nmap_Kd hair.png\n"
+
+
+def test_a_part_whose_material_has_no_image_does_not_get_that_of_another(tmp_path: Path) -> None:
+    for second in ("cloth", "hair"):
+        mesh = write_parts(tmp_path, "usemtl my skin\n", f"usemtl {second}\n", SKIN_AND_CLOTH)
+        with pytest.raises(InputError, match="several textures, or parts without one") as caught:
+            read(mesh)
+        assert caught.value.field == "map_Kd"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "materials"),
+    [
+        ("usemtl my skin\n", "", SKIN_AND_CLOTH),
+        ("usemtl my skin\n", "usemtl missing\n", SKIN_AND_CLOTH),
+        ("usemtl cloth\nusemtl my skin\n", "", SKIN_AND_CLOTH),
+        ("", "", "newmtl cloth\nKd .1 .9 .1\nnewmtl skin\nmap_Kd skin.png\n"),
+        ("usemtl x\n", "usemtl y\n", "newmtl x\nmap_Kd skin.png\nnewmtl y\nmap_Kd skin.png\n"),
+    ],
+    ids=["others without faces", "undescribed", "replaced at once", "no part names one", "one image twice"],
+)
+def test_materials_without_faces_do_not_count(tmp_path: Path, first: str, second: str, materials: str) -> None:
+    assert is_red(read(write_parts(tmp_path, first, second, materials)))
+
+
 @pytest.mark.parametrize(
     "line",
     [

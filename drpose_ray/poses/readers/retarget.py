@@ -10,6 +10,7 @@ after. Then SMPL-X's world rotation is G_s(j) A_j, with a constant A_j that acco
   bone to the BVH's rest bone: the retargeted bone then points exactly where the BVH's does, whatever its rest pose;
 * for all other joints A_j = F. Pelvis, spine, neck, head, collars and feet are other anatomical points in the other
   skeleton, and aligning their offsets would bend a straight back and tip level feet. A wrist takes its elbow's A_j.
+  Ankles are as limbs where the skeleton's file says what F is: there the foot's bone, which slopes, lies along an axis.
 
 Spines are the joints between pelvis and neck: of more than three the upper three count, and since rotations are those
 of the world, what lies below is folded in; fewer turn evenly between their neighbours. A missing head, foot or collar
@@ -41,6 +42,8 @@ _LIMB_CHILD: Final = {
     for side in ("left", "right")
     for joint, child in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
 }
+_INSTEPS: Final = {"left_ankle": "left_foot", "right_ankle": "right_foot"}
+_BONES: Final = _LIMB_CHILD | _INSTEPS
 _LEGS: Final = tuple(joint for joint in _LIMB_CHILD if joint.endswith(("hip", "knee")))
 _SPINE: Final = ("pelvis", "spine1", "spine2", "spine3", "neck")
 _FOLLOWS: Final = {"head": "neck", "left_collar": "spine3", "right_collar": "spine3",
@@ -101,7 +104,8 @@ def _fit_skeleton(
         rest = {name: bvh.rest_positions()[index] for name, index in joints.items()}
         axes = _axes(rest, skeleton, file)
         if all(_cosine(axes[leg] @ _our_bone(leg), _their_bone(rest, leg)) > _STANDS for leg in _LEGS):
-            return joints, _corrections(rest, axes), rest
+            insteps = [ankle for ankle, foot in _INSTEPS.items() if ankle in skeleton.axes and foot in rest]
+            return joints, _corrections(rest, axes, aligned=insteps), rest
     raise InputError(
         "the zero pose is no person standing, and is none that a skeleton of these names is known to have",
         file=file, field="OFFSET", value=[skeleton.name for skeleton, _ in fitting],
@@ -150,11 +154,11 @@ def _axes(rest: Mapping[str, NDArray[np.float64]], skeleton: Skeleton, file: Pat
 
 
 def _corrections(
-    rest: Mapping[str, NDArray[np.float64]], axes: Mapping[str, NDArray[np.float64]]
+    rest: Mapping[str, NDArray[np.float64]], axes: Mapping[str, NDArray[np.float64]], *, aligned: Sequence[str]
 ) -> dict[str, NDArray[np.float64]]:
-    """A_j by SMPL-X joint name."""
+    """A_j by SMPL-X joint name; the bones of limbs and of the ``aligned`` joints point where the BVH's do."""
     corrections = dict(axes)
-    for joint in _LIMB_CHILD:
+    for joint in (*_LIMB_CHILD, *aligned):
         facing = axes[joint]
         corrections[joint] = _smallest_rotation(facing @ _our_bone(joint), _their_bone(rest, joint)) @ facing
     for side in ("left", "right"):
@@ -163,13 +167,13 @@ def _corrections(
 
 
 def _our_bone(joint: str) -> NDArray[np.float64]:
-    """(3,) metres from a limb's joint to the next at SMPL-X's rest."""
-    bone: NDArray[np.float64] = REST_OFFSETS[JOINT[_LIMB_CHILD[joint]]]
+    """(3,) metres from a limb's joint or an ankle to the next at SMPL-X's rest."""
+    bone: NDArray[np.float64] = REST_OFFSETS[JOINT[_BONES[joint]]]
     return bone
 
 
 def _their_bone(rest: Mapping[str, NDArray[np.float64]], joint: str) -> NDArray[np.float64]:
-    return rest[_LIMB_CHILD[joint]] - rest[joint]
+    return rest[_BONES[joint]] - rest[joint]
 
 
 def _cosine(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

@@ -15,9 +15,10 @@ share (``mixamorig:``, ``Armature|``, ``Character1_``) is found and passed over.
 ``requires`` names joints that tell this skeleton from others of the same names.
 
 ``axes`` is for skeletons whose zero pose is no person standing: in the T-pose, where do a joint's own x and y axes
-point to? By part: ``leg`` (hip and knee), ``foot`` (ankle and foot), ``left_arm``, ``right_arm`` (collar to wrist). The
-trunk needs none, its directions follow from where hips and neck are: they are those of the coordinate axes next to
-them, or, with ``"trunk": "measured"``, those of the bones, as CMU's and Daz's skeletons have always been read here.
+point to? By part: ``leg`` (hip and knee), ``foot`` (ankle and foot), ``arm`` (collar to wrist), each for both sides or
+as ``left_leg``, ...; ``spine`` (above the pelvis, to the head), if they are not the pelvis's. The pelvis needs none:
+its directions follow from where hips and neck are: they are those of the coordinate axes next to them, or, with
+``"trunk": "measured"``, those of the bones, as CMU's and Daz's skeletons have always been read here.
 """
 
 from __future__ import annotations
@@ -40,13 +41,14 @@ _MAX_BYTES: Final = 2**20
 _CENTRAL: Final = ("pelvis", "neck", "head")
 _PAIRED: Final = ("collar", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "foot")
 OPTIONAL: Final = frozenset({"head", "left_collar", "right_collar", "left_foot", "right_foot"})
-_PARTS: Final = {
-    **{f"{side}_{joint}": "leg" for side in ("left", "right") for joint in ("hip", "knee")},
-    **{f"{side}_{joint}": "foot" for side in ("left", "right") for joint in ("ankle", "foot")},
-    **{f"{side}_{joint}": f"{side}_arm" for side in ("left", "right")
-       for joint in ("collar", "shoulder", "elbow", "wrist")},
-}  # fmt: skip
+_PARTS: Final = {"hip": "leg", "knee": "leg", "ankle": "foot", "foot": "foot",
+                 "collar": "arm", "shoulder": "arm", "elbow": "arm", "wrist": "arm"}  # fmt: skip
+"""A paired joint -> the part of the body whose axes it has."""
+_SPINE: Final = ("spine1", "spine2", "spine3", "neck", "head")
 
+Part = Literal[
+    "spine", "leg", "left_leg", "right_leg", "foot", "left_foot", "right_foot", "arm", "left_arm", "right_arm"
+]
 Direction = Literal["left", "right", "up", "down", "forward", "back"]
 _DIRECTIONS: Final[dict[Direction, tuple[int, int, int]]] = {
     "left": (1, 0, 0), "up": (0, 1, 0), "forward": (0, 0, 1),
@@ -62,9 +64,7 @@ class _SkeletonFile(Config):
     joints: dict[str, str | tuple[str, ...]]
     requires: tuple[str, ...] = ()
     trunk: Literal["aligned", "measured"] = "aligned"
-    axes: dict[Literal["leg", "foot", "left_arm", "right_arm"], tuple[Direction, Direction]] = Field(
-        default_factory=dict
-    )
+    axes: dict[Part, tuple[Direction, Direction]] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,19 @@ def _load(file: Path) -> Skeleton:
         for side, word in zip(("left", "right"), stored.sides, strict=True) if joint in _PAIRED else (("", ""),):
             key = f"{side}_{joint}" if side else joint
             joints[key] = tuple(name.replace("{side}", word) for name in alternatives)
-    axes = {joint: _frame(*stored.axes[part], file) for joint, part in _PARTS.items() if part in stored.axes}
-    return Skeleton(stored.name, joints, stored.requires, stored.trunk == "measured", axes)
+    return Skeleton(stored.name, joints, stored.requires, stored.trunk == "measured", _axes(stored.axes, file))
+
+
+def _axes(stored: Mapping[Part, tuple[Direction, Direction]], file: Path) -> dict[str, NDArray[np.float64]]:
+    """SMPL-X joint -> (3, 3), of those whose axes are stored; a side's own come before those of both."""
+    frames = {part: _frame(*directions, file) for part, directions in stored.items()}
+    axes = dict.fromkeys(_SPINE, frames["spine"]) if "spine" in frames else {}
+    for side in ("left", "right"):
+        for joint, part in _PARTS.items():
+            own = next((frames[name] for name in (f"{side}_{part}", part) if name in frames), None)
+            if own is not None:
+                axes[f"{side}_{joint}"] = own
+    return axes
 
 
 def _frame(x: Direction, y: Direction, file: Path) -> NDArray[np.float64]:

@@ -19,7 +19,9 @@ _REMEDY: Final = "save a dictionary of tensors with torch.save, or the arrays as
 
 
 def load_tensors(file: Path, names: Collection[str], inner: str) -> dict[str, NDArray[Any]]:
-    """Those of ``names`` that are tensors of the stored dictionary, or of its entry ``inner`` where it has one.
+    """Those of ``names`` that are tensors or numbers of the stored dictionary, or of its entry ``inner`` if it has one.
+
+    Numbers, such as a rate, may also lie beside ``inner``.
 
     Raises:
         InputError: what is there is no dictionary of tensors in PyTorch's zip format within `MAX_TENSOR_BYTES`.
@@ -38,7 +40,10 @@ def load_tensors(file: Path, names: Collection[str], inner: str) -> dict[str, ND
         fields = stored.get(inner, stored) if isinstance(stored, Mapping) else None
         if not isinstance(fields, Mapping):
             raise TypeError("it holds no dictionary")
-        return {name: _plain(fields[name], name, file) for name in names if isinstance(fields.get(name), torch.Tensor)}
+        beside = {name: value for name, value in stored.items() if isinstance(value, int | float)}
+        values = {name: value for name in names if (value := fields.get(name, beside.get(name))) is not None}
+        tensors = {name: _plain(value, name, file) for name, value in values.items() if isinstance(value, torch.Tensor)}
+        return tensors | {name: np.array(value) for name, value in values.items() if isinstance(value, int | float)}
 
 
 def _plain(tensor: Any, name: str, file: Path) -> NDArray[Any]:

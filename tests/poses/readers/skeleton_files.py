@@ -124,18 +124,42 @@ def _arms(*frames: np.ndarray) -> dict[str, np.ndarray]:
             for joint in ("shoulder", "elbow", "wrist")}  # fmt: skip
 
 
+_LEFT, _UP, _FORWARD = np.eye(3)
+_TRUNK_ABOVE = ("spine1", "spine2", "spine3", "neck", "head")
+_ARM = ("collar", "shoulder", "elbow", "wrist")
+
+
+def _frame(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(3, 3) with columns x, y made orthogonal to it, and z."""
+    first = x / np.linalg.norm(x)
+    second = y - (y @ first) * first
+    second /= np.linalg.norm(second)
+    return np.stack([first, second, np.cross(first, second)], 1)
+
+
+def _instep(side: str) -> np.ndarray:
+    """(3,) from ankle to foot at rest: a level foot's bone slopes."""
+    bone: np.ndarray = REST_OFFSETS[JOINT_NAMES.index(f"{side}_foot")]
+    return bone
+
+
 def _lafan1_frames() -> dict[str, np.ndarray]:
     """Each joint's x axis lies along its bone; y and z as frames of LAFAN1 in which people stand have them."""
-    left, up, forward = np.eye(3)
+    frames = dict.fromkeys(("pelvis", *_TRUNK_ABOVE), _frame(_UP, _FORWARD))
+    for side, outward in zip(SIDES, (_LEFT, -_LEFT), strict=True):
+        frames |= {f"{side}_{joint}": _frame(outward, -_FORWARD) for joint in _ARM}
+        frames |= {f"{side}_{joint}": _frame(-_UP, _FORWARD) for joint in ("hip", "knee")}
+        frames |= {f"{side}_ankle": _frame(_instep(side), _UP), f"{side}_foot": _frame(_FORWARD, _UP)}
+    return frames
 
-    def frame(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return np.stack([x, y, np.cross(x, y)], 1)
 
-    frames = dict.fromkeys(("pelvis", "spine1", "spine2", "spine3", "neck", "head"), frame(up, forward))
-    for side, outward in zip(SIDES, (left, -left), strict=True):
-        frames |= {f"{side}_{joint}": frame(outward, -forward) for joint in ("collar", "shoulder", "elbow", "wrist")}
-        frames |= {f"{side}_{joint}": frame(-up, forward) for joint in ("hip", "knee")}
-        frames |= {f"{side}_{joint}": frame(forward, up) for joint in ("ankle", "foot")}
+def _bandai_namco_frames() -> dict[str, np.ndarray]:
+    """As frames of the data set have them: x along the bones of trunk and left side, against those of the right."""
+    frames = {"pelvis": _frame(_UP, -_LEFT)} | dict.fromkeys(_TRUNK_ABOVE, _frame(_UP, _FORWARD))
+    for side, sign in zip(SIDES, (1, -1), strict=True):
+        frames |= {f"{side}_{joint}": _frame(_LEFT, sign * _UP) for joint in _ARM}
+        frames |= {f"{side}_{joint}": _frame(-sign * _UP, _LEFT) for joint in ("hip", "knee")}
+        frames |= {f"{side}_ankle": _frame(sign * _instep(side), _LEFT), f"{side}_foot": _frame(sign * _FORWARD, _LEFT)}
     return frames
 
 
@@ -168,7 +192,7 @@ POORER = {
         {**_TRUNK, "spine1": "Spine", "spine3": "Chest",
          **limbs(("L", "R"), "Shoulder", "UpperArm", "LowerArm", "Hand", "UpperLeg", "LowerLeg", "Foot", "Toes",
                  pattern="{name}_{side}")},
-        order="YXZ", reference="joint_Root",
+        order="ZXY", reference="joint_Root", positions_everywhere=True, frames=_bandai_namco_frames(),
     ),
     "one spine, no collars, no toes": Written(
         {**_TRUNK, "spine3": "Spine",

@@ -113,6 +113,16 @@ def z_up(fields: dict[str, Any]) -> dict[str, Any]:
     return fields | {"global_orient": root, "transl": PELVIS @ turn.T - PELVIS_AT_REST}
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_rate_in_a_pt_file_is_a_number_or_a_tensor(tmp_path: Path, beside: bool) -> None:
+    tensors = {name: torch.as_tensor(value) for name, value in SMPLX.items()}
+    for rate in (60, 60.0, torch.tensor(60)):
+        inner = tensors if beside and not isinstance(rate, torch.Tensor) else tensors | {"fps": rate}
+        torch.save({"smpl_params_global": inner, "fps": 60 if inner is tensors else "unread"}, tmp_path / "a.pt")
+        (clip,) = read_motions(tmp_path / "a.pt", trust_up_axis=True)
+        assert len(clip.motion) == NUM // 2, rate
+
+
 def test_the_up_axis_is_seen_or_said(tmp_path: Path) -> None:
     np.savez(tmp_path / "y.npz", **SMPLX)
     np.savez(tmp_path / "z.npz", **z_up(SMPLX))
