@@ -145,3 +145,12 @@ def test_a_job_runs_as_a_script_from_any_folder(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
     assert "did you mean --finetune.kl_weight?" in done.stderr
+
+
+def test_a_python_without_the_packages_is_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "jobs.finetune", "--help"],
+        cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "source .venv/bin/activate" in done.stderr and done.stderr.count("\n") == 1
