@@ -46,8 +46,8 @@ def load_config(cls: type[C], argv: Sequence[str] | None = None) -> C:
     """Build ``cls`` from ``--config preset.yaml`` and dotted flags such as ``--finetune.kl_weight 0.3``.
 
     ``argv`` defaults to the process's arguments. Relative paths are relative to the current directory. Environment
-    variables are not read. ``--help`` prints every field and exits. Raises InputError naming the file or flag, the
-    dotted field, its value and a remedy.
+    variables are not read. ``--help`` prints every field that the job reads and exits. Raises InputError naming
+    the file or flag, the dotted field, its value and a remedy.
     """
     flags = parse_flags(cls, sys.argv[1:] if argv is None else argv)
     refuse_idle_flags(cls, flags.values, cls.USES)
@@ -97,7 +97,7 @@ def _with_absolute(value: Any) -> Any:
 
 
 def _print_help(cls: type[Config], values: Mapping[str, Any], preset: str | None) -> NoReturn:
-    print(help_page(cls, values, preset), end="")
+    print(help_page(cls, values, preset, cls.USES), end="")
     raise SystemExit(0)
 
 

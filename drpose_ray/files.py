@@ -50,10 +50,10 @@ def named_refusals(file: Path, field: str = "file") -> Iterator[None]:
     except OSError as error:
         if error.errno not in _OF_THE_FILE:
             raise
-        raise InputError(
-            f"cannot be read ({error.strerror})", file=file, field=field,
-            remedy="give a readable file, in a folder that may be searched",
-        ) from error  # fmt: skip
+        remedy = "give a readable file, in a folder that may be searched"
+        if error.errno in _NO_SUCH_NAME:
+            remedy = "correct the name; one that does not begin with / counts from the folder you are in"
+        raise InputError(f"cannot be read ({error.strerror})", file=file, field=field, remedy=remedy) from error
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from drpose_ray.flags import section_of
+from drpose_ray.idle_flags import has_effect
 
 COMMON = (
     "run.folder", "run.seed", "poses.motions", "poses.num_train", "poses.num_val", "poses.num_test",
@@ -27,24 +28,30 @@ COMMON = (
     "export.output", "verify.dataset", "verify.repair", "reshard.inputs", "reshard.output", "card.dataset",
     "card.output", "planning.sizes", "planning.num_photos", "reward_report.splits", "reward_report.predictors",
 )  # fmt: skip
-"""Settings that most users change, in the order in which they are shown; a job shows those of its own sections."""
+"""Settings that most users change, in the order in which they are shown; a job shows those that it reads."""
 
 _WIDEST = 110
 _INDENT = 6
 _LONGEST_DEFAULT = 200
 
 
-def help_page(cls: type[BaseModel], values: Mapping[str, Any], preset: str | None = None) -> str:
+def help_page(
+    cls: type[BaseModel],
+    values: Mapping[str, Any],
+    preset: str | None = None,
+    uses: Mapping[str, tuple[str, ...]] | None = None,
+) -> str:
     """The page of a job whose configuration is ``cls``.
 
-    ``values`` are those of the preset and the flags: shown in place of the defaults that they override.
+    ``values`` are those of the preset and the flags: shown in place of the defaults that they override. ``uses`` are
+    the fields that the job reads of sections that it does not use whole: flags for others are refused, and not shown.
     """
     width = max(40, min(shutil.get_terminal_size((100, 24)).columns, _WIDEST))
     module = sys.modules[cls.__module__]
     purpose = inspect.cleandoc(module.__doc__ or cls.__doc__ or "")
     program = f"jobs.{Path(module.__file__ or cls.__name__).stem}"
     shown = f", which are shown as {preset} sets them" if preset else ""
-    settings = {setting.name: setting for setting in _settings(cls, values, "")}
+    settings = {setting.name: setting for setting in _settings(cls, values, "") if has_effect(setting.name, uses or {})}
     common = [settings.pop(name) for name in COMMON if name in settings]
     lines = [
         *_paragraphs(purpose, width), "",

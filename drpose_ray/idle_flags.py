@@ -32,16 +32,21 @@ def refuse_idle_flags(cls: type[BaseModel], flags: Mapping[str, Any], uses: Mapp
     for section, fields in uses.items():
         known = cls.model_fields[section].annotation
         for name, value in _each(flags.get(section, {})):
-            top = name.partition(".")[0]
-            if top in fields or not (isinstance(known, type) and top in getattr(known, "model_fields", {})):
+            top, full = name.partition(".")[0], f"{section}.{name}"
+            if has_effect(full, uses) or not (isinstance(known, type) and top in getattr(known, "model_fields", {})):
                 continue  # what is no field at all is refused as such
-            full = f"{section}.{name}"
             owner = max((each for each in _OWNERS if f"{full}.".startswith(f"{each}.")), key=len)
             raise InputError(
                 "the flag has no effect in this job", file="command line", field=f"--{full}", value=value,
                 remedy=f"leave it out; it is a setting of {_OWNERS[owner]}, and of {section} this job reads "
                 f"{', '.join(fields)}",
             )  # fmt: skip
+
+
+def has_effect(name: str, uses: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether the setting of this dotted ``name`` does something in the job that declares ``uses``."""
+    section, _, field = name.partition(".")
+    return section not in uses or field.partition(".")[0] in uses[section]
 
 
 def _each(values: Any, before: str = "") -> Iterator[tuple[str, Any]]:

@@ -11,6 +11,9 @@ Exit statuses, of every job:
 
 from __future__ import annotations
 
+from jobs import environment as environment  # before anything that needs a package
+
+# isort: split
 import functools
 import os
 import sys

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from drpose_ray.config import Config, load_config
 from drpose_ray.device import choose_device
+from drpose_ray.errors import InputError
 from drpose_ray.evaluate.config import EvaluateConfig
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.progress import Progress
@@ -68,10 +69,17 @@ class EvaluateJobConfig(Config):
         }
 
     def model_folders(self) -> dict[str, Path]:
-        """Model -> folder, the base first."""
+        """Model -> folder, the base first. Raises InputError for one that this run has yet to train."""
         from drpose_ray.evaluate.claims import BASE, DRPOSE, NO_KL
 
         arms = self.run.folder / "finetune"
+        for name, named in ((DRPOSE, self.evaluate.drpose), (NO_KL, self.evaluate.drpose_no_kl)):
+            if named is None and not (arms / name / "model").exists():
+                raise InputError(
+                    f"the model {name} has not been trained in this run", file=arms / name / "model",
+                    remedy="run jobs/pipeline.py with the same preset and run.folder, or name another model's folder "
+                    f"with --evaluate.{name}",
+                )  # fmt: skip
         return {
             BASE: self.finetune.base,
             DRPOSE: self.evaluate.drpose or arms / DRPOSE / "model",

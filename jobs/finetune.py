@@ -2,6 +2,8 @@
 
 python -m jobs.finetune --config configs/small.yaml
 python -m jobs.finetune --config configs/small.yaml --finetune.kl_weight 0 --finetune.name drpose_no_kl
+
+Settings say in brackets where their value is from: the paper, reading notes of it, or assumed (docs/assumptions.md).
 """
 
 from __future__ import annotations

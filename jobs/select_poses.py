@@ -80,7 +80,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the job."""
     config = load_config(SelectPosesConfig, argv)
     with open_run(config, config.run.folder / "select_poses", "select_poses") as run, Progress("selecting poses"):
-        run.finish(select(config, run.folder))
+        summary = select(config, run.folder)
+        run.finish(summary)
+    windows = ", ".join(f"{split.num_windows} {name}" for name, split in summary.splits.items())
+    clips = sum(split.num_clips for split in summary.splits.values())
+    print(f"windows from {clips} clips: {windows}: {run.folder / SELECTION_FILE}")
 
 
 def select(config: SelectPosesConfig, folder: Path) -> SelectPosesSummary:

@@ -98,8 +98,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not findings:
         print(f"{len(manifest.shards)} shards, {manifest.frames_ok} ok frames: all as the manifest says")
         return 0
-    print("run jobs/synthesize.py again" if config.verify.repair else "see --verify.repair", file=sys.stderr)
-    return 0 if config.verify.repair else 1
+    if config.verify.repair:
+        print("repaired: run the job that built the dataset again, it makes what is missing", file=sys.stderr)
+        return 0
+    print("to repair it: the same with --verify.repair true", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

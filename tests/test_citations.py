@@ -65,9 +65,28 @@ def test_links_between_pages_lead_somewhere() -> None:
     assert broken == []
 
 
+def test_pages_name_no_page_that_is_not_here() -> None:
+    """``name.md`` without its folder, too. ``README.md`` may be that of a dataset or a model."""
+    here = {page.name for page in tracked() if page.suffix == ".md"}
+    missing = [
+        f"{page.relative_to(ROOT)}: {name}"
+        for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+        for name in re.findall(r"`[^`\s]*?([\w-]+\.md)`", read(page))
+        if name not in here | {"report.md"}  # jobs/report_reward.py writes that
+    ]
+    assert missing == []
+
+
 @pytest.mark.parametrize(
     "phrase",
-    [r"\w+ facts,? \(?\d", r"\.\./shared\b", r"/work/", r"\bissue \d+ of this project", r"\bthe brief says\b"],
+    [
+        r"\w+ facts,? \(?\d",
+        r"\.\./shared\b",
+        r"/work/",
+        r"\bissue \d+ of this project",
+        r"Design of issue \d",
+        r"\bthe brief says\b",
+    ],
 )
 def test_nothing_outside_the_repository_is_cited(phrase: str) -> None:
     """Tests may look for their optional cases beside the checkout; readers are sent nowhere."""

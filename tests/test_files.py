@@ -94,6 +94,13 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     assert (caught.value.file, caught.value.field) == (tmp_path / "none", "poses.motions")
 
 
+def test_a_name_that_is_not_there_is_to_be_corrected(tmp_path: Path) -> None:
+    for name in ("config/small.yaml", "x" * 300):
+        with pytest.raises(InputError, match="correct the name") as caught:
+            read_text(tmp_path / name)
+        assert "the folder you are in" in caught.value.remedy
+
+
 def test_refusals_keep_what_a_library_says_and_leave_the_disk_its_errors() -> None:
     with pytest.raises(InputError, match=r"no mesh \(two words\)"), refusing("a", "mesh", "no mesh", "copy it"):
         raise ValueError("two\n  words")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from drpose_ray.config import load_config
 from drpose_ray.errors import InputError
 from drpose_ray.flags import dotted_names
 from drpose_ray.help_page import COMMON
+from drpose_ray.idle_flags import refuse_idle_flags
 from jobs.schemas import job_modules
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,6 +86,18 @@ def test_the_settings_that_matter_come_first_and_all_of_them_exist(capsys: pytes
     assert text.index("--finetune.kl_weight") < text.index("\nrun:") < text.index("--finetune.betas")
 
 
+@pytest.mark.parametrize("job", JOBS)
+def test_no_flag_is_shown_that_the_job_refuses(job: str, capsys: pytest.CaptureFixture[str]) -> None:
+    config = importlib.import_module(f"jobs.{job}").CONFIG
+    shown = re.findall(r"^  --([\w.]+) ", page(job, capsys), re.MULTILINE)
+    assert shown
+    for name in shown:
+        nested: Any = "1"
+        for part in reversed(name.split(".")):
+            nested = {part: nested}
+        refuse_idle_flags(config, nested, config.USES)
+
+
 def test_the_values_of_the_preset_and_of_flags_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     preset = str(ROOT / "configs" / "small.yaml")
 
@@ -130,3 +145,12 @@ def test_a_job_runs_as_a_script_from_any_folder(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
     assert "did you mean --finetune.kl_weight?" in done.stderr
+
+
+def test_a_python_without_the_packages_is_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "jobs.finetune", "--help"],
+        cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "source .venv/bin/activate" in done.stderr and done.stderr.count("\n") == 1

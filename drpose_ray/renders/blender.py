@@ -51,7 +51,7 @@ class BlenderRenderer:
         except metadata.PackageNotFoundError as error:
             raise InputError(
                 "Blender is not installed here", field="renders.engine", value="blender",
-                remedy="pip install 'drpose-ray[blender]', or set renders.engine to raycast",
+                remedy="in the checkout: python -m pip install -e '.[blender]'; or set renders.engine to raycast",
             ) from error  # fmt: skip
 
     def settings(self) -> Mapping[str, Any]:

@@ -67,10 +67,11 @@ SMALL = (
 )
 
 
-def test_job_selects_from_real_mocap_and_dance(tmp_path: Path) -> None:
+def test_job_selects_from_real_mocap_and_dance(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--run.folder", str(tmp_path), "--poses.motions", f'["{SHIPPED}"]', *SMALL, "--poses.num_test", "4"]
     assert main(flags) == 0
     folder = tmp_path / "select_poses"
+    assert f"12 train, 3 val, 4 test: {folder / 'selection.parquet'}" in capsys.readouterr().out
     summary = json.loads((folder / "summary.json").read_text())
     assert {split: entry["num_windows"] for split, entry in summary["splits"].items()} == {
         "train": 12,

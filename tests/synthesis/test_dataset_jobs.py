@@ -79,7 +79,8 @@ def test_verify_says_what_is_wrong_and_repair_makes_way_for_the_next_build(
     whole = shard.read_bytes()
     shard.write_bytes(whole[:5000])
     assert verify_dataset.main(flags) == 1
-    assert "torn: shard-000003.tar" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "torn: shard-000003.tar" in said.out and "--verify.repair true" in said.err
     assert verify_dataset.main([*flags, "--verify.repair", "true"]) == 0
     assert synthesize_with()[1]["shards_built_now"] == 1
     assert shard.read_bytes() == whole and verify_dataset.main(flags) == 0
