@@ -22,6 +22,8 @@ from drpose_ray.files import read_limited, refusing
 MAX_BYTES: Final = 2**31
 """Of a file, and of an array once it is unpacked; a day of motion at 120 frames a second takes less."""
 _MAX_MEMBERS: Final = 10_000
+_MAX_HEADER_BYTES: Final = 10_000
+"""Of an array; NumPy's own limit."""
 _REMEDY: Final = "save numeric arrays; object arrays and pickles are refused, truncated files must be copied again"
 
 
@@ -111,7 +113,7 @@ def _read_array(stream: IO[bytes], max_bytes: int) -> NDArray[Any]:
         raise ValueError(f"version {version} of the format")
     # (NumPy reads headers of version 3 as those of 2, but for the encoding of field names, which we refuse.)
     shape, fortran_order, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(
-        stream
+        _header(stream, version)
     )
     if dtype.hasobject:
         raise ValueError("an array of objects, which would have to be unpickled")
@@ -120,13 +122,24 @@ def _read_array(stream: IO[bytes], max_bytes: int) -> NDArray[Any]:
     if len(shape) > 32 or any(not 0 <= side < 2**62 for side in shape):
         raise ValueError(f"shape {shape}")
     size = math.prod(shape) * dtype.itemsize
-    if size > max_bytes:
-        raise ValueError(f"it unpacks to {size} bytes, more than {max_bytes}")
+    if max(size, math.prod(shape)) > max_bytes:  # NumPy makes room for a letter of each text of none
+        raise ValueError(f"it unpacks to {max(size, math.prod(shape))} bytes, more than {max_bytes}")
     data = stream.read(size + 1)
     if len(data) != size:
         raise ValueError(f"{size} bytes are announced, {'more' if len(data) > size else len(data)} are there")
     flat = np.frombuffer(data, dtype) if dtype.itemsize else np.empty(math.prod(shape), dtype)
     return flat.reshape(shape[::-1]).T.copy() if fortran_order else flat.reshape(shape).copy()
+
+
+def _header(stream: IO[bytes], version: tuple[int, int]) -> IO[bytes]:
+    """The header of an open ``.npy`` with its length before it. NumPy would read as much as it announces, up to 4 GB,
+    before it says that this is too much.
+    """
+    length = stream.read(2 if version == (1, 0) else 4)
+    size = int.from_bytes(length, "little")
+    if size > _MAX_HEADER_BYTES:
+        raise ValueError(f"a header of {size} bytes")
+    return io.BytesIO(length + stream.read(size))
 
 
 def refuse_nonfinite(value: NDArray[Any], file: Path, field: str, remedy: str) -> None:

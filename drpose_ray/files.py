@@ -34,7 +34,10 @@ UNREADABLE: Final = (
 MAX_TEXT_BYTES: Final = 64 * 2**20
 """Of a text file whose reader states no limit of its own: tables, lists, configurations."""
 MAX_FILES: Final = 5_000_000
-"""Of one listing; a loop of links or a mistaken path (``/``) ends here and not in hours."""
+MAX_FOLDERS: Final = 200_000
+"""Of one listing; folders linked crosswise or a mistaken path (``/``) end here and not in hours: a dozen folders with
+links to each other make a billion paths.
+"""
 
 _NO_SUCH_NAME: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL})
 _OF_THE_FILE: Final = _NO_SUCH_NAME | {errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENXIO}
@@ -174,7 +177,8 @@ def list_files(
     entries are left out: ``._x`` is macOS's shadow of ``x``, and ``.git`` no data.
 
     Raises:
-        InputError: ``folder`` or one below it may not be listed, or there are more than :data:`MAX_FILES` files.
+        InputError: ``folder`` or one below it may not be listed, or there are more than :data:`MAX_FILES` files or
+            :data:`MAX_FOLDERS` folders.
         OSError: the disk failed.
     """
     return [path for path in _walk(folder, recursive, field) if not suffixes or path.suffix.lower() in suffixes]
@@ -197,9 +201,13 @@ def _walk(
 ) -> Iterator[Path]:
     """Regular files below ``folder``, sorted by path as ``sorted(folder.rglob("*"))`` would be."""
     files: list[Path] = []
+    folders = 0
     open_folders: list[tuple[Path, tuple[tuple[int, int], ...]]] = [(folder, ())]
     while open_folders:
         here, above = open_folders.pop()
+        folders += 1
+        if folders > MAX_FOLDERS:
+            raise _too_many(MAX_FOLDERS, "folders", folder, field)
         with named_refusals(here, field):
             described = here.stat()
             identity = (described.st_dev, described.st_ino)
@@ -218,10 +226,14 @@ def _walk(
             elif _is(entry.is_file):
                 files.append(path)
                 if len(files) > MAX_FILES:
-                    raise InputError(
-                        f"more than {MAX_FILES} files", file=folder, field=field, remedy="name a folder further down"
-                    )
+                    raise _too_many(MAX_FILES, "files", folder, field)
     yield from sorted(files)
+
+
+def _too_many(limit: int, what: str, folder: Path, field: str) -> InputError:
+    return InputError(
+        f"more than {limit} {what}, links followed", file=folder, field=field, remedy="name a folder further down"
+    )
 
 
 def _is(kind: Callable[[], bool]) -> bool:

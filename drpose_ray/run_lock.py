@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import socket
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,7 +59,8 @@ def _open_locked(file: Path) -> tuple[int, bool]:
     """The descriptor of the file that has this name, and whether the kernel locked it."""
     while True:
         try:
-            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            # No link is followed: the file it leads to would be emptied.
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         except OSError as error:
             if is_no_space(error):
                 raise
@@ -66,6 +68,9 @@ def _open_locked(file: Path) -> tuple[int, bool]:
                 f"cannot write into the run folder ({error.strerror})", file=file.parent,
                 remedy="choose a writable output folder",
             ) from error  # fmt: skip
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise InputError("the lock of the run folder is no file", file=file, remedy="remove it")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -100,7 +105,7 @@ def _refuse_if_held(file: Path, descriptor: int, by_kernel: bool) -> None:
         age = probe.stat().st_mtime - os.fstat(descriptor).st_mtime
     finally:
         probe.unlink(missing_ok=True)
-    if age < _DEAD_AFTER_SECONDS:
+    if abs(age) < _DEAD_AFTER_SECONDS:  # a time to come is no beat of anybody's
         raise _held(file, record)
 
 
@@ -116,7 +121,7 @@ def _held(file: Path, record: dict[str, Any]) -> InputError:
 def _read(descriptor: int) -> dict[str, Any]:
     try:
         record = json.loads(os.pread(descriptor, 4096, 0))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 

@@ -16,12 +16,15 @@ from typing import Any
 MARK = "***"
 
 # Between "//" and "@": with a password anything but blanks and quotes, for people do not escape theirs; without one, a
-# name or a token. One slash will do, for a Path makes "s3:/bucket" of "s3://bucket". A port is no password.
+# name or a token. One slash will do, for a Path makes "s3:/bucket" of "s3://bucket". A port is no password. Lengths
+# are bounded, or a text of nothing but "a://b:" would take the square of its length.
 _USERINFO = re.compile(
-    r"""(?<![\w+.-])((?!file:|sqlite:)[A-Za-z][\w+.-]*://?(?!/))(?:[^\s/?#:@'"]*:(?!\d*/)[^\s'"]*|[^\s/?#:@'"]+)@"""
+    r"""(?<![\w+.-])((?!file:|sqlite:)[A-Za-z][\w+.-]{0,40}://?(?!/))"""
+    r"""(?:[^\s/?#:@'"]{0,1000}:(?!\d{0,5}/)[^\s'"]{0,2000}|[^\s/?#:@'"]{1,2000})@"""
 )
 _PARAMETER = re.compile(
-    r"""([?&;#][\w.-]*(?:passw(?:or)?d|pwd|secret|token|key|credential|signature|\bsig|auth)[\w.-]*=)[^\s&;#'"]+""",
+    r"""([?&;#][\w.-]{0,80}(?:pass(?:w(?:or)?d|phrase)?|pwd|secret|token|key|credential|signature|\bsig|auth|jwt)"""
+    r"""[\w.-]{0,80}=)[^\s&;#'"]+""",
     re.IGNORECASE,
 )
 

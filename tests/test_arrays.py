@@ -48,6 +48,29 @@ def test_a_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
     assert caught.value.field == "b", "the limit is of all arrays together"
 
 
+def npy(header: bytes, length: int | None = None) -> bytes:
+    """A file of the format's version 2, whose header may be as long as it likes."""
+    return b"\x93NUMPY\x02\x00" + (len(header) if length is None else length).to_bytes(4, "little") + header
+
+
+def test_a_long_header_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    """A megabyte of a member whose header announces a gigabyte of blanks took three gigabytes."""
+    (tmp_path / "a.npy").write_bytes(npy(b" " * 64, 2**30))
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / "a.npy", "a.npy")
+    for load in (lambda: load_array(tmp_path / "a.npy"), lambda: load_fields(tmp_path / "a.npz")):
+        with pytest.raises(InputError, match="a header of 1073741824 bytes"):
+            load()
+
+
+@pytest.mark.parametrize("kind", ["|S0", "<U0", "|V0"])
+def test_numbers_of_no_bytes_are_counted(tmp_path: Path, kind: str) -> None:
+    head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': ({2**40},), }}\n".encode()
+    (tmp_path / "a.npy").write_bytes(npy(head))
+    with pytest.raises(InputError, match="unpacks to"):
+        load_array(tmp_path / "a.npy")
+
+
 @pytest.mark.parametrize("shape", ["(-1,)", "(4611686018427387904, 4)", "(2.5,)", "('a',)", "(True,)"])
 def test_impossible_shapes_are_refused(tmp_path: Path, shape: str) -> None:
     head = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117).encode() + b"\n"

@@ -88,6 +88,19 @@ def test_a_listing_follows_links_ends_in_loops_and_leaves_hidden_files_out(tmp_p
     assert [path.name for path in list_folders(data, lambda _: True)] == ["b", "linked"]
 
 
+def test_folders_linked_to_each_other_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dozen folders, each with links to the others, make a billion paths and hold no file."""
+    monkeypatch.setattr("drpose_ray.files.MAX_FOLDERS", 1000)
+    folders = [tmp_path / f"{number}" for number in range(12)]
+    for folder in folders:
+        folder.mkdir()
+    for folder in folders:
+        for other in folders:
+            (folder / f"to_{other.name}").symlink_to(other)
+    with pytest.raises(InputError, match="more than 1000 folders"):
+        list_files(tmp_path)
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         list_files(tmp_path / "none", field="poses.motions")

@@ -102,3 +102,29 @@ def test_without_the_kernels_lock_a_living_process_of_this_machine_holds_it(
     leave_record(tmp_path, socket.gethostname(), 2**22 + 1, 0)
     with locked(tmp_path, "finetune"):
         pass
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_a_lock_that_is_no_file_is_refused_and_what_it_leads_to_kept(tmp_path: Path, kind: str) -> None:
+    """A run folder may come from somebody else, with a link in it."""
+    theirs, folder = tmp_path / "theirs", tmp_path / "run"
+    theirs.write_text("precious")
+    folder.mkdir()
+    {"link": lambda lock: lock.symlink_to(theirs), "pipe": os.mkfifo, "folder": Path.mkdir}[kind](folder / LOCK_FILE)
+    with pytest.raises(InputError), locked(folder, "finetune"):
+        pass
+    assert theirs.read_text() == "precious"
+
+
+@pytest.mark.parametrize("record", ["[" * 4096, "null", '{"host": 3}', "\0"])
+def test_a_record_that_says_nothing_holds_nothing(tmp_path: Path, record: str) -> None:
+    (tmp_path / LOCK_FILE).write_text(record)
+    os.utime(tmp_path / LOCK_FILE, (0, 0))
+    with locked(tmp_path, "finetune"):
+        pass
+
+
+def test_a_record_of_a_time_to_come_holds_no_longer_than_another(tmp_path: Path) -> None:
+    leave_record(tmp_path, "elsewhere", 1, seconds_ago=-3600)
+    with locked(tmp_path, "finetune"):
+        pass

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from drpose_ray.evaluate.estimator_config import EstimatorConfig
 from drpose_ray.geometry.cameras import NUM_VIEWS
 from drpose_ray.geometry.skeleton import NUM_JOINTS
-from drpose_ray.reward.weights_file import read_config, read_weights, save_weights
+from drpose_ray.reward.weights_file import load_network, save_weights
 
 _GROUPS = 8
 _RGB = 3
@@ -80,9 +80,7 @@ class PoseEstimator(nn.Module):
     @staticmethod
     def load(path: Path) -> PoseEstimator:
         """Read what ``save`` wrote, in evaluation mode. Raises InputError if the file is not a pose estimator."""
-        estimator = PoseEstimator(read_config(path, EstimatorConfig))
-        read_weights(estimator, path)
-        return estimator.eval()
+        return load_network(path, EstimatorConfig, PoseEstimator).eval()
 
 
 def shrink_images(images: torch.Tensor, size: int) -> torch.Tensor:

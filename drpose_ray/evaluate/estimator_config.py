@@ -15,7 +15,9 @@ class EstimatorConfig(Config):
 
     input_size: int = Field(default=48, gt=0, description="images are averaged down to this side first")
     channels: tuple[int, ...] = Field(
-        default=(32, 48, 64, 96), description="width per level of the trunk; each halves the side; multiples of 8"
+        default=(32, 48, 64, 96),
+        max_length=12,
+        description="width per level of the trunk; each halves the side; multiples of 8",
     )
     view_features: int = Field(default=160, gt=0, description="numbers that each view passes on")
     hidden: int = Field(default=384, gt=0, description="width of the fusion network")

@@ -120,10 +120,10 @@ class WindowsFile(Sequence[PoseWindow]):
         start = 0
         for number in range(self._footer.num_row_groups):
             group = self._footer.row_group(number)
-            if group.total_byte_size > _MAX_GROUP_BYTES:
+            if (size := _unpacked_bytes(group)) > _MAX_GROUP_BYTES:
                 raise InputError(
-                    f"a row group of more than {_MAX_GROUP_BYTES} bytes", file=self.path, field="motion",
-                    value=group.total_byte_size, remedy=_REMAKE,
+                    f"a row group of more than {_MAX_GROUP_BYTES} bytes", file=self.path, field="motion", value=size,
+                    remedy=_REMAKE,
                 )  # fmt: skip
             span = group.column(_NAMES.index("split")).statistics
             if span is None or not span.has_min_max or span.min != span.max:
@@ -189,6 +189,16 @@ def _schema(frames: int) -> Any:
         "motion": pa.list_(pa.field("item", pa.float32(), nullable=False), frames * NUM_COLUMNS),
     }
     return pa.schema([pa.field(name, kinds[name], nullable=False) for name in _NAMES])
+
+
+def _unpacked_bytes(group: Any) -> int:
+    """What a row group may take in memory: equal values are stored once, and a million equal rows in a few bytes."""
+    total: int = group.total_byte_size
+    for column in map(group.column, range(group.num_columns)):
+        # A text is at most as long as all texts of its column.
+        is_text = column.physical_type == "BYTE_ARRAY"
+        total += column.num_values * (column.total_uncompressed_size if is_text else _WIDTHS[column.physical_type])
+    return total
 
 
 def _check_window(window: PoseWindow, path: Path) -> None:
@@ -258,4 +268,6 @@ _MAX_FRAMES: Final = 10_000
 """Of a window."""
 _MAX_FPS: Final = 10_000
 _MAX_GROUP_BYTES: Final = 2**31
+_WIDTHS: Final = {"INT64": 8, "DOUBLE": 8, "FLOAT": 4}
+"""Bytes of a number by Parquet's names."""
 _REMAKE: Final = "run jobs/select_poses.py again"

@@ -22,7 +22,7 @@ class PredictorConfig(Config):
     latent_size: int = Field(default=16, gt=0, description="side of a latent")
     map_size: int = Field(default=32, gt=0, description="side of the maps: latent_size times 1, 2, 4 or 8")
     channels: tuple[int, ...] = Field(
-        default=(48, 72, 96), description="width per level from latent resolution down; multiples of 8"
+        default=(48, 72, 96), max_length=12, description="width per level from latent resolution down; multiples of 8"
     )
 
 

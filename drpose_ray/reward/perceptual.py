@@ -8,6 +8,7 @@ not be reported under LPIPS's name: print ``name``.
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from drpose_ray.diffusion.weight_files import refuse_nonfinite
 from drpose_ray.errors import InputError
+from drpose_ray.files import is_there, refusing
 from drpose_ray.torchvision_ops import define_missing_operators
 
 _RANDOM_FEATURE_SEED = 2603  # fixed: distances of different runs have to be comparable
@@ -64,14 +67,17 @@ class PerceptualDistance(nn.Module):
 def _load_backbone(backbone: nn.Module, path: Path) -> None:
     """Fill lpips' slices, which keep torchvision's layer numbers, from a torchvision state dict."""
     remedy = "give torchvision's ImageNet state dict of the configured backbone"
-    try:
+    field = "reward.distance.backbone_weights"
+    if not is_there(path, field):  # a pipe would be waited for
+        raise InputError("not usable as backbone weights: no such file", file=path, field=field, remedy=remedy)
+    # (torchvision's older files are no archives, so torch itself has to read them: tensors, and nothing that runs.)
+    with refusing(path, field, "not usable as backbone weights", remedy, also=(pickle.UnpicklingError,)):
         state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
         features = {name.removeprefix("features."): tensor for name, tensor in state.items()}
-        backbone.load_state_dict({name: features[name.split(".", 1)[1]] for name in backbone.state_dict()})
-    except (OSError, KeyError, AttributeError, RuntimeError, ValueError) as error:
-        raise InputError(
-            f"not usable as backbone weights ({type(error).__name__})", file=path, remedy=remedy
-        ) from error
+        wanted = {name: features[name.split(".", 1)[1]] for name in backbone.state_dict()}
+        backbone.load_state_dict(wanted)
+        for name, tensor in backbone.state_dict().items():
+            refuse_nonfinite(tensor, path, name)
 
 
 def _import_lpips() -> Any:

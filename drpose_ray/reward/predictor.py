@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.skeleton import NUM_JOINTS
 from drpose_ray.reward.config import PredictorConfig
-from drpose_ray.reward.weights_file import read_config, read_weights, save_weights
+from drpose_ray.reward.weights_file import load_network, save_weights
 
 NUM_DOMAINS = 2
 _GROUPS = 8
@@ -78,9 +78,7 @@ class SkeletonPredictor(nn.Module):
     @staticmethod
     def load(path: Path) -> SkeletonPredictor:
         """Read what ``save`` wrote. Raises InputError if the file is no skeleton predictor, or a weight not finite."""
-        predictor = SkeletonPredictor(read_config(path, PredictorConfig))
-        read_weights(predictor, path)
-        return predictor
+        return load_network(path, PredictorConfig, SkeletonPredictor)
 
 
 class _ResidualBlock(nn.Module):

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
+import torch
 from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
+from drpose_ray.diffusion.weight_files import load_strictly
 from drpose_ray.errors import InputError
-from drpose_ray.files import reason
+from drpose_ray.files import is_there, refusing
 from drpose_ray.publish import replace_when_complete
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+
+_REMEDY: Final = "give a safetensors file written by this project's fit job"
 
 
 def save_weights(network: nn.Module, config: BaseModel, path: Path) -> None:
@@ -33,25 +39,27 @@ def save_weights(network: nn.Module, config: BaseModel, path: Path) -> None:
         save_file(tensors, temporary, metadata={type(config).__name__: config.model_dump_json()})
 
 
-def read_weights(network: nn.Module, path: Path) -> None:
-    """Give ``network`` the tensors of a file. Raises InputError if they do not fit it or are not finite."""
-    try:
-        tensors = load_file(path)
-        network.load_state_dict(tensors)
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise InputError(
-            f"the weights do not fit the network that the file describes ({reason(error)})", file=path,
-            remedy="copy or train the file again",
-        ) from error  # fmt: skip
-    for name, tensor in tensors.items():
-        if not tensor.isfinite().all():
-            raise InputError(
-                "weights that are not finite", file=path, field=name, remedy="train it again with a lower learning rate"
-            )
+def load_network(path: Path, config_type: type[ConfigT], build: Callable[[ConfigT], NetworkT]) -> NetworkT:
+    """The network that ``save_weights`` stored, in float32. It is built only once it is known that the file holds it.
+
+    Raises InputError if the file is of another kind of network, or its weights do not fit it or are not finite.
+    """
+    config = read_config(path, config_type)
+    with (
+        refusing(path, config_type.__name__, "it describes no network that can be built", _REMEDY),
+        torch.device("meta"),
+    ):
+        described = build(config)
+    load_strictly(described, path, torch.float32)
+    network = build(config)
+    network.load_state_dict(described.state_dict())
+    return network
 
 
 def read_config(path: Path, config_type: type[ConfigT]) -> ConfigT:
     """The config that ``save_weights`` stored. Raises InputError if the file holds another kind of network."""
+    if not is_there(path):  # a pipe would be waited for
+        raise InputError("no such file of weights", file=path, remedy=_REMEDY)
     try:
         with safe_open(path, framework="pt") as stream:
             text = (stream.metadata() or {})[config_type.__name__]
@@ -60,5 +68,5 @@ def read_config(path: Path, config_type: type[ConfigT]) -> ConfigT:
         raise InputError(
             f"not weights with a {config_type.__name__} ({type(error).__name__})",
             file=path,
-            remedy="give a safetensors file written by this project's fit job",
+            remedy=_REMEDY,
         ) from error

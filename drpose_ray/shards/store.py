@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -202,7 +203,7 @@ def this_writer() -> str:
 def writer_is_gone(file: Path) -> bool:
     """Whether the process whose :func:`this_writer` ends a name can no longer go on with that file."""
     process = file.name.rpartition(".")[2]
-    if file.name.endswith(f".{socket.gethostname()}.{process}") and process.isdigit():
+    if file.name.endswith(f".{socket.gethostname()}.{process}") and re.fullmatch("[0-9]{1,9}", process):
         return not _is_alive(int(process))
     try:
         return time.time() - file.stat().st_mtime > STALE_AFTER_S

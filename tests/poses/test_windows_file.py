@@ -205,3 +205,29 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "selection.parquet")
     with pytest.raises(InputError, match="cannot read the selection"):
         read_selection(tmp_path / "selection.parquet")
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_a_small_file_that_unpacks_to_much_is_not_unpacked(
+    tmp_path: Path, text: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parquet stores equal values once: 160 kB were 0.8 GB of motion, and 4 kB a gigabyte of licences."""
+    monkeypatch.setattr(windows_file, "_MAX_GROUP_BYTES", 2**24)
+    num = 256 if text else 2000
+    schema = windows_file._schema(10)
+    values: dict[str, object] = {"split": "train", "licence": "x" * 2**16 if text else "", "fps": 30.0}
+    columns = []
+    for field in schema:
+        if field.name in {"frames", "motion"}:
+            inner = field.type.list_size * (1 if text else num)
+            flat = pa.nulls(inner, field.type.value_type).fill_null(0)
+            column = pa.FixedSizeListArray.from_arrays(flat, type=field.type)
+            columns.append(pa.concat_arrays([column] * num) if text else column)
+        else:
+            kind = str if field.type == pa.string() else int
+            columns.append(pa.repeat(pa.scalar(values.get(field.name, kind()), field.type), num))
+    path = tmp_path / "selection.parquet"
+    pq.write_table(pa.Table.from_arrays(columns, schema=schema), path, compression="zstd", row_group_size=num)
+    assert path.stat().st_size < 2**17
+    with pytest.raises(InputError, match="a row group of more than"):
+        read_selection(path)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,32 @@ def test_unfit_backbone_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refused:
         PerceptualDistance("squeeze", path)
     assert refused.value.file == path
+
+
+class Code:
+    """Runs when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.mark),)
+
+
+@pytest.mark.parametrize("kind", ["archive", "pickle", "garbage", "pipe", "folder", "nan"])
+def test_a_backbone_file_that_is_none_is_refused_and_runs_nothing(
+    kind: str, backbone_file: Path, tmp_path: Path
+) -> None:
+    path, mark = tmp_path / "backbone.pth", tmp_path / "ran"
+    if kind in {"pipe", "folder"}:
+        {"pipe": os.mkfifo, "folder": Path.mkdir}[kind](path)
+    elif kind == "nan":
+        state = torch.load(backbone_file, weights_only=True)
+        torch.save({name: tensor * float("nan") for name, tensor in state.items()}, path)
+    elif kind == "garbage":
+        path.write_bytes(b"garbage")
+    else:
+        torch.save({"features.0.weight": Code(mark)}, path, _use_new_zipfile_serialization=kind == "archive")
+    with pytest.raises(InputError):
+        PerceptualDistance("squeeze", path, min_size=32)
+    assert not mark.exists()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -91,3 +93,15 @@ def test_a_changed_byte_is_never_read_as_pixels_without_an_error(place: int) -> 
 def test_a_torn_file_is_an_error(length: int) -> None:
     with pytest.raises(BROKEN_PNG):
         decode_png(encode_png(silhouette(4))[:length])
+
+
+def test_a_small_picture_that_unpacks_to_gigabytes_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = zlib.compress(bytes(2**28 + 2**20), 9)
+    head = struct.pack(">IIBBBBB", 4, 4, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", packed), (b"IEND", b""))
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(png._chunk(kind, content) for kind, content in chunks)
+    whole = zlib.decompress
+    unpacked: list[int] = []
+    monkeypatch.setattr(zlib, "decompress", lambda *a, **k: unpacked.append(len(whole(*a, **k))) or b"")
+    assert decode_png(data).shape == (4, 4, 3)  # Pillow stops at the last row
+    assert not unpacked

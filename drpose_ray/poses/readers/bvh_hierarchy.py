@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from drpose_ray.poses.readers.budget import MAX_CHANNELS, MAX_HIERARCHY, MAX_JOINTS, MAX_NAME
+from drpose_ray.poses.readers.budget import MAX_BVH_NUMBER, MAX_CHANNELS, MAX_HIERARCHY, MAX_JOINTS, MAX_NAME
 
 AXES: Final = {"X": 0, "Y": 1, "Z": 2}
 _END_SITE: Final = -2
@@ -85,5 +85,6 @@ def _check_joints(found: Hierarchy) -> None:
             raise ValueError(f"the name of a joint is longer than {MAX_NAME} letters")
         known = {channel[:1].upper() in AXES and channel[1:].lower() for channel in channels}
         distinct = len({channel.lower() for channel in channels}) == len(channels)
-        if len(offset) != 3 or not np.isfinite(offset).all() or not known <= {"rotation", "position"} or not distinct:
+        measured = len(offset) == 3 and (np.abs(offset) <= MAX_BVH_NUMBER).all()
+        if not measured or not known <= {"rotation", "position"} or not distinct:
             raise ValueError(f"bad offset or channels of {name}")

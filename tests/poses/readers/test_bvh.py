@@ -28,6 +28,7 @@ def test_positions_are_those_of_the_hierarchy_and_each_joints_channel_order(tmp_
         ("JOINT LeftUpLeg", "LIMB LeftUpLeg", "HIERARCHY"),
         ("JOINT LeftUpLeg", "JOINT LeftLeg", "HIERARCHY"),
         ("OFFSET 0.000000000 0.000000000 0.000000000", "OFFSET 0.0 nan 0.0", "HIERARCHY"),
+        ("OFFSET 0.000000000 0.000000000 0.000000000", "OFFSET 0.0 1e308 0.0", "HIERARCHY"),
         ("CHANNELS 3 Zrotation", "CHANNELS 3 Wrotation", "HIERARCHY"),
         ("CHANNELS 3 Zrotation", "CHANNELS 4 Zrotation", "HIERARCHY"),
         ("Frames: 8", "Frames: 9", "MOTION"),
