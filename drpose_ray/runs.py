@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from drpose_ray.config import Config, dump_config
 from drpose_ray.device import Device
 from drpose_ray.errors import InputError, is_no_space, no_space
-from drpose_ray.publish import file_sha256, replace_when_complete, write_json
+from drpose_ray.publish import file_sha256, replace_when_complete, writable, write_json
 from drpose_ray.run_lock import locked
 from drpose_ray.secrets import redact
 
@@ -117,7 +117,8 @@ def open_run(config: Config, folder: Path, job: str, start_step: int = 0) -> Ite
             to is full, whatever error that comes as.
     """
     try:
-        _make_folder(folder)
+        with writable(folder, "cannot create the run folder"):
+            folder.mkdir(parents=True, exist_ok=True)
         with locked(folder, job):
             (folder / SUMMARY_FILE).unlink(missing_ok=True)
             dump_config(config, folder / CONFIG_FILE)
@@ -130,17 +131,6 @@ def open_run(config: Config, folder: Path, job: str, start_step: int = 0) -> Ite
             raise no_space(folder, error) from error
         error.add_note(f"The run's folder is {folder.absolute()}.")
         raise
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        if is_no_space(error):
-            raise
-        raise InputError(
-            f"cannot create the run folder ({error.strerror})", file=folder, remedy="choose a writable output folder"
-        ) from error
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
