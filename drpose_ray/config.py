@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from drpose_ray.errors import InputError
-from drpose_ray.flags import parse_flags, section_of, suggest
+from drpose_ray.flags import COMMAND_LINE, parse_flags, section_of, suggest
 from drpose_ray.help_page import help_page
 from drpose_ray.idle_flags import refuse_idle_flags
 from drpose_ray.preset import read_preset
@@ -241,7 +241,7 @@ def _explain(cls: type[Config], error: ValidationError, flags: Mapping[str, Any]
         value, remedy = inner.value, inner.remedy
     return InputError(
         problem + (f" (and {others} more)" if others else ""),
-        file="command line" if _given(flags, location) else file,
+        file=COMMAND_LINE if _given(flags, location) else file,
         field=field or None,
         value=value,
         remedy=remedy,

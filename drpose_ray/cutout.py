@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from PIL import Image
 
-from drpose_ray.errors import InputError
+from drpose_ray.errors import InputError, printable
 from drpose_ray.files import list_files, read_limited, refusing
-from drpose_ray.images import MAX_FILE_BYTES, MAX_PIXELS, decode_image
+from drpose_ray.images import decode_image
 
 IMAGE_ENDINGS: Final = (".png", ".webp", ".tif", ".tiff")
 """Formats that carry transparency."""
 
+_MAX_BYTES: Final = 512 * 2**20
 _FORMATS: Final = ("PNG", "WEBP", "TIFF")
 _JPEG: Final = (".jpg", ".jpeg", ".jpe", ".jfif")
 _REMEDY: Final = "remove the background and save as RGBA, in PNG, WebP or TIFF"
@@ -31,15 +34,21 @@ def list_cutouts(folder: Path, field: str) -> tuple[list[Path], dict[str, str]]:
     return photos, {path.name: _why_left_out(path) for path in files if path.suffix.lower() not in IMAGE_ENDINGS}
 
 
+def say_left_out(left_out: Mapping[str, str]) -> None:
+    """One line on stderr for each file that ``list_cutouts`` leaves out."""
+    for name, why in left_out.items():
+        print(printable(f"left out: {name} ({why})"), file=sys.stderr, flush=True)
+
+
 def read_cutout(path: Path) -> Image.Image:
     """The image as RGBA, 8 bits a channel, turned upright; of several pages or frames the first.
 
     Raises InputError if it cannot be read, is too large or has no transparency.
     """
-    data = read_limited(path, MAX_FILE_BYTES, "bytes", "photo")
+    data = read_limited(path, _MAX_BYTES, "bytes", "photo")
     if data.startswith(b"\xff\xd8\xff"):
         raise InputError("JPEG holds no transparency", file=path, field="photo", remedy=_REMEDY)
-    image = decode_image(data, path, _FORMATS, "photo", MAX_PIXELS)
+    image = decode_image(data, path, _FORMATS, "photo")
     clear = image.mode in _WITH_CLEAR_COLOUR and "transparency" in image.info
     if image.mode not in _WITH_ALPHA and not clear:
         raise InputError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from drpose_ray.secrets import redact
 
@@ -43,7 +44,11 @@ class InputError(ValueError):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Ray carries errors between processes by pickle, and BaseException's default would drop the keywords.
-        return _rebuild, (self.problem, self.file, self.field, self.value, self.remedy)
+        return _rebuild, (self.parts(),)
+
+    def parts(self) -> dict[str, Any]:
+        """The arguments that make this error again."""
+        return {name: getattr(self, name) for name in ("problem", "file", "field", "value", "remedy")}
 
 
 class AnotherRunError(InputError):
@@ -66,8 +71,8 @@ def _shown(value: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
 
 
-def _rebuild(problem: str, file: str | Path | None, field: str | None, value: object, remedy: str) -> InputError:
-    return InputError(problem, file=file, field=field, value=value, remedy=remedy)
+def _rebuild(parts: dict[str, Any]) -> InputError:
+    return InputError(**parts)
 
 
 def no_space(folder: Path | None, error: BaseException) -> InputError:
@@ -111,7 +116,7 @@ def refusal_in(error: BaseException) -> InputError | None:
     """
     for one in carried(error):
         if isinstance(one, InputError):
-            return one if type(one) is InputError else _rebuild(one.problem, one.file, one.field, one.value, one.remedy)
+            return one if type(one) is InputError else _rebuild(one.parts())
     return None
 
 

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from drpose_ray.errors import InputError
+from drpose_ray.errors import InputError, printable
 
 UNREADABLE: Final = (
     OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ArithmeticError, MemoryError,
@@ -84,9 +84,7 @@ def refusing(
 
 def reason(error: BaseException) -> str:
     """What ``error`` says, on one short line of printable text."""
-    said = " ".join(str(error).split())
-    printable = "".join(letter if letter.isprintable() else "?" for letter in said)[:_LONGEST_REASON]
-    return printable.encode("utf-8", "backslashreplace").decode() or type(error).__name__
+    return printable(" ".join(str(error).split()))[:_LONGEST_REASON] or type(error).__name__
 
 
 def is_there(file: Path, field: str = "file") -> bool:

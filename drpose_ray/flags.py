@@ -18,7 +18,8 @@ from drpose_ray.errors import InputError
 from drpose_ray.files import refusing
 
 _HELP = "--help lists every flag; nested fields are dotted, for example --run.folder outputs/mine"
-_COMMAND_LINE = "command line"
+COMMAND_LINE = "command line"
+"""The file of refusals, where a flag is refused."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def parse_flags(cls: type[BaseModel], argv: Sequence[str]) -> Flags:
             asks_help = True
             continue
         if not word.startswith("--"):
-            raise InputError("not a flag", file=_COMMAND_LINE, value=word, remedy=_HELP)
+            raise InputError("not a flag", file=COMMAND_LINE, value=word, remedy=_HELP)
         flag, equals, text = word.partition("=")
         name = flag.removeprefix("--")
         annotation = None if name == "config" else _annotation(cls, name)
@@ -50,7 +51,7 @@ def parse_flags(cls: type[BaseModel], argv: Sequence[str]) -> Flags:
             if text.startswith("--"):
                 raise InputError(
                     "the flag has no value",
-                    file=_COMMAND_LINE,
+                    file=COMMAND_LINE,
                     field=flag,
                     remedy=f"write {flag} VALUE, or {flag}=VALUE",
                 )
@@ -88,7 +89,7 @@ def _annotation(cls: type[BaseModel], name: str) -> Any:
     annotation: Any = cls
     for part in name.split("."):
         if at is None or part not in at.model_fields:
-            raise InputError("no such flag", file=_COMMAND_LINE, field=f"--{name[:200]}", remedy=_meant(cls, name))
+            raise InputError("no such flag", file=COMMAND_LINE, field=f"--{name[:200]}", remedy=_meant(cls, name))
         annotation = at.model_fields[part].annotation
         at = section_of(annotation)
     return annotation
@@ -116,7 +117,7 @@ def _read_value(annotation: Any, text: str, name: str) -> Any:
         words = stripped[1:-1]
         if is_list and stripped[0] == "[" and stripped[-1] == "]" and not set(words) & set('"[]{}'):
             return [_bare(word) for word in words.split(",")] if words.strip() else []
-        with refusing(_COMMAND_LINE, f"--{name}", "the value is not valid JSON", 'quote it: \'["a", "b"]\''):
+        with refusing(COMMAND_LINE, f"--{name}", "the value is not valid JSON", 'quote it: \'["a", "b"]\''):
             return json.loads(text, object_pairs_hook=_each_key_once)
     if is_list:
         return [_bare(word) for word in text.split(",")] if text else []
@@ -135,7 +136,7 @@ def _pair(part: str, name: str) -> tuple[str, str]:
     if not equals:
         raise InputError(
             "not a name with its value",
-            file=_COMMAND_LINE,
+            file=COMMAND_LINE,
             field=f"--{name}",
             value=part,
             remedy="write NAME=VALUE,...",

@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from drpose_ray.errors import InputError
+from drpose_ray.flags import COMMAND_LINE
 
 _OWNERS: Final = {
     "evaluate": "jobs/evaluate.py",
@@ -37,7 +38,7 @@ def refuse_idle_flags(cls: type[BaseModel], flags: Mapping[str, Any], uses: Mapp
                 continue  # what is no field at all is refused as such
             owner = max((each for each in _OWNERS if f"{full}.".startswith(f"{each}.")), key=len)
             raise InputError(
-                "the flag has no effect in this job", file="command line", field=f"--{full}", value=value,
+                "the flag has no effect in this job", file=COMMAND_LINE, field=f"--{full}", value=value,
                 remedy=f"leave it out; it is a setting of {_OWNERS[owner]}, and of {section} this job reads "
                 f"{', '.join(fields)}",
             )  # fmt: skip

@@ -11,18 +11,10 @@ from typing import Final
 from PIL import Image, ImageOps
 
 from drpose_ray.errors import InputError
-from drpose_ray.files import read_limited, refusing
+from drpose_ray.files import refusing
 
-MAX_FILE_BYTES: Final = 512 * 2**20
 MAX_PIXELS: Final = 100_000_000
 """Larger images are refused before they are decoded; a few bytes can ask for gigabytes."""
-
-
-def read_image(
-    file: Path, formats: Collection[str], field: str = "image", max_pixels: int = MAX_PIXELS, limit: str = "pixels"
-) -> Image.Image:
-    """The image in ``file``, decoded and turned upright. Raises as ``decode_image`` and ``files.read_limited``."""
-    return decode_image(read_limited(file, MAX_FILE_BYTES, "bytes", field), file, formats, field, max_pixels, limit)
 
 
 def decode_image(

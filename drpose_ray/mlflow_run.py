@@ -56,7 +56,7 @@ class MlflowRun:
         self.name, self.run_id = redact(uri), run_id
         self._uri, self._experiment, self._run_name, self._parent = uri, experiment, run_name, parent
         self._client: Any = None
-        import_mlflow(uri)
+        _import_mlflow(uri)
 
     def open(self) -> None:
         """Create the run, or go on with it if the server still has it."""
@@ -111,7 +111,7 @@ class MlflowRun:
         return str(client.create_experiment(self._experiment, artifact_location=location))
 
 
-def import_mlflow(uri: str) -> None:
+def _import_mlflow(uri: str) -> None:
     """Import what will be used, in this thread, and quietly: two threads that import at once can trip over each other.
 
     Sets shorter time-outs than MLflow's, which waits for minutes, where nobody has set any.

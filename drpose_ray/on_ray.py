@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import ray
+from ray._raylet import InnerGcsClient  # type: ignore[attr-defined]
 
 from drpose_ray.errors import InputError, refusal_in
 from drpose_ray.files import reason
-from drpose_ray.private_ray.on_ray import private_ray
+from drpose_ray.private_ray.on_ray import core_unheard, private_ray
 from drpose_ray.progress import Progress
-from drpose_ray.stopping import core_unheard, keeping_answers
+from drpose_ray.stopping import keeping_answers
 
 if TYPE_CHECKING:
     import ray.data
@@ -48,8 +49,8 @@ def local_or_cluster_ray(num_cpus: int, object_store_bytes: int = 200 * 2**20) -
     if ray.is_initialized():
         yield
         return
-    address = os.environ.get("RAY_ADDRESS")
-    if address and address != "local":
+    address = cluster_address()
+    if address:
         with Progress("joining the cluster"), keeping_answers(), core_unheard():
             _join(address)
         try:
@@ -59,6 +60,12 @@ def local_or_cluster_ray(num_cpus: int, object_store_bytes: int = 200 * 2**20) -
         return
     with private_ray(num_cpus, object_store_bytes):
         yield
+
+
+def cluster_address() -> str | None:
+    """Where the cluster is that a job would join; None if it would start a private instance."""
+    address = os.environ.get("RAY_ADDRESS")
+    return None if address in {None, "", "local"} else address
 
 
 def _join(address: str) -> None:
@@ -77,8 +84,6 @@ def _join(address: str) -> None:
 
 def _greet(address: str) -> None:
     """Ask the head its cluster's name. Raises OSError, ValueError or RayError if it does not answer in time."""
-    from ray._raylet import InnerGcsClient  # type: ignore[attr-defined]
-
     host, _, port = address.rpartition(":")
     end = time.monotonic() + _JOIN_SECONDS
     while True:  # a head that has just been started may not listen yet
@@ -213,7 +218,8 @@ def refusals_in_rows(
     try:
         done = work(batch)
     except InputError as error:
-        return {**{column: [""] for column in columns}, _REFUSED: [_to_json(error)]}
+        refused = json.dumps(error.parts(), default=str)  # plain values as they are, others as text
+        return {**{column: [""] for column in columns}, _REFUSED: [refused]}
     return {**done, _REFUSED: [""] * len(done[columns[0]])}
 
 
@@ -225,10 +231,4 @@ def unrefused(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def _to_json(error: InputError) -> str:
-    """Plain values as they are, others as text."""
-    return json.dumps({name: getattr(error, name) for name in _PARTS}, default=str)
-
-
 _REFUSED = "refused"
-_PARTS = ("problem", "file", "field", "value", "remedy")

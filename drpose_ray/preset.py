@@ -9,12 +9,13 @@ from typing import Any, Final
 import yaml
 
 from drpose_ray.errors import InputError
-from drpose_ray.files import read_text, reason, refusing
+from drpose_ray.files import read_text, refusing
 
 MAX_BYTES: Final = 2**18
 MAX_VALUES: Final = 20_000
 """Aliases counted as what they stand for: nine lines of nine aliases each are a billion values."""
 MAX_DEPTH: Final = 64
+_LONGEST_KEY: Final = 200
 
 _NOT_YAML: Final = "not valid YAML"
 _REMEDY: Final = "correct the file at that place"
@@ -45,7 +46,7 @@ class _StrictLoader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable) or key in seen:
-                problem = f"key {reason(ValueError(repr(key)))} is given twice"
+                problem = f"key {repr(key)[:_LONGEST_KEY]} is given twice"
                 raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)

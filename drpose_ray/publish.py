@@ -17,6 +17,22 @@ from drpose_ray.secrets import redact_values
 
 
 @contextmanager
+def writable(file: Path, problem: str = "cannot write output") -> Iterator[None]:
+    """Within the block a file or folder is made. Raises InputError, naming ``file``, if it may not be made there.
+
+    A disk that is full stays an OSError, which ``errors.no_space`` explains.
+    """
+    try:
+        yield
+    except OSError as error:
+        if is_no_space(error):
+            raise
+        raise InputError(
+            f"{problem} ({error.strerror})", file=file, remedy="choose a writable output folder"
+        ) from error
+
+
+@contextmanager
 def replace_when_complete(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends without an error.
 
@@ -25,15 +41,9 @@ def replace_when_complete(path: Path) -> Iterator[Path]:
     """
     # Host and process: two containers that share a folder have equal process numbers.
     temporary = path.with_name(f"{path.name}.tmp.{socket.gethostname()}.{os.getpid()}")
-    try:
+    with writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()
-    except OSError as error:
-        if is_no_space(error):
-            raise
-        raise InputError(
-            f"cannot write output ({error.strerror})", file=path, remedy="choose a writable output folder"
-        ) from error
     try:
         yield temporary
         with temporary.open("rb") as stream:

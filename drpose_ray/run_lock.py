@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from drpose_ray.errors import InputError, is_no_space
+from drpose_ray.errors import InputError
+from drpose_ray.publish import writable
 
 LOCK_FILE = "run.lock"
 _BEAT_SECONDS = 10.0
@@ -58,16 +59,9 @@ def locked(folder: Path, job: str) -> Iterator[None]:
 def _open_locked(file: Path) -> tuple[int, bool]:
     """The descriptor of the file that has this name, and whether the kernel locked it."""
     while True:
-        try:
-            # No link is followed: the file it leads to would be emptied.
+        # No link is followed: the file it leads to would be emptied.
+        with writable(file.parent, "cannot write into the run folder"):
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-        except OSError as error:
-            if is_no_space(error):
-                raise
-            raise InputError(
-                f"cannot write into the run folder ({error.strerror})", file=file.parent,
-                remedy="choose a writable output folder",
-            ) from error  # fmt: skip
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise InputError("the lock of the run folder is no file", file=file, remedy="remove it")

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from drpose_ray.config import Config, dump_config
 from drpose_ray.device import Device
 from drpose_ray.errors import AnotherRunError, InputError, is_no_space, no_space
-from drpose_ray.publish import file_sha256, replace_when_complete, write_json
+from drpose_ray.publish import file_sha256, replace_when_complete, writable, write_json
 from drpose_ray.run_lock import locked
 from drpose_ray.secrets import redact
 
@@ -118,7 +118,8 @@ def open_run(config: Config, folder: Path, job: str, start_step: int = 0) -> Ite
             to is full, whatever error that comes as.
     """
     try:
-        _make_folder(folder)
+        with writable(folder, "cannot create the run folder"):
+            folder.mkdir(parents=True, exist_ok=True)
         with locked(folder, job), _kept_if_refused(folder):
             (folder / SUMMARY_FILE).unlink(missing_ok=True)
             dump_config(config, folder / CONFIG_FILE)
@@ -145,17 +146,6 @@ def _kept_if_refused(folder: Path) -> Iterator[None]:
             with replace_when_complete(path) as temporary:
                 temporary.write_bytes(content)
         raise
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        if is_no_space(error):
-            raise
-        raise InputError(
-            f"cannot create the run folder ({error.strerror})", file=folder, remedy="choose a writable output folder"
-        ) from error
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

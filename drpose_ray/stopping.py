@@ -89,16 +89,3 @@ def keeping_answers() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def core_unheard() -> Iterator[None]:
-    """While Ray starts, its C++ core writes to file descriptor 2, past Python, how loud it was told to be."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

@@ -14,6 +14,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
+from drpose_ray.files import list_files
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.progress import Progress
 from drpose_ray.runs import RunSettings, Summary, open_run
@@ -39,7 +40,7 @@ class EncodeConditionsConfig(Config):
         "finetune": ("base", "text_embeddings", "dataset"),
     }
 
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
+    run: RunSettings = Field(default=RunSettings(), description="where the run is kept")
     finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="the model and the dataset")
     encode: EncodeSettings = Field(default=EncodeSettings(), description="how the work is spread")
 
@@ -84,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for name in encode_on_ray(task):
             encoded += 1
             progress.step(note=name)
-    shards = len(list(task.output.glob("*.safetensors")))
+    shards = len(list_files(task.output, (".safetensors",), recursive=False))
     with open_run(config, config.run.folder / "encode_conditions", "encode_conditions") as run:
         run.finish(EncodeConditionsSummary(conditions=str(task.output), shards=shards, encoded_now=encoded))
     print(f"conditions of {shards} shards, of which {shards - encoded} were there: {task.output}")

@@ -32,7 +32,7 @@ class EncodeLatentsConfig(Config):
         "reward": ("multiview_shards", "i2mv"),
     }
 
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
+    run: RunSettings = Field(default=RunSettings(), description="where the run is kept")
     reward: RewardConfig = Field(default=RewardConfig(), description="the datasets, and the model whose VAE encodes")
     encode: EncodeSettings = Field(default=EncodeSettings(), description="how the work is spread")
 

@@ -16,9 +16,11 @@ from pydantic import Field
 from drpose_ray.config import Config, load_config
 from drpose_ray.diffusion.config import Precision
 from drpose_ray.errors import InputError
+from drpose_ray.files import reason
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.preset import read_preset
 from drpose_ray.progress import Progress
+from drpose_ray.publish import write_json
 from drpose_ray.runs import CONFIG_FILE, RunSettings, Summary
 from jobs import run_job
 
@@ -80,7 +82,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     from drpose_ray.diffusion.export import export_finetuned
     from drpose_ray.finetune.model_card import write_card
     from drpose_ray.finetune.zero_checkpoint import find_checkpoint, read_zero_checkpoint
-    from drpose_ray.publish import write_json
 
     checkpoint = find_checkpoint(folder / "checkpoints", settings.iterations)
     with Progress("reading the checkpoint and writing the model"):
@@ -102,8 +103,9 @@ def _read_run(folder: Path) -> tuple[FinetuneConfig, Path | None]:
         values = read_preset(path)
         config = FinetuneConfig.model_validate(values["finetune"])
     except (OSError, KeyError, TypeError, ValueError) as error:
+        why = error.problem if isinstance(error, InputError) else reason(error)
         raise InputError(
-            f"not the folder of a finetune run ({error})", file=path, field="export.finetuned",
+            f"not the folder of a finetune run ({why})", file=path, field="export.finetuned",
             remedy="name a folder such as outputs/paper/finetune/drpose",
         ) from error  # fmt: skip
     return config, config.dataset

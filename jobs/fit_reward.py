@@ -20,7 +20,7 @@ from pydantic import Field
 from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
 from drpose_ray.device import choose_device
 from drpose_ray.progress import Progress
-from drpose_ray.reward.config import PREDICTOR_FILE, RewardConfig
+from drpose_ray.reward.config import RewardConfig
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.tracking import Tracker, sqlite_uri, start_tracking
 from jobs import run_job
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     import torch
 
     from drpose_ray.reward.fit_run import FitOutcome, FitTask
-
-__all__ = ["PREDICTOR_FILE"]
 
 _TRACKED_EVERY = 10  # updates: a small one takes hardly longer than telling MLflow of it; metrics.jsonl has them all
 
@@ -71,8 +69,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from drpose_ray.reward.fit_run import FitTask, run_fit
 
-    alone = config.reward.fit.workers == 1 or bool(config.reward.multiview_shards)
-    device = choose_device(config.run.device) if alone else torch.device("cpu")
+    alone = config.reward.fit.workers == 1
+    computes_here = alone or bool(config.reward.multiview_shards)
+    device = choose_device(config.run.device) if computes_here else torch.device("cpu")
     task = FitTask(config.reward, _latents(config, device), config.run.seed, absolute(config.folder))
     settings = config.reward.fit
     uri = config.run.tracking_uri or sqlite_uri(config.run.folder)
@@ -82,7 +81,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             tracker.log_params(config)
             with Progress("updates of the skeleton predictor", settings.updates) as progress:
                 show = functools.partial(_show, task, tracker, progress)
-                alone = settings.workers == 1
                 outcome = run_fit(task, show, device=device) if alone else _fit_on_ray(config, task, show)
         run.finish(FitRewardSummary(predictor=str(task.predictor_file), **outcome.model_dump()))
     if outcome.stopped_early:

@@ -14,6 +14,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config, with_absolute_paths
+from drpose_ray.cutout import say_left_out
 from drpose_ray.errors import InputError, printable
 from drpose_ray.files import is_there
 from drpose_ray.inference.config import GenerateConfig
@@ -73,8 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )  # fmt: skip
     listed = list_photos(settings.photos)
     files = listed.photos
-    for name, why in listed.left_out.items():
-        print(printable(f"left out: {name} ({why})"), file=sys.stderr, flush=True)
+    say_left_out(listed.left_out)
     gpus = choose_gpus(config.run.device, settings.workers, settings.gpus_per_worker, may_share=True)
     settings = settings.model_copy(update={"gpus_per_worker": gpus})
     failures: dict[str, str] = {}

@@ -20,12 +20,12 @@ from pydantic import Field
 
 from drpose_ray.config import Config, absolute, dump_config, load_config
 from drpose_ray.evaluate.config import EvaluateConfig
-from drpose_ray.files import list_files
+from drpose_ray.files import list_files, list_folders
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.origin import FileHashes
 from drpose_ray.poses.config import PosesConfig
 from drpose_ray.publish import write_json
-from drpose_ray.reward.config import RewardConfig
+from drpose_ray.reward.config import PREDICTOR_FILE, RewardConfig
 from drpose_ray.runs import SUMMARY_FILE, RunSettings, Summary, open_run
 from drpose_ray.secrets import redact_values, withheld
 from drpose_ray.seeding import derive_seed
@@ -128,7 +128,7 @@ def plan_stages(config: PipelineConfig) -> list[Stage]:
     judged_run = run.model_copy(update={"seed": derive_seed(run.seed, "judged people")})
     tuned, fits_reward = config.finetune, not config.finetune.predictor.exists()
     if fits_reward:
-        tuned = _with(tuned, predictor=root / "fit_reward" / fit_reward.PREDICTOR_FILE)
+        tuned = _with(tuned, predictor=root / "fit_reward" / PREDICTOR_FILE)
     arms = {DRPOSE: _with(tuned, name=DRPOSE), NO_KL: _with(tuned, name=NO_KL, kl_weight=0.0)}
 
     def synthesis(name: str, settings: RunSettings, synthesis: SynthesisConfig) -> Stage:
@@ -238,7 +238,8 @@ def by_content(value: Any, root: Path, hashes: FileHashes) -> Any:
     if not place.is_dir():
         return str(value)
     if (place / MODEL_MARKER).is_file():
-        return hashes.of_folders(place, sorted(part.name for part in place.iterdir() if part.is_dir()), "folder")
+        components = list_folders(place, lambda folder: folder.parent == place)
+        return hashes.of_folders(place, [folder.name for folder in components], "folder")
     if (place / MANIFEST).is_file():
         return manifest_sha256(place)
     return [(str(file.relative_to(place)), file.stat().st_size) for file in list_files(place)]

@@ -50,11 +50,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = job.finetune
 
     from drpose_ray.diffusion.unet_config import read_unet_config
-    from drpose_ray.diffusion.weight_files import read_json
+    from drpose_ray.diffusion.weight_files import read_model_json
     from drpose_ray.finetune.plan_memory import plan_memory
 
     file = config.base / "unet" / "config.json"
-    fields = read_json(file)
+    fields = read_model_json(file)
     read_unet_config(fields, file)
     plan = plan_memory(config, fields)
     summary = PlanMemorySummary(**dataclasses.asdict(plan), peak=plan.peak)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from pydantic import Field
 
 from drpose_ray.config import Config, absolute, load_config
-from drpose_ray.errors import InputError, printable
+from drpose_ray.cutout import list_cutouts, say_left_out
+from drpose_ray.errors import InputError
 from drpose_ray.progress import Progress
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.shards.manifest import read_plan
@@ -177,10 +178,7 @@ def choose_pools(config: SynthesizeConfig) -> list[GeneratorPool]:
     )
     if synthesis.mimo is None:
         return [twin]
-    from drpose_ray.cutout import list_cutouts
-
-    for name, why in list_cutouts(synthesis.mimo.photos, "synthesis.mimo.photos")[1].items():
-        print(printable(f"left out: {name} ({why})"), file=sys.stderr, flush=True)
+    say_left_out(list_cutouts(synthesis.mimo.photos, "synthesis.mimo.photos")[1])
     gpus = choose_gpus(config.run.device, synthesis.workers, synthesis.mimo.gpus_per_worker, may_share=True)
     animation = _placed(synthesis.mimo).model_copy(update={"gpus_per_worker": gpus})
     mimo = GeneratorPool(

@@ -20,7 +20,7 @@ from drpose_ray.files import list_files, read_json
 from drpose_ray.poses.config import PosesConfig
 from drpose_ray.publish import file_sha256, write_json
 from drpose_ray.renders.config import RendersConfig
-from drpose_ray.reward.config import RewardConfig
+from drpose_ray.reward.config import PREDICTOR_FILE, RewardConfig
 from drpose_ray.runs import SUMMARY_FILE, RunSettings, Summary, open_run
 from drpose_ray.scans.config import TwinConfig
 from drpose_ray.synthesis.people_config import PeopleConfig
@@ -95,7 +95,7 @@ def gather(root: Path) -> Path:
     folder = root / "small"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(root / "fit_base" / "i2mv", folder / "i2mv")
-    shutil.copy(root / "fit_reward" / fit_reward.PREDICTOR_FILE, folder)
+    shutil.copy(root / "fit_reward" / PREDICTOR_FILE, folder)
     shutil.copy(root / "fit_estimator" / fit_estimator.ESTIMATOR_FILE, folder)
     stages = ("fit_base", "fit_reward", "fit_estimator")
     summaries = {stage: read_json(root / stage / SUMMARY_FILE) for stage in stages}

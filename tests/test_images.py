@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from drpose_ray.errors import InputError
-from drpose_ray.images import decode_image, read_image
+from drpose_ray.images import decode_image
 
 FORMATS = ("PNG", "WEBP", "TIFF", "JPEG")
 PIXELS = np.arange(4 * 6 * 4, dtype=np.uint8).reshape(4, 6, 4)
@@ -38,14 +38,14 @@ def test_a_picture_is_as_it_was_taken(tmp_path: Path, kind: str, orientation: in
     }[orientation]  # fmt: skip
     options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
     Image.fromarray(np.ascontiguousarray(turned)).save(tmp_path / "a", kind, exif=exif, **options)
-    assert (np.asarray(read_image(tmp_path / "a", FORMATS)) == upright).all()
+    assert (np.asarray(decode_image((tmp_path / "a").read_bytes(), tmp_path / "a", FORMATS)) == upright).all()
 
 
 @pytest.mark.parametrize("kind", ["GIF", "TGA", "SGI", "PCX", "BMP", "ICO"])
 def test_other_decoders_are_not_reached(tmp_path: Path, kind: str) -> None:
     (tmp_path / "a.png").write_bytes(encoded(kind))
     with pytest.raises(InputError, match="PNG, WEBP, TIFF, JPEG are read"):
-        read_image(tmp_path / "a.png", FORMATS)
+        decode_image((tmp_path / "a.png").read_bytes(), "a.png", FORMATS)
 
 
 def test_postscript_does_not_reach_ghostscript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +54,7 @@ def test_postscript_does_not_reach_ghostscript(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("run"))
     (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
     with pytest.raises(InputError):
-        read_image(tmp_path / "a.png", FORMATS)
+        decode_image((tmp_path / "a.png").read_bytes(), "a.png", FORMATS)
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:

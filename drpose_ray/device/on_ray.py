@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import ray
 import torch
 
 from drpose_ray.device import Device, say
 from drpose_ray.errors import InputError
-from drpose_ray.on_ray import local_or_cluster_ray
+from drpose_ray.on_ray import cluster_address, local_or_cluster_ray
 
 
 def choose_gpus(
@@ -47,7 +45,7 @@ def choose_gpus(
 
 
 def _asked(wanted: Device, workers: int, per_worker: float | None, others: float, may_share: bool) -> float:
-    on_cluster = bool(os.environ.get("RAY_ADDRESS"))
+    on_cluster = cluster_address() is not None
     there = _gpus_of_cluster() if on_cluster or ray.is_initialized() else float(torch.cuda.device_count())
     place = "the cluster" if on_cluster else "this machine"
     each = 1.0 if per_worker is None else per_worker

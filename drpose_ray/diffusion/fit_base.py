@@ -18,8 +18,8 @@ import torch.nn.functional as F
 
 from drpose_ray.diffusion.condition import Condition
 from drpose_ray.diffusion.config import BaseFitConfig
+from drpose_ray.diffusion.gradient import clip_gradient
 from drpose_ray.diffusion.i2mv import ImageToMultiView
-from drpose_ray.errors import InputError
 from drpose_ray.origin import say_resuming
 from drpose_ray.publish import replace_when_complete
 from drpose_ray.seeding import derive_seed, torch_stream
@@ -64,12 +64,9 @@ def fit_base(
         loss = _loss(model, data, settings, derive_seed(seed, "base", step))
         optimizer.zero_grad()
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
-        if not norm.isfinite():
-            raise InputError(
-                f"the gradient of update {step + 1} is not finite", field="learning_rate",
-                value=settings.learning_rate, remedy="lower it, or check the images",
-            )  # fmt: skip
+        clip_gradient(
+            trained.parameters(), 1.0, update=step + 1, learning_rate=settings.learning_rate, field="learning_rate"
+        )
         optimizer.step()
         decay = min(settings.ema_decay, (1 + step) / (10 + step))
         with torch.no_grad():

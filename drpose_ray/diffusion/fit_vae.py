@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from drpose_ray.diffusion.config import VaeFitConfig
+from drpose_ray.diffusion.gradient import clip_gradient
 from drpose_ray.diffusion.vae import ImageVAE
-from drpose_ray.errors import InputError
 from drpose_ray.seeding import derive_seed, stream
 
 # At the start the sampled latent would be noise for minutes; a small initial variance lets it carry the image.
@@ -47,12 +47,9 @@ def fit_vae(
         loss, metrics = _loss(vae, batch, settings.kl_weight)
         optimizer.zero_grad()
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        if not norm.isfinite():
-            raise InputError(
-                f"the gradient of update {step + 1} is not finite", field="learning_rate",
-                value=settings.learning_rate, remedy="lower it, or check the images",
-            )  # fmt: skip
+        clip_gradient(
+            vae.parameters(), 1.0, update=step + 1, learning_rate=settings.learning_rate, field="learning_rate"
+        )
         optimizer.step()
         on_step(step, metrics)
     vae.eval().requires_grad_(False)

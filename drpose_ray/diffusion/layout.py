@@ -36,7 +36,7 @@ from drpose_ray.diffusion.weight_files import (
     TRANSFORMERS_NAMES,
     TWIN_TEXT,
     load_strictly,
-    read_json,
+    read_model_json,
 )
 from drpose_ray.errors import InputError
 from drpose_ray.files import is_there
@@ -79,7 +79,7 @@ def load_unet(folder: Path, dtype: torch.dtype = torch.float32) -> MultiViewUNet
 def outline_unet(folder: Path) -> MultiViewUNet:
     """The U-Net of a model folder without its weights, on the meta device."""
     config_file = folder / "unet" / "config.json"
-    config = read_json(config_file)
+    config = read_model_json(config_file)
     read_unet_config(config, config_file)
     with torch.device("meta"):
         return MultiViewUNet(**config)
@@ -104,7 +104,7 @@ def outline_image_encoder(folder: Path) -> ImageEncoder:
 def refuse_unfitting(folder: Path) -> None:
     """Raise InputError if the components' configurations do not fit each other; no weights are read."""
     file = folder / "unet" / "config.json"
-    unet = read_unet_config(read_json(file), file)
+    unet = read_unet_config(read_model_json(file), file)
     (_, pixel_patch, vae), (_, encoder) = _vae_config(folder), _encoder_config(folder)
     needs = {
         "out_channels": (vae.latent_channels, "the VAE's latent_channels"),
@@ -129,13 +129,13 @@ def refuse_unfitting(folder: Path) -> None:
 
 def _vae_config(folder: Path) -> tuple[dict[str, Any], int, VaeFields]:
     file = folder / "vae" / "config.json"
-    config, pixel_patch = split_patch(read_json(file), file)
+    config, pixel_patch = split_patch(read_model_json(file), file)
     return config, pixel_patch, read_vae_fields(config, pixel_patch, file)
 
 
 def _encoder_config(folder: Path) -> tuple[dict[str, Any], ClipVisionFields]:
     file = folder / "image_encoder" / "config.json"
-    config = read_json(file)
+    config = read_model_json(file)
     return config, parse_fields(ClipVisionFields, config, file)
 
 
@@ -199,7 +199,7 @@ def _check_preparation(folder: Path, clip: ClipVisionFields) -> None:
     """Of the image and of its embedding; what is not stated is what is implemented."""
     file = folder / "image_normalizer" / "config.json"
     if is_there(file):
-        width = parse_fields(NormalizerFields, read_json(file), file).embedding_dim
+        width = parse_fields(NormalizerFields, read_model_json(file), file).embedding_dim
         if width != clip.projection_dim:
             raise InputError(
                 "components that do not fit each other", file=file, field="embedding_dim", value=width,
@@ -207,12 +207,14 @@ def _check_preparation(folder: Path, clip: ClipVisionFields) -> None:
             )  # fmt: skip
     file = folder / "feature_extractor" / "preprocessor_config.json"
     if is_there(file):
-        parse_fields(PreprocessorFields, read_json(file), file).refuse_other(clip.image_size, CLIP_MEAN, CLIP_STD, file)
+        parse_fields(PreprocessorFields, read_model_json(file), file).refuse_other(
+            clip.image_size, CLIP_MEAN, CLIP_STD, file
+        )
 
 
 def _noising_schedule(file: Path) -> NoiseSchedule:
     """Only its noise levels are used; a DDPM's clipping of samples has no part in adding noise."""
-    config = read_json(file)
+    config = read_model_json(file)
     return NoiseSchedule.from_config({**config, "clip_sample": False, "thresholding": False}, file)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from drpose_ray.diffusion.component_fields import brief
-from drpose_ray.diffusion.weight_files import read_json
+from drpose_ray.diffusion.weight_files import read_model_json
 from drpose_ray.errors import InputError
 from drpose_ray.files import is_there
 
@@ -36,7 +36,7 @@ def read_index(folder: Path) -> dict[str, Any]:
             "not a model folder", file=file,
             remedy="name a folder in Hugging Face layout; model_index.json marks it complete",
         )  # fmt: skip
-    index = read_json(file)
+    index = read_model_json(file)
     for part, value in index.items():
         if part.startswith("_") or not isinstance(value, (list, dict)):
             continue

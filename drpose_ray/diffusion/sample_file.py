@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from drpose_ray.errors import InputError
 from drpose_ray.files import is_there, refusing
+from drpose_ray.publish import replace_when_complete
 
 FLOATS: Final = (torch.float16, torch.bfloat16, torch.float32)
 _MAX_SAMPLES_BYTES: Final = 64 * 2**20
@@ -19,6 +21,26 @@ _MAX_SAMPLES_BYTES: Final = 64 * 2**20
 
 Axes = tuple[int | None, ...]
 """A shape behind the samples' axis; None where any length will do."""
+
+
+def write_samples(path: Path, sample_ids: Sequence[str], tensors: Mapping[str, torch.Tensor]) -> None:
+    """Publish tensors whose first axis is the samples'; equal ones give equal bytes."""
+    with replace_when_complete(path) as temporary:
+        save_file(
+            {name: tensor.cpu().contiguous() for name, tensor in tensors.items()},
+            temporary,
+            # A single entry: the order of several in the file would change from run to run.
+            metadata={"samples": json.dumps(list(sample_ids))},
+        )
+
+
+def refuse_nonfinite_samples(
+    sample_ids: Sequence[str], tensor: torch.Tensor, path: Path, problem: str, remedy: str
+) -> None:
+    """Raise InputError, naming ``path``, for the first sample of ``tensor`` (n, …) that holds NaN or infinity."""
+    for sample, values in zip(sample_ids, tensor, strict=True):
+        if not values.isfinite().all():
+            raise InputError(f"{problem} that are not finite", file=path, field=sample, remedy=remedy)
 
 
 def read_samples(

@@ -17,7 +17,7 @@ import torch
 
 from drpose_ray.diffusion.component_fields import parse_fields
 from drpose_ray.diffusion.schedule_fields import ScheduleFields
-from drpose_ray.diffusion.weight_files import read_json
+from drpose_ray.diffusion.weight_files import read_model_json
 from drpose_ray.errors import InputError
 
 _LEAST_SIGNAL: Final = 1e-12
@@ -61,7 +61,7 @@ class NoiseSchedule:
     @staticmethod
     def from_file(path: Path) -> NoiseSchedule:
         """Schedule of a ``scheduler_config.json``. Raises InputError if it is missing, not JSON, or unsupported."""
-        return NoiseSchedule.from_config(read_json(path), file=path)
+        return NoiseSchedule.from_config(read_model_json(path), file=path)
 
     def config(self) -> dict[str, Any]:
         """The ``scheduler_config.json`` of this schedule, which diffusers loads as well."""

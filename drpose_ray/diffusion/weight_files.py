@@ -15,10 +15,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from drpose_ray import files
 from drpose_ray.diffusion.torch_files import read_torch_file
 from drpose_ray.errors import InputError
-from drpose_ray.files import is_there, list_files, read_limited, refusing
+from drpose_ray.files import is_there, list_files, read_json, read_limited, refusing
 from drpose_ray.publish import file_sha256
 
 DIFFUSERS_NAME: Final = "diffusion_pytorch_model"
@@ -150,7 +149,7 @@ def find_weights(folder: Path, names: tuple[str, ...] = (DIFFUSERS_NAME,)) -> li
 def text_files(folder: Path) -> tuple[Path, ...]:
     """The files of a folder that hold prompt embeddings: the small twin's one, or the published two."""
     twin = folder / TWIN_TEXT
-    return (twin,) if twin.is_file() else tuple(folder / name for name in TEXT_FILES)
+    return (twin,) if is_there(twin) else tuple(folder / name for name in TEXT_FILES)
 
 
 def parts_sha256(model: Path, parts: Sequence[str]) -> str:
@@ -168,7 +167,7 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _parts(index: Path) -> list[Path]:
-    weight_map = read_json(index).get("weight_map")
+    weight_map = read_model_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise InputError(
             "the index names no weights", file=index, field="weight_map", remedy="download the index again, completely"
@@ -209,11 +208,11 @@ def _safe_tensors(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
     yield from tensors.items()
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_model_json(path: Path) -> dict[str, Any]:
     """A JSON object of a model folder. Raises InputError if it is missing, too long or not one."""
     if not is_there(path):
         raise InputError("a file of the model is missing", file=path, remedy="give a complete model folder")
-    values = files.read_json(path, _MAX_JSON_BYTES)
+    values = read_json(path, _MAX_JSON_BYTES)
     if not isinstance(values, dict):
         raise InputError(
             "not a JSON object", file=path, value=type(values).__name__, remedy="give a complete model folder"

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from drpose_ray.errors import InputError
-from drpose_ray.evaluate.judge import METRICS, Metric, PoseTable
+from drpose_ray.evaluate.judge import METRIC, Metric, PoseTable
 from drpose_ray.evaluate.statistics import Interval, PairedChange, measure_change, measure_relative_loss
 
 BASE, DRPOSE, NO_KL = "base", "drpose", "drpose_no_kl"
@@ -43,8 +43,6 @@ STANDING_MARGIN: Final = 0.05
 POSE_KEYS: Final = ("pose_score", "mpjpe_cm")
 NOVEL_VIEW_KEYS: Final = ("iou_normal", "iou_colour", "normal_error_deg", "normal_angle_deg", "psnr_normal_db")
 STANDING_KEYS: Final = ("psnr_normal_db", "psnr_colour_db", "ssim_normal", "ssim_colour")
-
-_BY_KEY: Final = {metric.key: metric for metric in METRICS}
 
 
 class Check(BaseModel):
@@ -124,7 +122,7 @@ def change_between(key: str, before: PoseTable, after: PoseTable, seed: int) -> 
             remedy="judge all models on the same pose set",
         )  # fmt: skip
     return measure_change(
-        before.values[key], after.values[key], before.groups, higher_is_better=_BY_KEY[key].higher_is_better, seed=seed
+        before.values[key], after.values[key], before.groups, higher_is_better=METRIC[key].higher_is_better, seed=seed
     )
 
 
@@ -194,19 +192,19 @@ def _tells_less_than_a_fixed_mask(before: PoseTable, after: PoseTable, fixed: ND
 
 def _against_fixed_mask(table: PoseTable, fixed: NDArray[np.float64], change: PairedChange) -> str:
     return (
-        f"{_BY_KEY['iou'].title} on standing poses, one fixed mask for everybody against {MODEL_TITLES[table.model]}: "
-        f"{fixed.mean():.3f} to {table.mean('iou'):.3f}, {format_interval(change.change, _BY_KEY['iou'])}"
+        f"{METRIC['iou'].title} on standing poses, one fixed mask for everybody against {MODEL_TITLES[table.model]}: "
+        f"{fixed.mean():.3f} to {table.mean('iou'):.3f}, {format_interval(change.change, METRIC['iou'])}"
     )
 
 
 def _relative_loss(key: str, before: PoseTable, after: PoseTable, seed: int) -> Interval:
     return measure_relative_loss(
-        before.values[key], after.values[key], before.groups, higher_is_better=_BY_KEY[key].higher_is_better, seed=seed
+        before.values[key], after.values[key], before.groups, higher_is_better=METRIC[key].higher_is_better, seed=seed
     )
 
 
 def _describe(key: str, before: PoseTable, after: PoseTable, change: PairedChange) -> str:
-    metric = _BY_KEY[key]
+    metric = METRIC[key]
     unit = f" {metric.unit}" if metric.unit else ""
     return (
         f"{metric.title}, {MODEL_TITLES[before.model]} to {MODEL_TITLES[after.model]}: "

@@ -16,7 +16,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from drpose_ray.evaluate.claims import BASE, DRPOSE, MODEL_TITLES, NO_KL
-from drpose_ray.evaluate.judge import METRICS, PoseTable
+from drpose_ray.evaluate.judge import METRIC, PoseTable
 
 # Okabe and Ito: told apart by colour-blind readers.
 MODEL_COLOURS: Final = {BASE: "#56606b", DRPOSE: "#0072b2", NO_KL: "#d55e00"}
@@ -113,7 +113,6 @@ def plot_paired(tables: Mapping[str, PoseTable], keys: Sequence[str]) -> bytes:
 
     Dots on the diagonal did not change; the title says on which side better values lie.
     """
-    titles = {metric.key: metric for metric in METRICS}
     figure, axes = _panels(len(keys), height=3.0)
     for axis, key in zip(axes, keys, strict=True):
         before = tables[BASE].values[key]
@@ -124,7 +123,7 @@ def plot_paired(tables: Mapping[str, PoseTable], keys: Sequence[str]) -> bytes:
         high = max(axis.get_xlim()[1], axis.get_ylim()[1])
         axis.plot([low, high], [low, high], color="#999999", linewidth=0.8, zorder=0)
         axis.set(xlim=(low, high), ylim=(low, high), aspect="equal")
-        metric = titles[key]
+        metric = METRIC[key]
         side = "above" if metric.higher_is_better else "below"
         unit = f" ({metric.unit})" if metric.unit else ""
         axis.set_title(f"{metric.title}{unit}: better {side} the line", loc="left", fontsize=9)

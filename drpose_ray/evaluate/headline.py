@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from drpose_ray.evaluate.claims import BASE, DRPOSE, Verdict
 from drpose_ray.evaluate.confirmation import against
-from drpose_ray.evaluate.judge import METRICS
+from drpose_ray.evaluate.judge import METRIC
 from drpose_ray.evaluate.summary import JudgementSummary, MetricRow, changes_of
-
-_METRICS = {metric.key: metric for metric in METRICS}
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def _rest(views: Verdict) -> str:
 
 
 def _sentence(after: MetricRow, before: MetricRow) -> str:
-    metric, change = _METRICS[after.metric], after.change
+    metric, change = METRIC[after.metric], after.change
     assert change is not None, "only the base has no change"
     digits, unit = metric.decimals, f" {metric.unit}" if metric.unit else ""
     low, high = f"{change.change.low:+.{digits}f}", f"{change.change.high:+.{digits}f}"
@@ -77,5 +75,5 @@ def _sentence(after: MetricRow, before: MetricRow) -> str:
 
 
 def _and(keys: list[str]) -> str:
-    titles = [_METRICS[key].title for key in keys]
+    titles = [METRIC[key].title for key in keys]
     return " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles)

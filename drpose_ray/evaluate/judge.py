@@ -53,6 +53,9 @@ METRICS: Final = (
     Metric("sharpness", "sharpness", "", True, 3, "edge energy against the truth's, the smaller through the larger"),
 )  # fmt: skip
 
+METRIC: Final = {metric.key: metric for metric in METRICS}
+"""The same by key."""
+
 
 @dataclass(frozen=True)
 class PoseSet:

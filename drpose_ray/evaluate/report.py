@@ -15,7 +15,7 @@ from drpose_ray.evaluate import figures
 from drpose_ray.evaluate.claims import BASE, DRPOSE, MODEL_TITLES, format_interval
 from drpose_ray.evaluate.confirmation import WITNESSES, Judgement, against, judge_change
 from drpose_ray.evaluate.headline import write_headline
-from drpose_ray.evaluate.judge import COLOUR, METRICS, NORMAL, Metric, PoseTable
+from drpose_ray.evaluate.judge import COLOUR, METRIC, METRICS, NORMAL, Metric, PoseTable
 from drpose_ray.evaluate.statistics import PairedChange
 from drpose_ray.evaluate.summary import JudgementSummary, MetricRow, PoseTables, changes_of, rows_by_set
 from drpose_ray.evaluate.text_table import COMPARED
@@ -26,8 +26,6 @@ from drpose_ray.publish import replace_when_complete
 PAIRED_KEYS: Final = ("pose_score", "mpjpe_cm", "iou", "psnr_normal_db")
 NUM_EXAMPLES: Final = 6
 TRUTH_TITLE: Final = "ground truth"
-
-_METRICS: Final = {metric.key: metric for metric in METRICS}
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ def write_report(
         headline=write_headline(summary),
         summary=summary,
         sets=_table_cells(summary),
-        witnesses=", ".join(_METRICS[key].title for key in WITNESSES),
+        witnesses=", ".join(METRIC[key].title for key in WITNESSES),
         examples=[_example_cells(example, tables[pose_set]) for example in examples],
         views=[name.replace("_", " ") for name in VIEW_NAMES],
         paired=_data_uri(figures.plot_paired(paired, PAIRED_KEYS)),
@@ -145,7 +143,7 @@ def _cell(row: MetricRow, metric: Metric, changes: Mapping[str, PairedChange] | 
         return cell
     own, judgement = changes[metric.key], judge_change(metric.key, changes)
     words = {Judgement.BETTER: "better", Judgement.WORSE: "worse", Judgement.UNCHANGED: "no change shown"}
-    doubts = ", ".join(_METRICS[key].title for key in against(metric.key, changes))
+    doubts = ", ".join(METRIC[key].title for key in against(metric.key, changes))
     return cell | {
         "change": f"{format_interval(own.change, metric)} · {own.share_improved:.0%} of poses",
         "judgement": judgement.value,
@@ -160,7 +158,7 @@ def _example_cells(example: Example, tables: Mapping[str, PoseTable]) -> dict[st
     ]
     for model, images in example.outputs.items():
         numbers = [
-            f"{_METRICS[key].title} {tables[model].values[key][index]:.{_METRICS[key].decimals}f} {_METRICS[key].unit}"
+            f"{METRIC[key].title} {tables[model].values[key][index]:.{METRIC[key].decimals}f} {METRIC[key].unit}"
             for key in ("pose_score", "mpjpe_cm", "iou")
         ]
         overlaid = figures.overlay_skeletons(images[COLOUR], example.target_maps, example.predicted_maps[model])

@@ -5,17 +5,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
 from drpose_ray.evaluate.claims import BASE, MODEL_TITLES, Verdict, change_between
-from drpose_ray.evaluate.judge import METRICS, Metric, PoseTable
+from drpose_ray.evaluate.judge import METRIC, METRICS, Metric, PoseTable
 from drpose_ray.evaluate.statistics import CONFIDENCE, NUM_RESAMPLES, Interval, PairedChange, estimate_mean
 from drpose_ray.publish import replace_when_complete
 from drpose_ray.runs import Summary
-
-_METRICS: Final = {metric.key: metric for metric in METRICS}
 
 
 class _Part(BaseModel):
@@ -97,10 +94,10 @@ def write_per_pose(path: Path, tables: PoseTables) -> None:
     """Publish every value of every table as CSV: pose set, model, sample, window and one column per metric."""
     with replace_when_complete(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["pose_set", "model", "sample", "window", *_METRICS])
+        writer.writerow(["pose_set", "model", "sample", "window", *METRIC])
         for by_model in tables.values():
             for table in _in_order(by_model):
-                columns = [table.values[key].tolist() for key in _METRICS]
+                columns = [table.values[key].tolist() for key in METRIC]
                 for sample, window, *values in zip(table.sample_ids, table.groups, *columns, strict=True):
                     writer.writerow([table.pose_set, table.model, sample, window, *values])
 

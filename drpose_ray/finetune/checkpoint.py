@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drpose_ray.errors import InputError, no_space
+from drpose_ray.errors import InputError, is_no_space, no_space
 from drpose_ray.finetune.average import WeightAverage
 from drpose_ray.finetune.engine import DenoiserEngine
 from drpose_ray.publish import write_json
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunState:
     """How far a run has come."""
 
     iterations: int  # done
@@ -28,7 +28,7 @@ class Progress:
 
 
 def save(
-    folder: Path, rank: int, engine: DenoiserEngine, progress: Progress, average: WeightAverage | None = None
+    folder: Path, rank: int, engine: DenoiserEngine, state: RunState, average: WeightAverage | None = None
 ) -> None:
     """Write this rank's part into its own ``folder``. Collective; the folders of all ranks merged are the checkpoint.
 
@@ -40,12 +40,12 @@ def save(
         engine.save(folder)
         if average:
             average.save(folder)
-    except RuntimeError as error:
-        if "PytorchStreamWriter" not in str(error):  # how torch reports a failed write
+    except (OSError, RuntimeError) as error:
+        if not is_no_space(error):
             raise
         raise no_space(folder, error) from error
     files = {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
-    part = {"progress": dataclasses.asdict(progress), "ranks": engine.world_size, "files": files}
+    part = {"progress": dataclasses.asdict(state), "ranks": engine.world_size, "files": files}
     write_json(folder / _progress_file(rank), part)
 
 
@@ -62,7 +62,7 @@ def is_complete(folder: Path) -> bool:
     return all((folder / name).is_file() and (folder / name).stat().st_size == size for name, size in files)
 
 
-def restore(folder: Path, rank: int, engine: DenoiserEngine, average: WeightAverage | None = None) -> Progress:
+def restore(folder: Path, rank: int, engine: DenoiserEngine, average: WeightAverage | None = None) -> RunState:
     """Load what ``save`` wrote into ``engine`` and ``average``.
 
     The folder must be this run's own: DeepSpeed unpickles from it.
@@ -81,7 +81,7 @@ def restore(folder: Path, rank: int, engine: DenoiserEngine, average: WeightAver
     engine.load(folder)
     if average:
         average.load(folder)
-    return Progress(**json.loads(path.read_text())["progress"])
+    return RunState(**json.loads(path.read_text())["progress"])
 
 
 def _progress_file(rank: int) -> str:

@@ -7,7 +7,6 @@ same paths. Ray carries only settings out and a few numbers back.
 from __future__ import annotations
 
 import dataclasses
-import errno
 import functools
 import os
 import platform
@@ -24,7 +23,7 @@ import torch
 from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
-from drpose_ray.errors import no_space
+from drpose_ray.errors import InputError, is_no_space, no_space
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.finetune.origin import settings_origin
@@ -39,12 +38,11 @@ from drpose_ray.training.on_ray import run_trainer
 
 if TYPE_CHECKING:  # only workers pay for importing DeepSpeed and diffusers: seconds of CPU in each process
     from drpose_ray.finetune.average import WeightAverage
-    from drpose_ray.finetune.checkpoint import Progress
+    from drpose_ray.finetune.checkpoint import RunState
     from drpose_ray.finetune.engine import DenoiserEngine
 
 CHECKPOINTS = "checkpoints"
 MODEL, BEST, SAMPLES, HELD_OUT = "model", "best", "samples", "held_out"
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _WAYS_OUT = {
     "num_workers": "resume with that number: optimiser state and places in the data are cut by it. Or export the "
     "checkpoint (jobs/export.py) and begin a new run with it as finetune.base: its optimiser starts anew, and the KL "
@@ -109,8 +107,10 @@ def _work(task: FinetuneTask) -> None:
     """``_train``, with a full disk told from other failures."""
     try:
         _train(task)
-    except OSError as error:
-        if error.errno not in _NO_SPACE:
+    except InputError:
+        raise
+    except Exception as error:
+        if not is_no_space(error):
             raise
         raise no_space(task.run_folder, error) from error
 
@@ -159,10 +159,10 @@ def _train(task: FinetuneTask) -> None:
     start = 0
     if latest := ray.train.get_checkpoint():
         with latest.as_directory() as folder:
-            progress = checkpoint.restore(Path(folder), rank, engine, average)
-        pairs.restore(progress.pairs)
-        updater.guard.restore(progress.guard)
-        start = progress.iterations
+            state = checkpoint.restore(Path(folder), rank, engine, average)
+        pairs.restore(state.pairs)
+        updater.guard.restore(state.guard)
+        start = state.iterations
 
     run = Run(task.run_folder, "finetune", start_step=start) if rank == 0 else None
     watch = None
@@ -187,8 +187,8 @@ def _train(task: FinetuneTask) -> None:
         if run:
             run.log_metrics(iteration, metrics)
         if done % config.checkpoint_every == 0 or last:
-            progress = checkpoint.Progress(done, updater.pairs_state(), updater.guard.state())
-            _report_checkpoint(rank, engine, progress, average, metrics)
+            state = checkpoint.RunState(done, updater.pairs_state(), updater.guard.state())
+            _report_checkpoint(rank, engine, state, average, metrics)
 
     weights = engine.state_dict()
     if rank == 0:
@@ -215,17 +215,17 @@ def _warn_of_skipped(reader: ShardReader) -> None:
 
 
 def _report_checkpoint(
-    rank: int, engine: DenoiserEngine, progress: Progress, average: WeightAverage | None, metrics: Mapping[str, float]
+    rank: int, engine: DenoiserEngine, state: RunState, average: WeightAverage | None, metrics: Mapping[str, float]
 ) -> None:
     """Every rank saves and reports its part; Ray merges them, and registers the checkpoint once all have arrived."""
     from drpose_ray.finetune import checkpoint
 
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint.save(Path(folder), rank, engine, progress, average)
+        checkpoint.save(Path(folder), rank, engine, state, average)
         ray.train.report(
             dict(metrics),
             checkpoint=Checkpoint.from_directory(folder),
-            checkpoint_dir_name=f"iteration_{progress.iterations:08d}",
+            checkpoint_dir_name=f"iteration_{state.iterations:08d}",
         )
 
 

@@ -7,12 +7,11 @@ ended several workers. Ray would start workers anew for ever.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from drpose_ray.errors import InputError
+from drpose_ray.errors import InputError, is_no_space
 from drpose_ray.files import is_there, reason
 from drpose_ray.inference.photo import Photo, PhotoFile, read_photo
 from drpose_ray.inference.views import MARKER, FailedViews, Views, write_views
@@ -126,7 +125,7 @@ def _end(output: Path, name: str) -> None:
 
 
 def _unwritable(output: Path, error: OSError) -> InputError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    full = is_no_space(error)
     return InputError(
         "no space left for the views; those that are there are whole" if full else "cannot write the views",
         file=output, field="generate.output", value=error.strerror,

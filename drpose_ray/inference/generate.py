@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,7 +18,6 @@ from drpose_ray.seeding import torch_stream
 
 # The longer side of the person in the published models' training images, as a share of the image.
 _CROP_SHARE = {"pshuman": 740 / 768, "era3d": 420 / 512}
-
 
 _NOT_FINITE = (
     "remedy: choose generate.precision float32 or bfloat16, as float16 may overflow; if it stays, these weights cannot "
@@ -39,9 +38,7 @@ class ViewGenerator:
         """Raises InputError if the model is incomplete or its latents cannot be denoised at their size."""
         dtype = getattr(torch, config.precision)
         model = load_i2mv(config.model, text_embeddings=config.text_embeddings, dtype=dtype)
-        for part in (model.unet, model.vae, model.image_encoder):
-            part.to(device)
-        return ViewGenerator(replace(model, text=model.text.to(device)), config, seed)
+        return ViewGenerator(model.to(device), config, seed)
 
     @property
     def image_size(self) -> int:

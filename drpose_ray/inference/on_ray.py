@@ -15,6 +15,7 @@ from typing import Any
 
 import ray
 import ray.data
+import torch
 
 from drpose_ray.inference.config import GenerateConfig
 from drpose_ray.inference.drawing import draw_all, has_views
@@ -58,9 +59,7 @@ class _Worker:
     """Lives in one actor and keeps its model from task to task."""
 
     def __init__(self, config: GenerateConfig, seed: int, output: Path) -> None:
-        import torch
-
-        from drpose_ray.inference.generate import ViewGenerator
+        from drpose_ray.inference.generate import ViewGenerator  # with diffusers, which only workers need
 
         device = torch.device("cuda" if config.gpus_per_worker else "cpu")
         self._generator = Loaded(lambda: ViewGenerator.load(config, seed, device))

@@ -7,21 +7,18 @@ been asked for can be dropped by the system again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors.torch import save_file
 
 from drpose_ray.diffusion.layout import model_image_size
-from drpose_ray.diffusion.sample_file import FLOATS, read_samples
+from drpose_ray.diffusion.sample_file import FLOATS, read_samples, refuse_nonfinite_samples, write_samples
 from drpose_ray.diffusion.weight_files import parts_sha256
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import NUM_VIEWS
-from drpose_ray.publish import replace_when_complete
 from drpose_ray.shards.derived import DerivedRecord, read_record, refuse_other_origin
 
 MARKER: Final = "latents.json"
@@ -80,19 +77,11 @@ def write_latents(path: Path, shard: ShardLatents) -> None:
         "latents": shard.latents.half(), "joints": shard.joints_world.float(), "center": shard.center_world.float(),
         "width": shard.width_m.float(), "person_seeds": torch.tensor(shard.person_seeds, dtype=torch.int64),
     }  # fmt: skip
-    for sample, latents in zip(shard.sample_ids, tensors["latents"], strict=True):
-        if not latents.isfinite().all():
-            raise InputError(
-                "the VAE gives latents that are not finite", file=path, field=sample,
-                remedy="check the VAE's weights: the published ones encode in float32",
-            )  # fmt: skip
-    with replace_when_complete(path) as temporary:
-        save_file(
-            {name: tensor.cpu().contiguous() for name, tensor in tensors.items()},
-            temporary,
-            # A single entry: the order of several in the file would change from run to run.
-            metadata={"samples": json.dumps(list(shard.sample_ids))},
-        )
+    refuse_nonfinite_samples(
+        shard.sample_ids, tensors["latents"], path, "the VAE gives latents",
+        "check the VAE's weights: the published ones encode in float32",
+    )  # fmt: skip
+    write_samples(path, shard.sample_ids, tensors)
 
 
 def read_latents_record(folder: Path, model: Path | None = None) -> LatentsRecord:

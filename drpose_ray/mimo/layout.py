@@ -19,7 +19,7 @@ from drpose_ray.diffusion.weight_files import (
     assign_strictly,
     find_weights,
     load_strictly,
-    read_json,
+    read_model_json,
     read_tensors,
 )
 from drpose_ray.errors import InputError
@@ -84,7 +84,7 @@ def outline_mimo(folder: Path) -> tuple[DenoisingUNet, ReferenceUNet, ImageVAE, 
     Raises InputError for a configuration that is missing, or has a field that does not fit.
     """
     config_file = folder / UNET_CONFIG
-    published = read_json(config_file)
+    published = read_model_json(config_file)
     components = _read_components(folder, read_unet_fields(published, config_file))
     with torch.device("meta"):
         return (
@@ -96,7 +96,7 @@ def outline_mimo(folder: Path) -> tuple[DenoisingUNet, ReferenceUNet, ImageVAE, 
 def _read_components(folder: Path, unet: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The configurations of VAE and image encoder. Raises InputError if they do not fit the U-Nets'."""
     files = {name: folder / name / "config.json" for name in (VAE_FOLDER, IMAGE_ENCODER_FOLDER)}
-    configs = {name: read_json(file) for name, file in files.items()}
+    configs = {name: read_model_json(file) for name, file in files.items()}
     vae = read_vae_fields(configs[VAE_FOLDER], file=files[VAE_FOLDER])
     clip = parse_fields(ClipVisionFields, configs[IMAGE_ENCODER_FOLDER], files[IMAGE_ENCODER_FOLDER])
     for name, field, stated, needed in (

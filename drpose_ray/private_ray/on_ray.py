@@ -28,7 +28,7 @@ from drpose_ray.errors import InputError, is_no_space
 from drpose_ray.files import reason
 from drpose_ray.private_ray.folder import session_folder
 from drpose_ray.progress import Progress
-from drpose_ray.stopping import core_unheard, keeping_answers
+from drpose_ray.stopping import keeping_answers
 
 FOLDER_VARIABLE = "DRPOSE_PRIVATE_RAY"
 """Set in every process of a private instance, to its folder."""
@@ -63,7 +63,20 @@ def private_ray(
             ray.shutdown()  # never `ray stop`: it ends every Ray process of the machine
 
 
-def private_folder() -> Path | None:
+@contextmanager
+def core_unheard() -> Iterator[None]:
+    """While Ray starts, its C++ core writes to file descriptor 2, past Python, how loud it was told to be."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def instance_folder() -> Path | None:
     """The folder of the private instance that this process belongs to, or None on a cluster or without Ray."""
     folder = os.environ.get(FOLDER_VARIABLE)
     return Path(folder) if folder else None

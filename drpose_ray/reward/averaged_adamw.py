@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import nn
 
-from drpose_ray.errors import InputError
+from drpose_ray.diffusion.gradient import clip_gradient
 from drpose_ray.reward.optimiser_settings import OptimiserSettings
 from drpose_ray.reward.share import ALONE, Share
 
@@ -41,16 +41,14 @@ class AveragedAdamW(Generic[NetworkT]):
         self._adamw.zero_grad(set_to_none=True)
         loss.backward()
         self._share.average([p.grad for p in self.network.parameters() if p.grad is not None])
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
-        if not norm.isfinite():
-            raise InputError(
-                f"the gradient of update {self.updates_done + 1} is not finite", field="fit.learning_rate",
-                value=self.settings.learning_rate, remedy="lower it, or check the data",
-            )  # fmt: skip
+        norm = clip_gradient(
+            self.network.parameters(), self.settings.gradient_clip, update=self.updates_done + 1,
+            learning_rate=self.settings.learning_rate, field="fit.learning_rate",
+        )  # fmt: skip
         self._adamw.step()
         self._follow()
         self.updates_done += 1
-        return norm.item()
+        return norm
 
     def state(self) -> dict[str, torch.Tensor]:
         """Weights, their average and the optimiser's moments, by name; with ``updates_done`` all that it is."""

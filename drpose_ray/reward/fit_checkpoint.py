@@ -10,14 +10,17 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from drpose_ray.errors import InputError, no_space
+from drpose_ray.errors import InputError, is_no_space, no_space
 from drpose_ray.origin import as_json, refuse_another
 from drpose_ray.publish import replace_when_complete
 from drpose_ray.reward.fit_predictor import PredictorFit
 
 
 def save_checkpoint(path: Path, fit: PredictorFit, origin: Mapping[str, Any]) -> None:
-    """Publish the state of ``fit``; ``origin`` is what its weights depend on, by dotted name."""
+    """Publish the state of ``fit``; ``origin`` is what its weights depend on, by dotted name.
+
+    Raises InputError if the disk is full.
+    """
     tensors, numbers = fit.state()
     try:
         with replace_when_complete(path) as temporary:
@@ -27,6 +30,8 @@ def save_checkpoint(path: Path, fit: PredictorFit, origin: Mapping[str, Any]) ->
                 metadata={"numbers": json.dumps(numbers), "origin": json.dumps(dict(origin))},
             )
     except (OSError, SafetensorError) as error:
+        if not is_no_space(error):
+            raise
         raise no_space(path.parent, error) from error
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from drpose_ray.errors import InputError
+from drpose_ray.errors import InputError, printable
 from drpose_ray.scans.scan import Scan
 
 MOST_DEATHS: Final = 5
@@ -51,14 +51,9 @@ def check_scan(load: Callable[[str], Scan], scan_id: str) -> CheckedScan:
         return CheckedScan(scan_id=scan_id)
     file = "" if refused.file is None else Path(refused.file).name
     broken = BrokenScan(
-        scan_id=scan_id, file=_text(file), field=_text(str(refused.field)), problem=_text(refused.problem)
+        scan_id=scan_id, file=printable(file), field=printable(str(refused.field)), problem=printable(refused.problem)
     )
-    return CheckedScan(scan_id=scan_id, broken=broken, message=_text(str(refused)))
-
-
-def _text(words: str) -> str:
-    """File names may hold bytes that are no text, which neither JSON nor a terminal takes."""
-    return words.encode("utf-8", "backslashreplace").decode("utf-8")
+    return CheckedScan(scan_id=scan_id, broken=broken, message=str(refused))
 
 
 def scan_checker(load: Callable[[str], Scan], reading: Path | None = None) -> Callable[[str], str]:

@@ -26,7 +26,10 @@ _TRIANGLES: Final = 4
 _MAX_NODES: Final = 100_000
 """Of a scene, and parts of its meshes: each costs time, be it ever so small."""
 _PER_VERTEX: Final = ("TEXCOORD_0", "COLOR_0")
-_MALFORMED: Final = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, struct.error)
+_MALFORMED: Final = (
+    KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, struct.error,
+)  # fmt: skip
+"""Not MemoryError: that is the machine's, and another attempt may read the file."""
 
 Primitive = tuple[dict[str, Any], NDArray[np.float64]]
 """A part of a mesh, and the (4, 4) matrix of the node that places it."""

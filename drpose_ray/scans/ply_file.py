@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import struct
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.errors import InputError
+from drpose_ray.files import refusing
 from drpose_ray.scans.config import ScanChecks
 from drpose_ray.scans.named_file import named_file
 from drpose_ray.scans.ply_elements import BrokenPlyError, Columns, Header, Lists, read_elements, read_header
@@ -30,7 +30,7 @@ def read_ply(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) 
     corners (``texcoord`` of the faces) or at the vertices. Without one, the vertices' own colours count.
     """
     data = data.removeprefix(codecs.BOM_UTF8)
-    try:
+    with refusing(file, "mesh", "not a whole PLY", "copy or export the PLY file again"):
         header = read_header(data)
         _check_counts(data, header, file, checks)
         elements = read_elements(data, header)
@@ -38,8 +38,6 @@ def read_ply(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) 
         places = np.stack([_numbers(vertices, name) for name in "xyz"], 1)
         triangles, corners = _fans(faces, len(places), file, checks)
         uvs = _coordinates(vertices, faces, triangles, corners)
-    except (BrokenPlyError, struct.error, OverflowError, MemoryError) as error:
-        raise _broken(file, str(error) or type(error).__name__) from error
     if texture is None and uvs is not None:
         texture = _named_texture(header, faces, file)
     if texture is not None:
@@ -149,7 +147,3 @@ def _colourless(file: Path, value: str) -> InputError:
         "colours that are not red, green and blue at each vertex", file=file, field="colours", value=value,
         remedy="export the mesh with these three at its vertices",
     )  # fmt: skip
-
-
-def _broken(file: Path, why: str) -> InputError:
-    return InputError(f"not a whole PLY ({why})", file=file, field="mesh", remedy="copy or export the PLY file again")

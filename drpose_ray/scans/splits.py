@@ -47,8 +47,8 @@ def read_split(file: Path) -> frozenset[str]:
     """Names of scans, one a line; empty lines and what follows ``#`` are left out.
 
     Raises:
-        InputError: the file cannot be read as text, has no names, has one twice, or one that no file can have. data/splits/README.md says where
-            lists are from.
+        InputError: the file cannot be read as text, has no names, has one twice, or one that no file can have.
+            data/splits/README.md says where lists are from.
     """
     lines = read_text(file, field="scans.splits.test_lists").splitlines()
     names = [name for line in lines if (name := line.partition("#")[0].strip())]

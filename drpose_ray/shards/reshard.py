@@ -43,7 +43,7 @@ def reshard(
     for location, manifest in zip(inputs, manifests, strict=True):
         check_sizes(location, manifest.shards)
     for _ in _all_records(inputs, manifests, hashed=False):
-        """Everything but the hashes is known to be right before the first byte is written."""
+        pass  # everything but the hashes is known to be right before the first byte is written
     open_dataset(output, identity)
     finished = finished_shards(output, identity)
     records = _all_records(inputs, manifests, hashed=True)

@@ -7,7 +7,6 @@ are whole and goes on after them, and sees how many before it ended while they d
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import os
 import tarfile
@@ -18,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
-from drpose_ray.errors import InputError
+from drpose_ray.errors import InputError, is_no_space
 from drpose_ray.shards.extents import RecordExtent, Tally, describe_shard, whole_records
 from drpose_ray.shards.manifest import create_sidecar, shard_name
 from drpose_ray.shards.record import SequenceRecord, encode_members
@@ -203,7 +202,7 @@ def _plain_member(name: str, size: int) -> tarfile.TarInfo:
 
 def _clear(error: OSError, part: Path) -> Exception:
     """What to say of a disk that is full; other errors as they are."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    if not is_no_space(error):
         return error
     return InputError(
         "no space left for the shards; everything written so far is kept",

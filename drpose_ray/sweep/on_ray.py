@@ -20,6 +20,7 @@ from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.finetune.on_ray import FinetuneTask, finetune_on_ray
 from drpose_ray.finetune.origin import settings_origin
+from drpose_ray.on_ray import answers
 from drpose_ray.origin import FileHashes, continue_as
 from drpose_ray.publish import write_json
 from drpose_ray.sweep.space import OBJECTIVE, Trial
@@ -74,7 +75,7 @@ def judge_on_ray(judge: Callable[[Path], dict[str, float]], model_folder: Path, 
     if not use_gpu:
         return judge(model_folder)
     ask: Any = ray.remote(num_cpus=1, num_gpus=1)(_asked)
-    measured: dict[str, float] = ray.get(ask.remote(judge, model_folder))
+    measured: dict[str, float] = answers(ask.remote(judge, model_folder))
     return measured
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from drpose_ray.errors import InputError
+from drpose_ray.errors import InputError, is_no_space
 from drpose_ray.geometry.skeleton import NUM_JOINTS
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.record import FrameStatus, Licence, Provenance, SequenceRecord
@@ -65,7 +64,7 @@ def generate_record(generator: PoseToImage, window: PoseWindow, attempts: int = 
         except InputError:
             raise
         except (OSError, MemoryError) as error:
-            if attempt == attempts or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            if attempt == attempts or is_no_space(error):
                 raise
         except Exception as error:  # noqa: BLE001 - one window must not cost the others, whatever a generator raises
             reason = f"{type(error).__name__}: {error}"

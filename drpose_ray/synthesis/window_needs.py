@@ -14,6 +14,9 @@ import numpy as np
 
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.mimo.camera import Pinhole, Viewpoint
+from drpose_ray.mimo.pose_images import crop_of_clip, pose_input
+from drpose_ray.mimo.pose_render import render_pose
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.shards.write import write_shard
@@ -112,10 +115,6 @@ def _mimo_needs(mimo: MimoConfig, planning: PlanningConfig, few: Sequence[PoseWi
 
 def _render_pose_images(mimo: MimoConfig, few: Sequence[PoseWindow], seed: int) -> float:
     """Core seconds of a window's pose images, as ``MimoAnimation`` draws them; colours take no time."""
-    from drpose_ray.mimo.camera import Pinhole, Viewpoint
-    from drpose_ray.mimo.pose_images import crop_of_clip, pose_input
-    from drpose_ray.mimo.pose_render import render_pose
-
     body = Body(_body_of(mimo))
     white = np.ones((body.num_vertices, 3))
     distant = Pinhole.distant(mimo.image_size)

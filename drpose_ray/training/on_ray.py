@@ -16,12 +16,12 @@ from ray.train.v2._internal.execution.failure_handling import DefaultFailurePoli
 from ray.train.v2.api.exceptions import TrainingFailedError
 
 from drpose_ray.errors import refusal_in
-from drpose_ray.private_ray.on_ray import private_folder
+from drpose_ray.private_ray.on_ray import instance_folder
 
 
 def run_trainer(trainer: TorchTrainer) -> None:
     """``trainer.fit()``; input that a worker refused is not tried again, and is raised here as that InputError."""
-    folder = private_folder()
+    folder = instance_folder()
     if folder:
         trainer.backend_config = _MeetingInAFile(**vars(trainer.backend_config), folder=str(folder))
     run = trainer._initialize_and_run_controller  # noqa: SLF001 - where Ray's own policy of failures is handed over

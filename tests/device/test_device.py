@@ -61,6 +61,14 @@ def test_auto_takes_the_gpus_of_this_machine_if_they_are_enough(
     assert choose_gpus("auto", workers, per_worker, may_share=may_share) == expected
 
 
+def test_a_local_address_is_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(InputError, match="this machine has 0"):
+        choose_gpus("cuda", 1)
+
+
 @without_gpu
 def test_a_cluster_is_asked_for_gpus_that_are_not_alive_yet(
     ray_session: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

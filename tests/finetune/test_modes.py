@@ -93,7 +93,7 @@ def _train(config: FinetuneConfig, folder: Path, rank: int, world_size: int, nam
         metrics = updater.update(iteration)
         assert metrics["active_steps"] == 2 and metrics["grad_norm"] > 0
     assert metrics["kl"] > 0  # the second iteration is away from the start
-    progress = checkpoint.Progress(2, updater.pairs_state(), updater.guard.state())
+    progress = checkpoint.RunState(2, updater.pairs_state(), updater.guard.state())
     if name in CHECKPOINTED:
         checkpoint.save(folder / f"{name}_{rank}", rank, engine, progress)
         dist.barrier()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from drpose_ray.reward.config import PREDICTOR_FILE
 from jobs import encode_latents, fit_reward
 from tests.latents.six_views import write_six_views
 from tests.reward.stored_people import write_model
@@ -36,7 +37,7 @@ def test_renders_are_encoded_once_and_their_latents_train_the_same_predictor(tmp
 
     assert fit_reward.main(flags(run__folder=second, reward__i2mv=model, reward__latents=f'["{latents}"]')) == 0
     assert {path.name: path.stat().st_mtime_ns for path in latents.glob("*.safetensors")} == written
-    predictors = [(run / "fit_reward" / fit_reward.PREDICTOR_FILE).read_bytes() for run in (first, second)]
+    predictors = [(run / "fit_reward" / PREDICTOR_FILE).read_bytes() for run in (first, second)]
     assert predictors[0] == predictors[1]
     summary = json.loads((second / "fit_reward" / "summary.json").read_text())
     assert (summary["samples"], summary["updates"], summary["stopped_early"]) == (4, 3, False)

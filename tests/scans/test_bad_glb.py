@@ -68,6 +68,13 @@ def test_a_glb_cut_short_or_with_absurd_chunks(files: ScanFiles, body: Body, cut
         assert "chunk" in refusal(files, body).problem
 
 
+def test_a_glb_whose_description_is_nested_without_end(files: ScanFiles, body: Body) -> None:
+    text = b"[" * 200_000
+    rest = struct.pack("<II", len(text), 0x4E4F534A) + text
+    files.mesh.write_bytes(struct.pack("<4sII", b"glTF", 2, 12 + len(rest)) + rest)
+    assert "not a GLB that can be read" in refusal(files, body).problem
+
+
 def test_a_glb_without_its_texture_has_neither_texture_nor_colour(files: ScanFiles, body: Body) -> None:
     files.mesh.write_bytes(
         glb_with(files, lambda c: c.pop("materials") and c["meshes"][0]["primitives"][0].pop("material"))

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from drpose_ray.finetune.conditions.store import MARKER, ConditionsRecord, condition_file, encoders_sha256
 from drpose_ray.on_ray import map_in_actors
 from drpose_ray.shards.derived import complete, start_or_resume
@@ -46,9 +48,7 @@ def encode_on_ray(task: EncodeTask) -> Iterator[str]:
 
 def _load_encoder(task: EncodeTask) -> Callable[[str], None]:
     """Runs in an actor, which keeps the encoders from shard to shard."""
-    import torch
-
-    from drpose_ray.finetune.conditions.encode import ShardEncoder
+    from drpose_ray.finetune.conditions.encode import ShardEncoder  # with diffusers, which only workers need
 
     device = torch.device("cuda" if task.gpus_per_worker else "cpu")
     encoder = ShardEncoder(task.model, task.text_embeddings, task.dataset, task.output, task.samples_per_call, device)

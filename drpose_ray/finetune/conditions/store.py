@@ -6,23 +6,24 @@ dataset they are of. They are looked up by sample.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 
 from drpose_ray.diffusion.condition import Condition
-from drpose_ray.diffusion.sample_file import read_samples
+from drpose_ray.diffusion.sample_file import read_samples, refuse_nonfinite_samples, write_samples
 from drpose_ray.diffusion.weight_files import parts_sha256
 from drpose_ray.errors import InputError
-from drpose_ray.publish import replace_when_complete
 from drpose_ray.shards.derived import DerivedRecord, read_record, refuse_other_origin
 
 MARKER: Final = "conditions.json"
+_TENSORS: Final = {
+    "latents": ((None, None, None, None), (torch.float32,)), "labels": ((None, None), (torch.float32,))
+}  # fmt: skip
+_REMEDY: Final = "delete that file and run jobs/encode_conditions.py again"
 _ENCODER_PARTS: Final = ("vae", "image_encoder", "image_normalizer", "image_noising_scheduler")
 
 
@@ -47,22 +48,13 @@ def write_conditions(path: Path, sample_ids: Sequence[str], latents: torch.Tenso
 
     Raises InputError if one is not finite.
     """
-    tensors = {"latents": latents.float().cpu().contiguous(), "labels": labels.float().cpu().contiguous()}
+    tensors = {"latents": latents.float(), "labels": labels.float()}
     for name, tensor in tensors.items():
-        for sample, of_sample in zip(sample_ids, tensor, strict=True):
-            if not of_sample.isfinite().all():
-                raise InputError(
-                    f"the encoders give {name} that are not finite", file=path, field=sample,
-                    remedy="check the model's weights: the published ones encode in float32",
-                )  # fmt: skip
-    with replace_when_complete(path) as temporary:
-        save_file(tensors, temporary, metadata={"samples": json.dumps(list(sample_ids))})
-
-
-_TENSORS: Final = {
-    "latents": ((None, None, None, None), (torch.float32,)), "labels": ((None, None), (torch.float32,))
-}  # fmt: skip
-_REMEDY: Final = "delete that file and run jobs/encode_conditions.py again"
+        refuse_nonfinite_samples(
+            sample_ids, tensor, path, f"the encoders give {name}",
+            "check the model's weights: the published ones encode in float32",
+        )  # fmt: skip
+    write_samples(path, sample_ids, tensors)
 
 
 class ConditionStore:
@@ -107,7 +99,6 @@ class ConditionStore:
                 labels.append(stored.get_slice("labels")[row])
             if not (latents[-1].isfinite().all() and labels[-1].isfinite().all()):
                 raise InputError(
-                    "a condition that is not finite", file=self._folder / name, field=sample,
-                    remedy=_REMEDY,
-                )  # fmt: skip
+                    "a condition that is not finite", file=self._folder / name, field=sample, remedy=_REMEDY
+                )
         return Condition.from_inputs(torch.stack(latents).to(text.device), torch.stack(labels).to(text.device), text)

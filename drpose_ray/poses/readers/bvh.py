@@ -11,8 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drpose_ray.errors import InputError
-from drpose_ray.files import read_text, reason
+from drpose_ray.files import read_text, refusing
 from drpose_ray.geometry.rotations import turn
 from drpose_ray.poses.readers.budget import (
     MAX_BVH_BYTES,
@@ -24,6 +23,7 @@ from drpose_ray.poses.readers.budget import (
 )
 from drpose_ray.poses.readers.bvh_hierarchy import AXES, Hierarchy, parse_hierarchy
 
+_REMEDY: Final = "copy or export the BVH file again"
 _MOTION: Final = re.compile(r"^[ \t]*MOTION[ \t]*$", re.MULTILINE)
 
 
@@ -85,16 +85,11 @@ def load_bvh(file: Path) -> Bvh:
     """
     text = read_text(file, MAX_BVH_BYTES)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    field, problem = "HIERARCHY", "the hierarchy cannot be parsed"
-    try:
+    with refusing(file, "HIERARCHY", "the hierarchy cannot be parsed", _REMEDY):
         head, numbers = _split(text)
         hierarchy = parse_hierarchy(head)
-        field, problem = "MOTION", "the motion cannot be parsed"
+    with refusing(file, "MOTION", "the motion cannot be parsed", _REMEDY):
         values, frame_seconds = _parse_motion(numbers, hierarchy)
-    except (ValueError, IndexError, OverflowError, MemoryError) as error:
-        raise InputError(
-            f"{problem} ({reason(error)})", file=file, field=field, remedy="copy or export the BVH file again"
-        ) from error
     rotations, places = _move(hierarchy, values)
     rate = 1 / frame_seconds
     fps = float(round(rate)) if abs(rate - round(rate)) < 1e-3 * rate else rate
