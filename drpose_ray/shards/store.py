@@ -112,9 +112,7 @@ class FolderStore:
 
     def sizes(self) -> dict[str, int]:
         try:
-            entries = list(os.scandir(self.folder))
-        except FileNotFoundError:
-            return {}
+            entries = list(os.scandir(self.folder)) if self.folder.exists() else []
         except OSError as error:
             raise InputError(
                 f"cannot use the dataset folder ({error.strerror})",

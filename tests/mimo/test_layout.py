@@ -106,7 +106,7 @@ def test_missing_extra_and_misshapen_tensors_are_listed(folder: Path) -> None:
     with pytest.raises(InputError) as caught:
         load_mimo(folder)
     assert caught.value.file == folder / "denoising_unet.pth"
-    for said in ("missing: conv_out.bias", "extra: conv_in.surplus", "other shape: conv_in.weight (32, 4, 3, 3)"):
+    for said in ("missing: conv_out.bias", "extra: conv_in.surplus", "kind: conv_in.weight (32, 4, 3, 3)"):
         assert said in str(caught.value.field)
 
 
