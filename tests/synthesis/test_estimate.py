@@ -90,8 +90,9 @@ def test_failures_are_read_from_a_finished_dataset(tmp_path: Path) -> None:
 def test_mimo_on_cpus_and_unknown_photos_are_refused() -> None:
     with pytest.raises(InputError, match="MIMO on CPUs is not planned"):
         estimate(SynthesisConfig(mimo=mimo_config(gpus_per_worker=0)), PlanningConfig(), MIMO)
-    with pytest.raises(InputError, match="no photos"):
+    with pytest.raises(InputError, match="No such file") as refused:
         measure_window(SynthesisConfig(mimo=mimo_config()), PlanningConfig(), make_windows(1), 0)
+    assert refused.value.field == "photos"
 
 
 def test_a_sequence_is_its_steps_its_frames_and_its_poses() -> None:
