@@ -8,7 +8,6 @@ not be reported under LPIPS's name: print ``name``.
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,8 +69,9 @@ def _load_backbone(backbone: nn.Module, path: Path) -> None:
     field = "reward.distance.backbone_weights"
     if not is_there(path, field):  # a pipe would be waited for
         raise InputError("not usable as backbone weights: no such file", file=path, field=field, remedy=remedy)
-    # (torchvision's older files are no archives, so torch itself has to read them: tensors, and nothing that runs.)
-    with refusing(path, field, "not usable as backbone weights", remedy, also=(pickle.UnpicklingError,)):
+    # (torchvision's older files are no archives, so torch itself has to read them: tensors, and nothing that runs; for
+    # what is more it raises an error of pickle's own kind.)
+    with refusing(path, field, "not usable as backbone weights", remedy, also=(Exception,)):
         state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
         features = {name.removeprefix("features."): tensor for name, tensor in state.items()}
         wanted = {name: features[name.split(".", 1)[1]] for name in backbone.state_dict()}
