@@ -116,4 +116,4 @@ def bomb_head(side: int) -> bytes:
 def test_a_file_of_another_format_is_named_without_addresses(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0")
     with pytest.raises(InputError, match=r"\(it is none of these\)"):
-        read_image(tmp_path / "a.png", ("PNG",))
+        decode_image((tmp_path / "a.png").read_bytes(), tmp_path / "a.png", ("PNG",))
