@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from drpose_ray.errors import InputError
 from drpose_ray.files import refusing
@@ -53,5 +53,7 @@ def decode_image(
                     raise too_large(f"{image.width} x {image.height}")
                 image.load()
                 return ImageOps.exif_transpose(image) if upright else image
+        except UnidentifiedImageError as error:  # whose text is an address in memory
+            raise ValueError("it is none of these") from error
         except Image.DecompressionBombError as error:
             raise too_large(str(error)) from error

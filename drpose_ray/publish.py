@@ -37,12 +37,14 @@ def replace_when_complete(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends without an error.
 
     A reader therefore sees either the old file, or the new one, or none: never half of one.
-    Raises InputError if the folder cannot be written.
+    Raises InputError if the folder cannot be written, or ``path`` is something else than a file.
     """
     # Host and process: two containers that share a folder have equal process numbers.
     temporary = path.with_name(f"{path.name}.tmp.{socket.gethostname()}.{os.getpid()}")
     with writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():  # root may rename over a device, and would
+            raise InputError("cannot write output (no file, but a device or a folder)", file=path, remedy="name a file")
         temporary.touch()
     try:
         yield temporary

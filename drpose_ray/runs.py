@@ -97,7 +97,8 @@ class Run:
 
     def _keep_metrics_before(self, step: int) -> None:
         """Drop the lines that a resumed run will write again, and a last line that a kill cut short."""
-        if not self._metrics.exists():
+        if step == 0 or not self._metrics.exists():
+            self._metrics.unlink(missing_ok=True)  # a link too, or lines would be added to what it leads to
             return
         kept = [line for line in read_metrics(self.folder) if line["step"] < step]
         with replace_when_complete(self._metrics) as temporary:

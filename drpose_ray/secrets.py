@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 import traceback
+import warnings
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 MARK = "***"
 
@@ -19,7 +21,7 @@ MARK = "***"
 # name or a token. One slash will do, for a Path makes "s3:/bucket" of "s3://bucket". A port is no password. Lengths
 # are bounded, or a text of nothing but "a://b:" would take the square of its length.
 _USERINFO = re.compile(
-    r"""(?<![\w+.-])((?!file:|sqlite:)[A-Za-z][\w+.-]{0,40}://?(?!/))"""
+    r"""(?<![\w+.])((?!file:|sqlite:)[A-Za-z][\w+.-]{0,40}://?(?!/))"""
     r"""(?:[^\s/?#:@'"]{0,1000}:(?!\d{0,5}/)[^\s'"]{0,2000}|[^\s/?#:@'"]{1,2000})@"""
 )
 _PARAMETER = re.compile(
@@ -61,6 +63,25 @@ def withheld(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def redact_what_python_prints() -> None:
+    """From now on errors that nobody caught, in any thread, and warnings are printed without credentials."""
+    sys.excepthook = print_redacted
+    threading.excepthook = _print_of_thread
+    warnings.formatwarning = _format_warning
+
+
 def print_redacted(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Print a traceback on stderr without credentials: a ``sys.excepthook``."""
     print(redact("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+
+
+def _print_of_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+        print_redacted(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+_PLAIN_FORMAT: Final = warnings.formatwarning
+
+
+def _format_warning(*warning: Any, **line: Any) -> str:
+    return redact(_PLAIN_FORMAT(*warning, **line))

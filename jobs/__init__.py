@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from drpose_ray.errors import is_no_space, no_space, refusal_in
-from drpose_ray.secrets import print_redacted
+from drpose_ray.secrets import redact_what_python_prints
 from drpose_ray.stopping import Stopped, answering_signals
 from jobs.quiet import QUIET_LIBRARIES, quiet
 
@@ -53,7 +53,7 @@ def run_job(main: Main) -> Callable[..., int]:
 
     A job may run within another, as the stages of jobs/pipeline.py do: what stops one stops both.
     """
-    sys.excepthook = print_redacted
+    redact_what_python_prints()
 
     @functools.wraps(main)
     def entry(argv: Sequence[str] | None = None) -> int:

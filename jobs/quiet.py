@@ -8,6 +8,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from drpose_ray.errors import printable
+from drpose_ray.secrets import redact
+
 QUIET_LIBRARIES = {
     # Ray's C++ core writes "E core_worker.cc" lines of no consequence to the terminal; what ends a job is raised.
     "RAY_BACKEND_LOG_LEVEL": "fatal",
@@ -44,4 +47,4 @@ def quiet() -> Iterator[None]:
 
 
 def _one_line(message: Warning | str, *_: object, **__: object) -> str:
-    return f"warning: {' '.join(str(message).split())}\n"
+    return f"warning: {printable(redact(' '.join(str(message).split())))}\n"

@@ -111,3 +111,9 @@ def bomb_head(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + head + struct.pack(
         ">I", zlib.crc32(b"IHDR" + head)
     ) + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))  # fmt: skip
+
+
+def test_a_file_of_another_format_is_named_without_addresses(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0")
+    with pytest.raises(InputError, match=r"\(it is none of these\)"):
+        decode_image((tmp_path / "a.png").read_bytes(), tmp_path / "a.png", ("PNG",))

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from drpose_ray.errors import InputError
 from drpose_ray.origin import continue_as
-from drpose_ray.runs import RunRecord, RunSettings, Summary, describe_run, open_run, read_metrics
+from drpose_ray.runs import METRICS_FILE, RunRecord, RunSettings, Summary, describe_run, open_run, read_metrics
 from jobs import run_job
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -113,3 +113,21 @@ def test_a_job_that_ends_well_has_status_zero_and_one_that_breaks_keeps_its_trac
     assert run_job(lambda _: None)([]) == 0
     with pytest.raises(ZeroDivisionError):
         run_job(lambda _: 1 // 0)([])
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("start_step", [0, 3])
+def test_a_link_in_the_place_of_the_metrics_is_not_written_through(
+    tmp_path: Path, there: bool, start_step: int
+) -> None:
+    """A run folder may come from somebody else."""
+    theirs, folder = tmp_path / "theirs", tmp_path / "run"
+    folder.mkdir()
+    (folder / METRICS_FILE).symlink_to(theirs)
+    if there:
+        theirs.write_text("" if start_step else "precious, and no JSON\n")
+    before = theirs.read_text() if there else None
+    with open_run(RunSettings(), folder, "finetune", start_step) as run:
+        run.log_metrics(start_step, {"loss": 1.0})
+    assert (theirs.read_text() if theirs.exists() else None) == before
+    assert read_metrics(folder) == [{"step": start_step, "loss": 1.0}]

@@ -37,6 +37,7 @@ class Job(Config):
         ("http://h/p?X-Amz-Signature=ab&X-Amz-Credential=c", "http://h/p?X-Amz-Signature=***&X-Amz-Credential=***"),
         ("http://h/p?pass=a&passphrase=b&jwt=c", "http://h/p?pass=***&passphrase=***&jwt=***"),
         ("http://a:123456/7@host/x", "http://***@host/x"),
+        ("--http://a:b@host", "--http://***@host"),
         ("mysql://h/d?user=u&password=p", "mysql://h/d?user=u&password=***"),
         (f"cannot reach '{URI}' (refused)", f"cannot reach '{SHOWN}' (refused)"),
         (f"--run.tracking_uri={URI}", f"--run.tracking_uri={SHOWN}"),
@@ -106,10 +107,18 @@ def test_errors_and_tracebacks_of_jobs_show_no_password() -> None:
     error = InputError(f"no answer from {URI}", file=URI, value=URI, remedy=f"start {URI}")
     assert "hunter2" not in str(error) and "hunter2" not in repr(error)
     code = f"""
+import threading, warnings
 from jobs import run_job
+
+def fail():
+    raise OSError({URI!r})
 
 @run_job
 def main(argv):
+    warnings.warn({URI!r})
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
     try:
         raise ConnectionError({URI!r})
     except ConnectionError as error:
@@ -119,6 +128,7 @@ main([])
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
     assert ended.returncode == 1
+    assert "OSError" in ended.stderr and "warning: " in ended.stderr
     assert "ConnectionError" in ended.stderr and "RuntimeError" in ended.stderr and SHOWN in ended.stderr
     assert "hunter2" not in ended.stderr
 

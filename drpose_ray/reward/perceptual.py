@@ -69,8 +69,8 @@ def _load_backbone(backbone: nn.Module, path: Path) -> None:
     field = "reward.distance.backbone_weights"
     if not is_there(path, field):  # a pipe would be waited for
         raise InputError("not usable as backbone weights: no such file", file=path, field=field, remedy=remedy)
-    # (torchvision's older files are no archives, so torch itself has to read them: tensors, and nothing that runs.)
-    # (Exception: what it raises for anything else is of pickle, which nothing here imports.)
+    # (torchvision's older files are no archives, so torch itself has to read them: tensors, and nothing that runs; for
+    # what is more it raises an error of pickle's own kind.)
     with refusing(path, field, "not usable as backbone weights", remedy, also=(Exception,)):
         state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
         features = {name.removeprefix("features."): tensor for name, tensor in state.items()}
