@@ -137,7 +137,7 @@ def carried(error: BaseException) -> Iterator[BaseException]:
 def missing_weights(path: Path) -> str:
     """What to do about weights that are not at ``path``."""
     if "small" in path.parts:
-        return "the small weights come with the repository; make weights trains them again"
+        return "they come with the repository: start the job in its folder, or name them by their whole path"
     if path.suffix == ".json":
         return f"put the published model there, a Hugging Face folder with its {path.name}, or name where it is"
     return "name an existing file of weights; the small twin's is weights/small/predictor.safetensors"

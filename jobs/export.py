@@ -16,7 +16,7 @@ from pydantic import Field
 from drpose_ray.config import Config, load_config
 from drpose_ray.diffusion.config import Precision
 from drpose_ray.errors import InputError
-from drpose_ray.files import reason
+from drpose_ray.files import is_there, reason
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.preset import read_preset
 from drpose_ray.progress import Progress
@@ -99,6 +99,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _read_run(folder: Path) -> tuple[FinetuneConfig, Path | None]:
     """Settings and dataset of the run. Raises InputError if the folder is not a finetune run's."""
     path = folder / CONFIG_FILE
+    if not is_there(path):
+        raise InputError(
+            "no finetune run here", file=path, field="export.finetuned",
+            remedy="run jobs/finetune.py first, or name a folder such as outputs/paper/finetune/drpose",
+        )  # fmt: skip
     try:
         values = read_preset(path)
         config = FinetuneConfig.model_validate(values["finetune"])

@@ -154,3 +154,20 @@ def test_a_python_without_the_packages_is_one_line() -> None:
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
     assert "source .venv/bin/activate" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("job", "flags"),
+    [
+        ("select_poses", ["--poses.motions", '["data/cmu_subset/cmu_subset.npz"]']),
+        ("finetune", []),
+        ("fit_estimator", []),
+        ("report_reward", ["--config", str(ROOT / "configs" / "report_reward.yaml")]),
+    ],
+)
+def test_what_comes_with_the_repository_is_not_sought_in_vain_elsewhere(
+    job: str, flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert importlib.import_module(f"jobs.{job}").main(["--run.folder", "run", *flags]) == 2
+    assert "with the repository" in capsys.readouterr().err

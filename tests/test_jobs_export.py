@@ -53,4 +53,5 @@ def test_a_pshuman_folder_is_post_trained_and_exported(
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert export.main(["--export.finetuned", str(tmp_path)]) == 2
-    assert "config.resolved.yaml" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "config.resolved.yaml" in said and "run jobs/finetune.py first" in said and said.count("remedy:") == 1

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from drpose_ray.diffusion.component_fields import brief
 from drpose_ray.diffusion.weight_files import read_model_json
-from drpose_ray.errors import InputError
-from drpose_ray.files import is_there
+from drpose_ray.errors import InputError, missing_weights
+from drpose_ray.files import is_there, named_refusals
 
 MARKER: Final = "model_index.json"
 """Written last: a folder that has it is complete."""
@@ -32,6 +32,10 @@ def read_index(folder: Path) -> dict[str, Any]:
     """The index of a model folder. Raises InputError if there is none, or it names other classes than ours."""
     file = folder / MARKER
     if not is_there(file):
+        with named_refusals(folder):
+            is_nowhere = not folder.exists()
+        if is_nowhere:
+            raise InputError("no such model folder", file=folder, remedy=missing_weights(file))
         raise InputError(
             "not a model folder", file=file,
             remedy="name a folder in Hugging Face layout; model_index.json marks it complete",

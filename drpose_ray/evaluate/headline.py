@@ -70,7 +70,7 @@ def _sentence(after: MetricRow, before: MetricRow) -> str:
     low, high = f"{change.change.low:+.{digits}f}", f"{change.change.high:+.{digits}f}"
     return (
         f"{metric.title} {before.value.mean:.{digits}f} to {after.value.mean:.{digits}f}{unit} "
-        f"({'more' if metric.higher_is_better else 'less'} is better; change {low} to {high})"
+        f"({'more' if metric.higher_is_better else 'less'} is better; the change lies between {low} and {high})"
     )
 
 

@@ -85,10 +85,10 @@ def read_motions(
     elif path.suffix.lower() in _KINDS and is_there(path):
         clips = _read_file(path, path.stem, path.absolute().parent.name, reading)
     else:
-        raise InputError(
-            "no motions here", file=path, field="poses.motions",
-            remedy="give a folder of .npy, .npz, .bvh or .pt clips, or one such file",
-        )  # fmt: skip
+        remedy = "give a folder of .npy, .npz, .bvh or .pt clips, or one such file"
+        if not (path.is_absolute() or is_there(path)):
+            remedy += "; what comes with the repository, as data/cmu_subset, is found if the job starts in its folder"
+        raise InputError("no motions here", file=path, field="poses.motions", remedy=remedy)
     _check_names(clips, path)
     if not trust_up_axis:
         clips = make_upright(clips, path)

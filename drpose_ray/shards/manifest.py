@@ -161,7 +161,7 @@ def read_manifest(location: Path | str) -> Manifest:
             raise InputError(
                 "not a finished dataset",
                 file=f"{location}/{name}",
-                remedy="run jobs/synthesize.py on this folder (again)",
+                remedy="build it (again): jobs/synthesize.py, jobs/render_people.py or jobs/render_scans.py",
             )
     marker, manifest = content[COMPLETE] or b"", content[MANIFEST] or b""
     if marker.decode(errors="replace").strip() != hashlib.sha256(manifest).hexdigest():
