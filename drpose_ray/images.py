@@ -54,6 +54,6 @@ def decode_image(
                 image.load()
                 return ImageOps.exif_transpose(image) if upright else image
         except UnidentifiedImageError as error:  # whose text is an address in memory
-            raise ValueError("it is none of these") from error
+            raise ValueError("its bytes are of no such format") from error
         except Image.DecompressionBombError as error:
             raise too_large(str(error)) from error

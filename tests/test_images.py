@@ -115,5 +115,5 @@ def bomb_head(side: int) -> bytes:
 
 def test_a_file_of_another_format_is_named_without_addresses(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0")
-    with pytest.raises(InputError, match=r"\(it is none of these\)"):
+    with pytest.raises(InputError, match=r"\(its bytes are of no such format\)"):
         decode_image((tmp_path / "a.png").read_bytes(), tmp_path / "a.png", ("PNG",))

@@ -129,4 +129,4 @@ def test_the_tiny_configuration_is_the_same_classes_at_the_sizes_of_the_facts() 
 def test_configurations_with_other_parts_are_refused_by_field(field: str, value: object) -> None:
     with pytest.raises(InputError) as caught:
         read_unet_fields({**UNET, field: value})
-    assert caught.value.field == field
+    assert str(caught.value.field).partition(".")[0] == field

@@ -69,7 +69,7 @@ def test_photos_without_a_cut_out_person_are_refused(tmp_path: Path, image: Imag
 
 def test_files_that_are_no_photos_are_refused(tmp_path: Path) -> None:
     (tmp_path / "photo.png").write_text("not an image")
-    with pytest.raises(InputError, match="cannot read the photo"):
+    with pytest.raises(InputError, match="the image cannot be decoded"):
         read_photo(tmp_path / "photo.png")
 
 

@@ -74,7 +74,7 @@ def test_generating_and_judging_return_to_the_cpu(
     people: People, gpu: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, estimator = build_i2mv(small_architecture(), seed=0), PoseEstimator(EstimatorConfig())
-    monkeypatch.setattr(report_reward, "load_i2mv", lambda *_, **__: model)
+    monkeypatch.setattr("drpose_ray.diffusion.layout.load_i2mv", lambda *_, **__: model)
     monkeypatch.setattr(PoseEstimator, "load", lambda _: estimator)
     moved = report_reward._load_model(Path("x"), None, gpu)
     (latents,) = report_reward._generate(moved, people, 1, 0).values()
