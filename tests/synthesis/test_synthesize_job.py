@@ -54,7 +54,7 @@ def test_the_job_fills_the_dataset_of_one_split_and_a_rerun_builds_nothing(
     [
         (["--synthesis.split", "holdout"], "no windows of this split"),
         (["--synthesis.selection", "/nowhere/selection.parquet"], "cannot read the selection"),
-        (["--synthesis.output", "/dev/null/shards"], "cannot use the dataset folder"),
+        (["--synthesis.output", "/dev/null/shards"], "choose a writable"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2_before_anything_is_written(
