@@ -139,20 +139,24 @@ class ShardCache:
     def _fetched(self, row: ShardRow) -> BufferedReader:
         path = self._folder / f"{row.sha256}.tar"
         with _FETCHING:
-            for attempt in range(1 + _DOWNLOADS):
-                if attempt:
-                    self._download(row, path)
-                with contextlib.suppress(FileNotFoundError):  # not there yet, or gone again to make room
-                    file = path.open("rb")
-                    if self._checked.holds(file, row):
+            with contextlib.suppress(FileNotFoundError):  # not there yet, or gone again to make room
+                file = path.open("rb")
+                if self._checked.holds(file, row):
+                    with contextlib.suppress(FileNotFoundError):
                         modified = os.fstat(file.fileno()).st_mtime_ns
                         os.utime(path, ns=(time.time_ns(), modified))  # the access that the order of removal goes by
-                        return file
-                    file.close()
-                    path.unlink()
+                    return file
+                file.close()
+            for _ in range(_DOWNLOADS):
+                if (arrived := self._download(row, path)) is not None:
+                    return arrived
         raise _altered(self.where(row))
 
-    def _download(self, row: ShardRow, path: Path) -> None:
+    def _download(self, row: ShardRow, path: Path) -> BufferedReader | None:
+        """The shard, open, or None if it arrives wrong: it gets its name when it is known to be right.
+
+        It is open before it has the name, as another process may remove what has one to make room.
+        """
         self._make_room(row)
         try:
             fetched = self._store.fetch(row.name)
@@ -161,7 +165,12 @@ class ShardCache:
         temporary = path.with_name(f"{path.name}.tmp.{this_writer()}")
         try:
             shutil.move(fetched, temporary)  # may be a copy, from another file system
-            temporary.replace(path)
+            file = temporary.open("rb")
+            if self._checked.holds(file, row):
+                temporary.replace(path)
+                return file
+            file.close()
+            return None
         finally:
             temporary.unlink(missing_ok=True)
 
