@@ -19,6 +19,7 @@ from drpose_ray.errors import InputError, printable
 from drpose_ray.files import is_there
 from drpose_ray.inference.config import GenerateConfig
 from drpose_ray.inference.photo import list_photos
+from drpose_ray.origin import FileHashes, continue_as
 from drpose_ray.progress import Progress
 from drpose_ray.runs import RunSettings, Summary, open_run
 from jobs import run_job
@@ -60,7 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = with_absolute_paths(load_config(CONFIG, argv))
 
     from drpose_ray.device.on_ray import choose_gpus
+    from drpose_ray.inference.drawing import has_any_views
     from drpose_ray.inference.on_ray import generate_on_ray
+    from drpose_ray.inference.origin import ORIGIN_FILE, views_origin
 
     settings = config.generate
     if settings.photos is None:
@@ -77,6 +80,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     say_left_out(listed.left_out)
     gpus = choose_gpus(config.run.device, settings.workers, settings.gpus_per_worker, may_share=True)
     settings = settings.model_copy(update={"gpus_per_worker": gpus})
+    continue_as(
+        config.output / ORIGIN_FILE, views_origin(settings, config.run.seed, FileHashes()),
+        begun=has_any_views(config.output), noun="views",
+    )  # fmt: skip
     failures: dict[str, str] = {}
     generated = 0
     with (

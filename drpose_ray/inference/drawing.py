@@ -7,16 +7,19 @@ ended several workers. Ray would start workers anew for ever.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from drpose_ray.errors import InputError, is_no_space
-from drpose_ray.files import is_there, reason
+from drpose_ray.files import is_there, list_folders, read_json, reason
 from drpose_ray.inference.photo import Photo, PhotoFile, read_photo
 from drpose_ray.inference.views import MARKER, FailedViews, Views, write_views
+from drpose_ray.publish import file_sha256
 
 MOST_DEATHS: Final = 3
+PHOTO: Final = "photo_sha256"
+"""In the marker: whose views these are."""
 
 
 class DrawsViews(Protocol):
@@ -29,8 +32,18 @@ class DrawsViews(Protocol):
     def generate(self, photos: Sequence[Photo]) -> Iterator[Views | FailedViews]: ...
 
 
-def has_views(output: Path, name: str) -> bool:
-    return is_there(output / name / MARKER)
+def has_views(output: Path, file: PhotoFile) -> bool:
+    """Whether there are views of these very bytes: a photo that was replaced under its name is drawn again."""
+    try:
+        record = read_json(output / file.name / MARKER)
+        return isinstance(record, dict) and record.get(PHOTO) == file_sha256(file.path)
+    except (InputError, OSError):  # no views, or damaged ones; a photo that cannot be read says so when it is drawn
+        return False
+
+
+def has_any_views(output: Path) -> bool:
+    """Whether ``output`` holds views of any photo."""
+    return output.is_dir() and bool(list_folders(output, lambda folder: is_there(folder / MARKER)))
 
 
 def draw_all(
@@ -41,7 +54,7 @@ def draw_all(
     A batch that fails is drawn again photo by photo. Raises InputError if the views cannot be written.
     """
     problems = {file.name: "" for file in files}
-    todo = [file for file in files if not has_views(output, file.name)]
+    todo = [file for file in files if not has_views(output, file)]
     suspects = [file for file in todo if _beginnings(output, file.name)]
     others = [file for file in todo if file not in suspects]
     for file in suspects:
@@ -66,10 +79,11 @@ def _draw(generator: DrawsViews, files: Sequence[PhotoFile], output: Path, recor
         except Exception as error:  # noqa: BLE001 - one photo must not cost the others, whatever a decoder raises
             problems[file.name] = _in_words(error)
     left = {photo.name: photo for photo in photos}
-    problem = _draw_together(generator, left, output, record, problems)
+    records = {file.name: {**record, PHOTO: file_sha256(file.path)} for file in files if file.name in left}
+    problem = _draw_together(generator, left, output, records, problems)
     for photo in list(left.values()) if problem else ():
         if len(photos) > 1:
-            problem = _draw_together(generator, {photo.name: photo}, output, record, problems)
+            problem = _draw_together(generator, {photo.name: photo}, output, records, problems)
         if problem:
             problems[photo.name] = problem
     for file in files:
@@ -78,7 +92,11 @@ def _draw(generator: DrawsViews, files: Sequence[PhotoFile], output: Path, recor
 
 
 def _draw_together(
-    generator: DrawsViews, left: dict[str, Photo], output: Path, record: dict[str, Any], problems: dict[str, str]
+    generator: DrawsViews,
+    left: dict[str, Photo],
+    output: Path,
+    records: Mapping[str, dict[str, Any]],
+    problems: dict[str, str],
 ) -> str:
     """Draw and write ``left``, out of which each photo is taken whose outcome is known; gives what ended the others."""
     drawn = generator.generate(list(left.values()))
@@ -92,7 +110,7 @@ def _draw_together(
             problems[views.name] = views.problem
             continue
         try:
-            write_views(views, output, record)
+            write_views(views, output, records[views.name])
         except OSError as error:
             raise _unwritable(output, error) from error
     return ""

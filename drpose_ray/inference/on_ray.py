@@ -1,7 +1,7 @@
 """Views of many photos on a Ray cluster: one row is a handful of photos, decoded, denoised and written in an actor.
 
 Only names go out and come back; images stay where they are. Every node must see photos, model and output under the
-same paths. A photo whose views exist is skipped, one that cannot be used becomes a row with the reason
+same paths. A photo that has views is skipped, one that cannot be used becomes a row with the reason
 (``inference.drawing``).
 """
 
@@ -34,7 +34,7 @@ class Outcome:
 def generate_on_ray(config: GenerateConfig, seed: int, files: Sequence[PhotoFile], output: Path) -> Iterator[Outcome]:
     """Write the views of all photos that have none yet; yields an outcome per photo, as they finish."""
     yield from (Outcome(file.name, file.problem) for file in files if file.problem)
-    todo = [file for file in files if not file.problem and not has_views(output, file.name)]
+    todo = [file for file in files if not file.problem and not has_views(output, file)]
     if not todo:
         return
     tasks = [todo[i : i + config.photos_per_task] for i in range(0, len(todo), config.photos_per_task)]
@@ -73,7 +73,7 @@ class _Worker:
         (names,), (paths,) = batch["names"], batch["paths"]
         files = [PhotoFile(str(name), Path(str(path))) for name, path in zip(names, paths, strict=True)]
         record = {
-            "model": str(config.model), "seed": self._seed, "num_sampling_steps": config.num_sampling_steps,
+            "model": config.model.name, "seed": self._seed, "num_sampling_steps": config.num_sampling_steps,
             "guidance_scale": config.guidance_scale, "eta": config.eta, "precision": config.precision,
         }  # fmt: skip
         problems = draw_all(self._generator.get(), files, self._output, record, config.photos_per_call)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from drpose_ray.errors import InputError
 from drpose_ray.inference import drawing
-from drpose_ray.inference.drawing import MOST_DEATHS, draw_all, has_views
+from drpose_ray.inference.drawing import MOST_DEATHS, draw_all, has_any_views
 from drpose_ray.inference.photo import Photo, PhotoFile
 from drpose_ray.inference.views import FailedViews, Views
 
@@ -54,6 +54,10 @@ def photos(folder: Path, *names: str) -> list[PhotoFile]:
     return [PhotoFile(name, folder / f"{name}.png") for name in names]
 
 
+def drawn(folder: Path, name: str) -> bool:
+    return (folder / "views" / name / "views.json").is_file()
+
+
 @pytest.mark.parametrize("at_once", [1, 2, 4])
 @pytest.mark.parametrize(
     ("bad", "said"),
@@ -63,7 +67,11 @@ def test_a_photo_that_cannot_be_drawn_costs_itself_alone(tmp_path: Path, bad: st
     files = photos(tmp_path, "a", bad, "b", "c")
     problems = draw_all(Model(), files, tmp_path / "views", {}, at_once)
     assert said in problems.pop(bad) and problems == {"a": "", "b": "", "c": ""}
-    assert [name for name in ("a", bad, "b", "c") if has_views(tmp_path / "views", name)] == ["a", "b", "c"]
+    assert [
+        name
+        for name in ("a", bad, "b", "c")
+        if has_any_views(tmp_path / "views") and (tmp_path / "views" / name / "views.json").exists()
+    ] == ["a", "b", "c"]
     assert not [path for path in (tmp_path / "views").iterdir() if path.name.startswith(".")], "no marks, nothing half"
 
 
@@ -105,7 +113,7 @@ def test_a_photo_that_ends_workers_is_drawn_alone_and_given_up(tmp_path: Path) -
     assert models[1].asked == [["a"], ["deadly"]], "its neighbours are not lost with it"
     problems = draw_all(models[-1], files, tmp_path / "views", {}, 3)
     assert problems == {"a": "", "deadly": f"{MOST_DEATHS} workers ended while they drew it", "b": ""}
-    assert has_views(tmp_path / "views", "a") and has_views(tmp_path / "views", "b")
+    assert drawn(tmp_path, "a") and drawn(tmp_path, "b")
 
 
 def test_views_that_cannot_be_written_end_the_run_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,6 +128,13 @@ def test_the_job_makes_views_counts_failures_and_resumes(
     assert (summary["generated"], summary["already_there"], summary["failed"]) == (1, 2, 0)
     assert sheet.stat().st_mtime_ns == before
 
+    person_photo(280).save(photos / "cat.png")
+    assert generate_views.main(argv) == 0
+    summary = json.loads((tmp_path / "run" / "generate_views" / "summary.json").read_text())
+    assert (summary["generated"], summary["already_there"]) == (1, 2), "a replaced photo is drawn again"
+    assert generate_views.main([*argv, "--run.seed", "9"]) == 2
+    assert "holds views made with another seed" in capfd.readouterr().err
+
 
 def test_the_job_refuses_to_start_without_a_model(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert generate_views.main(["--generate.model", str(tmp_path), "--generate.photos", str(tmp_path)]) == 2
