@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     import torch
 
     from drpose_ray.diffusion.i2mv import ImageToMultiView
-    from drpose_ray.evaluate.judge import PoseSet, PoseTable
-    from drpose_ray.evaluate.judges import Judges
-    from drpose_ray.evaluate.report import Example, Picture
-    from drpose_ray.evaluate.summary import JudgementSummary
+    from drpose_ray.evaluate.drpose.report import Example, Picture
+    from drpose_ray.evaluate.drpose.summary import JudgementSummary
+    from drpose_ray.evaluate.evaluate_model import PoseSet, PoseTable
+    from drpose_ray.evaluate.evaluators import Judges
 
 REPORT_FILE, PER_POSE_FILE, BEFORE_AFTER_FILE = "report.html", "per_pose.csv", "before_after.png"
 CURVES = {
@@ -70,7 +70,7 @@ class EvaluateJobConfig(Config):
 
     def model_folders(self) -> dict[str, Path]:
         """Model -> folder, the base first. Raises InputError for one that this run has yet to train."""
-        from drpose_ray.evaluate.claims import BASE, DRPOSE, NO_KL
+        from drpose_ray.evaluate.drpose.claims import BASE, DRPOSE, NO_KL
 
         arms = self.run.folder / "finetune"
         for name, named in ((DRPOSE, self.evaluate.drpose), (NO_KL, self.evaluate.drpose_no_kl)):
@@ -93,7 +93,7 @@ class EvaluateJobConfig(Config):
         return self.evaluate.twins + (() if lpips_is_real else ("a random-feature distance, for LPIPS",))
 
 
-CONFIG, SUMMARY = EvaluateJobConfig, "drpose_ray.evaluate.summary:JudgementSummary"
+CONFIG, SUMMARY = EvaluateJobConfig, "drpose_ray.evaluate.drpose.summary:JudgementSummary"
 
 
 @run_job
@@ -101,14 +101,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
 
     from drpose_ray.diffusion.layout import load_i2mv
-    from drpose_ray.evaluate.claims import BASE, DRPOSE, compare
-    from drpose_ray.evaluate.image_metrics import fixed_mask_iou
-    from drpose_ray.evaluate.judge import NOVEL_VIEWS
-    from drpose_ray.evaluate.judges import Judges
+    from drpose_ray.evaluate.drpose.claims import BASE, DRPOSE, compare
+    from drpose_ray.evaluate.drpose.report import pick_examples, write_before_after, write_report
+    from drpose_ray.evaluate.drpose.summary import summarise, write_per_pose
+    from drpose_ray.evaluate.drpose.text_table import format_table
+    from drpose_ray.evaluate.evaluate_model import NOVEL_VIEWS
+    from drpose_ray.evaluate.evaluators import Judges
     from drpose_ray.evaluate.pose_sets import read_pose_set
-    from drpose_ray.evaluate.report import pick_examples, write_before_after, write_report
-    from drpose_ray.evaluate.summary import summarise, write_per_pose
-    from drpose_ray.evaluate.text_table import format_table
+    from drpose_ray.metrics.silhouettes import fixed_mask_iou
 
     device = choose_device(config.run.device)
     judges = Judges(config.finetune.predictor, config.reward.distance, config.evaluate.estimator, device)
@@ -148,7 +148,7 @@ def _judge(
     judges: Judges, model: ImageToMultiView, latents: Mapping[str, list[torch.Tensor]], poses: PoseSet
 ) -> dict[str, PoseTable]:
     """Model name -> table. All share the VAE of ``model``: post-training moves the U-Net alone."""
-    from drpose_ray.evaluate.claims import MODEL_TITLES
+    from drpose_ray.evaluate.drpose.claims import MODEL_TITLES
 
     tables = {}
     with Progress(f"models judged on {len(poses)} {poses.name} poses", len(latents)) as progress:
@@ -164,8 +164,8 @@ def _show(
     """What all models made of pose ``index``."""
     import torch
 
-    from drpose_ray.evaluate.claims import CEILING
-    from drpose_ray.evaluate.report import Example
+    from drpose_ray.evaluate.drpose.claims import CEILING
+    from drpose_ray.evaluate.drpose.report import Example
 
     own = {name: torch.cat(batches, 1)[:, index : index + 1] for name, batches in latents.items() if name != CEILING}
     return Example(
@@ -182,7 +182,7 @@ def _generate(
     config: EvaluateJobConfig, models: Mapping[str, ImageToMultiView], poses: PoseSet
 ) -> dict[str, list[torch.Tensor]]:
     """Model -> latents of all poses, in batches; the truth's own latents first."""
-    from drpose_ray.evaluate.claims import BASE, CEILING, MODEL_TITLES
+    from drpose_ray.evaluate.drpose.claims import BASE, CEILING, MODEL_TITLES
     from drpose_ray.evaluate.generate import encode_truth, generate_latents
 
     settings = config.evaluate
@@ -207,7 +207,7 @@ def _generate(
 
 def _read_curves(config: EvaluateJobConfig) -> dict[str, list[dict[str, Any]]]:
     """Metrics of the finetune runs that the models came from; a KL term that was never computed is left out."""
-    from drpose_ray.evaluate.claims import BASE
+    from drpose_ray.evaluate.drpose.claims import BASE
 
     curves = {}
     for name, model in config.model_folders().items():
@@ -219,7 +219,7 @@ def _read_curves(config: EvaluateJobConfig) -> dict[str, list[dict[str, Any]]]:
 
 
 def _read_pictures(run_folder: Path) -> list[Picture]:
-    from drpose_ray.evaluate.report import Picture
+    from drpose_ray.evaluate.drpose.report import Picture
 
     path = run_folder / "select_poses" / "diversity.png"
     caption = "Pose diversity (Fig. 4): poses the model is post-trained and judged on, against standing poses."

@@ -16,10 +16,10 @@ from pydantic import Field
 from drpose_ray.config import Config, load_config
 from drpose_ray.device import choose_device
 from drpose_ray.errors import InputError
+from drpose_ray.evaluate.page import Picture, Section, write_page
+from drpose_ray.evaluate.reward.config import RewardReportConfig
 from drpose_ray.progress import Progress
 from drpose_ray.reward.config import RewardConfig
-from drpose_ray.reward.report.config import RewardReportConfig
-from drpose_ray.reward.report.page import Picture, Section, write_page
 from drpose_ray.runs import RunSettings, open_run
 from jobs import run_job
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     import torch
 
     from drpose_ray.diffusion.i2mv import ImageToMultiView
-    from drpose_ray.reward.report.independent import ImageJudge
-    from drpose_ray.reward.report.measure import Findings
-    from drpose_ray.reward.report.people import People
-    from drpose_ray.reward.report.reader import Reader
-    from drpose_ray.reward.report.summary import RewardReportSummary
+    from drpose_ray.evaluate.reward.independent import ImageJudge
+    from drpose_ray.evaluate.reward.measure import Findings
+    from drpose_ray.evaluate.reward.people import People
+    from drpose_ray.evaluate.reward.scored_predictor import Reader
+    from drpose_ray.evaluate.reward.summary import RewardReportSummary
 
 _COLOUR, _SHOWN = 1, 2
 _SHOWN_BUDGET = 0.2
@@ -56,20 +56,20 @@ class ReportRewardConfig(Config):
         return self.run.folder / "report_reward"
 
 
-CONFIG, SUMMARY = ReportRewardConfig, "drpose_ray.reward.report.summary:RewardReportSummary"
+CONFIG, SUMMARY = ReportRewardConfig, "drpose_ray.evaluate.reward.summary:RewardReportSummary"
 
 
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
 
+    from drpose_ray.evaluate.reward import sections
+    from drpose_ray.evaluate.reward.measure import Means, measure
+    from drpose_ray.evaluate.reward.people import read_people, some_of_each
+    from drpose_ray.evaluate.reward.probes.ensemble import measure_ensembles
+    from drpose_ray.evaluate.reward.scored_predictor import load_reader
+    from drpose_ray.evaluate.reward.summary import RewardReportSummary
     from drpose_ray.reward.renders import decode_images, encode_renders
-    from drpose_ray.reward.report import sections
-    from drpose_ray.reward.report.ensemble import measure_ensembles
-    from drpose_ray.reward.report.measure import Means, measure
-    from drpose_ray.reward.report.people import read_people, some_of_each
-    from drpose_ray.reward.report.reader import load_reader
-    from drpose_ray.reward.report.summary import RewardReportSummary
 
     settings = config.reward_report
     for field in ("splits", "predictors"):
@@ -126,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _compose(
     summary: RewardReportSummary, findings: Mapping[str, Findings], read: Picture, hacked: Picture
 ) -> list[Section]:
-    from drpose_ray.reward.report import figures, sections
+    from drpose_ray.evaluate.reward import figures, sections
 
     joints = Picture("joints.png", figures.plot_joint_errors(findings), "In-plane joint error by joint and view, cm.")
     ranks = Picture(
@@ -164,7 +164,7 @@ def _examples(readers: Sequence[Reader], splits: Sequence[People]) -> Picture:
     """One person per split: images, target, and what each predictor reads (Fig. 10)."""
     import torch
 
-    from drpose_ray.reward.report import figures
+    from drpose_ray.evaluate.reward import figures
 
     with torch.no_grad():
         rows = []
@@ -185,8 +185,8 @@ def _hacked_examples(
     """Decoded images before and after the ascent."""
     import torch
 
-    from drpose_ray.reward.report import figures
-    from drpose_ray.reward.report.ascent import ascend
+    from drpose_ray.evaluate.reward import figures
+    from drpose_ray.evaluate.reward.probes.ascent import ascend
 
     with torch.no_grad():
         start, score = few.latents.roll(-1, 0)[:_SHOWN], reader.score_at(few.first(_SHOWN))

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from drpose_ray.evaluate.claims import BASE, DRPOSE, compare
-from drpose_ray.evaluate.report import Picture, write_report
-from drpose_ray.evaluate.summary import summarise
-from drpose_ray.reward.report import page
+from drpose_ray.evaluate import page
+from drpose_ray.evaluate.drpose.claims import BASE, DRPOSE, compare
+from drpose_ray.evaluate.drpose.report import Picture, write_report
+from drpose_ray.evaluate.drpose.summary import summarise
 from tests.chromium import CHROMIUM, lay_out
-from tests.evaluate.judged import FIXED_MASK_IOU, make_example, make_judgement
+from tests.evaluate.drpose.judged import FIXED_MASK_IOU, make_example, make_judgement
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium here; `apt-get install chromium` brings it")
 
@@ -53,7 +53,7 @@ def plot() -> bytes:
     """A PNG wider than any screen tried here."""
     from matplotlib.figure import Figure
 
-    from drpose_ray.evaluate.figures import _save
+    from drpose_ray.evaluate.drpose.figures import _save
 
     return _save(Figure(figsize=(12, 2)))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from drpose_ray.evaluate.judge import NORMAL, PoseSet
+from drpose_ray.evaluate.evaluate_model import NORMAL, PoseSet
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
 from drpose_ray.geometry.silhouettes import foreground
 from drpose_ray.poses.standing import draw_standing

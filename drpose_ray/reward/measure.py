@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from drpose_ray.geometry.cameras import NUM_VIEWS
-from drpose_ray.picture_quality import as_one_picture, psnr_db, ssim
+from drpose_ray.metrics.images import as_one_picture, psnr_db, ssim
+from drpose_ray.metrics.joints import peak_errors_cm
 from drpose_ray.reward.distance import SkeletonDistance, cross_entropy_excess
-from drpose_ray.reward.joint_errors import peak_errors_cm
 from drpose_ray.reward.latent_poses import LatentPoses
 from drpose_ray.reward.predictor import SkeletonPredictor
 from drpose_ray.reward.share import ALONE, Share

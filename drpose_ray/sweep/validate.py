@@ -10,9 +10,9 @@ import torch
 
 from drpose_ray.diffusion.layout import load_i2mv
 from drpose_ray.evaluate.config import EvaluateConfig
+from drpose_ray.evaluate.evaluate_model import METRICS
+from drpose_ray.evaluate.evaluators import Judges
 from drpose_ray.evaluate.generate import generate_latents
-from drpose_ray.evaluate.judge import METRICS
-from drpose_ray.evaluate.judges import Judges
 from drpose_ray.evaluate.pose_sets import read_pose_set
 from drpose_ray.origin import FileHashes
 from drpose_ray.reward.config import DistanceConfig

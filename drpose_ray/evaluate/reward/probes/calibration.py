@@ -1,0 +1,65 @@
+"""Is a worse pose scored worse? PoseScore of true latents against poses that are wrong by known amounts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import stats
+
+from drpose_ray.evaluate.reward.people import People
+from drpose_ray.evaluate.reward.probes.wrong_poses import distance_cm, turn_limbs
+from drpose_ray.evaluate.reward.scored_predictor import Reader
+from drpose_ray.metrics.bootstrap import Estimate, mean_of, over_people
+from drpose_ray.seeding import stream
+
+
+class Calibration(BaseModel):
+    """Spearman's rank correlation between minus PoseScore and the pose's distance."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    num_poses: int = Field(description="people x wrong poses of each")
+    pooled: Estimate = Field(description="over all people and poses together")
+    per_person: Estimate = Field(description="within a person, mean over people")
+    share_monotone: float = Field(description="share of people with at least 0.9")
+
+
+@dataclass(frozen=True)
+class ScoredPoses:
+    """P poses of each of N people: their distance from the true one and their scores, both (N, P)."""
+
+    distance_cm: torch.Tensor
+    score: torch.Tensor
+
+
+def score_wrong_poses(
+    reader: Reader, people: People, logits: torch.Tensor, angles_deg: Sequence[float], seed: int
+) -> ScoredPoses:
+    """The true pose and one pose for each angle, the same for every reader: ``turn_limbs``."""
+    poses = [people.joints]
+    for number, angle in enumerate(angles_deg):
+        poses.append(turn_limbs(people.joints, angle, stream(seed, "wrong pose", people.name, number)))
+    return ScoredPoses(
+        torch.stack([distance_cm(joints, people.joints) for joints in poses], 1),
+        torch.stack([reader.score(logits, reader.draw(people, joints)) for joints in poses], 1),
+    )
+
+
+def measure_calibration(scored: ScoredPoses) -> Calibration:
+    """The correlations; intervals resample people."""
+    distance, badness = scored.distance_cm.double().numpy(), -scored.score.double().numpy()
+
+    def pooled(rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float:
+        return float(stats.spearmanr(distance[rows].ravel(), badness[rows].ravel()).statistic)
+
+    each = np.array([stats.spearmanr(*pair).statistic for pair in zip(distance, badness, strict=True)])
+    return Calibration(
+        num_poses=distance.size,
+        pooled=over_people(pooled, len(distance)),
+        per_person=mean_of(torch.from_numpy(each)),
+        share_monotone=float((each >= 0.9).mean()),
+    )

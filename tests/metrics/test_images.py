@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+import torch
+
+from drpose_ray.metrics.images import as_one_picture, psnr_db, ssim
+
+PACKAGE = Path(__file__).resolve().parents[2] / "drpose_ray"
+
+
+def test_psnr_of_a_stack_as_one_picture_is_that_of_the_error_over_all_of_it() -> None:
+    targets = torch.full((3, 6, 3, 8, 8), 0.5)
+    pictures = targets.clone()
+    pictures[0] += 0.1
+    pictures[1, :3] += 0.1  # half of the views: half of the mean square
+    whole = psnr_db(as_one_picture(pictures), as_one_picture(targets))
+    assert whole.tolist() == pytest.approx([20.0, 23.0103, 100.0], abs=1e-3)
+    assert psnr_db(pictures, targets)[1].tolist() == pytest.approx([20.0] * 3 + [100.0] * 3, abs=1e-3)
+
+
+def test_ssim_is_one_of_each_picture_and_knows_structure_from_noise() -> None:
+    targets = torch.rand(2, 6, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    pictures = targets.clone()
+    pictures[1, :3] = targets[1, :3].flip(-1)
+    same, half = ssim(pictures, targets).mean(1).tolist()
+    assert same == pytest.approx(1.0) and half == pytest.approx(0.5, abs=0.1)
+
+
+def test_nobody_has_a_psnr_or_ssim_of_his_own() -> None:
+    found = {
+        str(file.relative_to(PACKAGE))
+        for file in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef) and ("psnr" in node.name or "ssim" in node.name)
+    }
+    assert found == {"metrics/images.py"}
