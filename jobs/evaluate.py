@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from drpose_ray.evaluate.drpose.report import Example, Picture
     from drpose_ray.evaluate.drpose.summary import JudgementSummary
     from drpose_ray.evaluate.evaluate_model import PoseSet, PoseTable
-    from drpose_ray.evaluate.evaluators import Judges
+    from drpose_ray.evaluate.evaluators import Evaluators
 
 REPORT_FILE, PER_POSE_FILE, BEFORE_AFTER_FILE = "report.html", "per_pose.csv", "before_after.png"
 CURVES = {
@@ -106,25 +106,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     from drpose_ray.evaluate.drpose.summary import summarise, write_per_pose
     from drpose_ray.evaluate.drpose.text_table import format_table
     from drpose_ray.evaluate.evaluate_model import NOVEL_VIEWS
-    from drpose_ray.evaluate.evaluators import Judges
+    from drpose_ray.evaluate.evaluators import Evaluators
     from drpose_ray.evaluate.pose_sets import read_pose_set
     from drpose_ray.metrics.silhouettes import fixed_mask_iou
 
     device = choose_device(config.run.device)
-    judges = Judges(config.finetune.predictor, config.reward.distance, config.evaluate.estimator, device)
+    evaluators = Evaluators(config.finetune.predictor, config.reward.distance, config.evaluate.estimator, device)
     with Progress("loading models"):
         models = {name: load_i2mv(folder).to(device) for name, folder in config.model_folders().items()}
-    sets = [read_pose_set(path, name, judges.map_size) for name, path in config.pose_folders().items()]
+    sets = [read_pose_set(path, name, evaluators.map_size) for name, path in config.pose_folders().items()]
     with open_run(config, config.folder, "evaluate") as run:
         latents = {poses.name: _generate(config, models, poses) for poses in sets}
-        tables = {poses.name: _judge(judges, models[BASE], latents[poses.name], poses) for poses in sets}
+        tables = {poses.name: _judge(evaluators, models[BASE], latents[poses.name], poses) for poses in sets}
         floors = {poses.name: fixed_mask_iou(poses.masks[:, list(NOVEL_VIEWS)]).numpy() for poses in sets}
         verdicts = compare(tables["challenging"], tables["standing"], floors["standing"], config.run.seed)
         means = {name: float(values.mean()) for name, values in floors.items()}
         summary = summarise(tables, verdicts, config.twins(), config.run.seed, means)
         challenging = sets[0]
         shown = pick_examples(tables[challenging.name][BASE], tables[challenging.name][DRPOSE])
-        examples = [_show(judges, models[BASE], latents[challenging.name], challenging, i) for i in shown]
+        examples = [_show(evaluators, models[BASE], latents[challenging.name], challenging, i) for i in shown]
         write_before_after(config.folder / BEFORE_AFTER_FILE, examples[::2])
         write_per_pose(config.folder / PER_POSE_FILE, tables)
         write_report(
@@ -145,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _judge(
-    judges: Judges, model: ImageToMultiView, latents: Mapping[str, list[torch.Tensor]], poses: PoseSet
+    evaluators: Evaluators, model: ImageToMultiView, latents: Mapping[str, list[torch.Tensor]], poses: PoseSet
 ) -> dict[str, PoseTable]:
     """Model name -> table. All share the VAE of ``model``: post-training moves the U-Net alone."""
     from drpose_ray.evaluate.drpose.claims import MODEL_TITLES
@@ -153,13 +153,17 @@ def _judge(
     tables = {}
     with Progress(f"models judged on {len(poses)} {poses.name} poses", len(latents)) as progress:
         for name, batches in latents.items():
-            tables[name] = judges.judge(name, model, batches, poses)
+            tables[name] = evaluators.evaluate(name, model, batches, poses)
             progress.step(note=MODEL_TITLES[name])
     return tables
 
 
 def _show(
-    judges: Judges, model: ImageToMultiView, latents: Mapping[str, list[torch.Tensor]], poses: PoseSet, index: int
+    evaluators: Evaluators,
+    model: ImageToMultiView,
+    latents: Mapping[str, list[torch.Tensor]],
+    poses: PoseSet,
+    index: int,
 ) -> Example:
     """What all models made of pose ``index``."""
     import torch
@@ -172,9 +176,9 @@ def _show(
         sample_id=poses.sample_ids[index],
         input_image=poses.input_images[index],
         truth=poses.images[index],
-        outputs={name: judges.decode(model, x0)[:, 0] for name, x0 in own.items()},
+        outputs={name: evaluators.decode(model, x0)[:, 0] for name, x0 in own.items()},
         target_maps=poses.target_maps[index],
-        predicted_maps={name: judges.read_skeletons(x0)[0] for name, x0 in own.items()},
+        predicted_maps={name: evaluators.read_skeletons(x0)[0] for name, x0 in own.items()},
     )
 
 

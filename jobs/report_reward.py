@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from drpose_ray.evaluate.reward.independent import ImageJudge
     from drpose_ray.evaluate.reward.measure import Findings
     from drpose_ray.evaluate.reward.people import People
-    from drpose_ray.evaluate.reward.scored_predictor import Reader
+    from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
     from drpose_ray.evaluate.reward.summary import RewardReportSummary
 
 _COLOUR, _SHOWN = 1, 2
@@ -64,10 +64,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
 
     from drpose_ray.evaluate.reward import sections
-    from drpose_ray.evaluate.reward.measure import Means, measure
+    from drpose_ray.evaluate.reward.measure import Instruments, measure
     from drpose_ray.evaluate.reward.people import read_people, some_of_each
     from drpose_ray.evaluate.reward.probes.ensemble import measure_ensembles
-    from drpose_ray.evaluate.reward.scored_predictor import load_reader
+    from drpose_ray.evaluate.reward.scored_predictor import load_scored_predictor
     from drpose_ray.evaluate.reward.summary import RewardReportSummary
     from drpose_ray.reward.renders import decode_images, encode_renders
 
@@ -83,12 +83,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         read_people(name, path, model.vae, model.image_size, settings.people_per_split)
         for name, path in settings.splits.items()
     ]
-    readers = [
-        load_reader(name, path, config.reward.distance, splits[0], device) for name, path in settings.predictors.items()
+    predictors = [
+        load_scored_predictor(name, path, config.reward.distance, splits[0], device)
+        for name, path in settings.predictors.items()
     ]
     few = some_of_each(splits, settings.few)
     decode = functools.partial(decode_images, model.vae)
-    means = Means(
+    instruments = Instruments(
         encode=lambda images: encode_renders(model.vae, images, model.image_size),
         decode=decode,
         judges={"estimator": _estimator_judge(settings.estimator, device)} if settings.estimator else {},
@@ -99,23 +100,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     with (
         open_run(config, config.folder, "report_reward") as run,
-        Progress("judging predictors", len(readers)) as progress,
+        Progress("judging predictors", len(predictors)) as progress,
     ):
         findings: dict[str, Findings] = {}
-        for reader in readers:
-            others = [other for other in readers if other is not reader]
-            findings[reader.name] = measure(reader, settings.predictors[reader.name], splits, few, others, means)
-            pooled = findings[reader.name].report.pooled
-            progress.step(note=f"{reader.name}: rank correlation {pooled.pooled.show(3)}")
-        ensembles = measure_ensembles(readers, few, decode, means.judges, settings.ascent_steps, settings.deviations)
-        perceptual = readers[0].distance.perceptual
+        for predictor in predictors:
+            others = [other for other in predictors if other is not predictor]
+            findings[predictor.name] = measure(
+                predictor, settings.predictors[predictor.name], splits, few, others, instruments
+            )
+            pooled = findings[predictor.name].report.pooled
+            progress.step(note=f"{predictor.name}: rank correlation {pooled.pooled.show(3)}")
+        ensembles = measure_ensembles(
+            predictors, few, decode, instruments.judges, settings.ascent_steps, settings.deviations
+        )
+        perceptual = predictors[0].distance.perceptual
         summary = RewardReportSummary(
             twins=settings.twins,
             perceptual_distance=perceptual.name if perceptual else None,
             predictors=tuple(found.report for found in findings.values()),
             ensembles=tuple(ensembles),
         )
-        examples = [_examples(readers, splits), _hacked_examples(readers[0], few, decode, settings.ascent_steps)]
+        examples = [_examples(predictors, splits), _hacked_examples(predictors[0], few, decode, settings.ascent_steps)]
         write_page(
             config.folder, "Is the reward any good?", sections.lead(summary), _compose(summary, findings, *examples)
         )
@@ -160,7 +165,7 @@ def _compose(
     ]
 
 
-def _examples(readers: Sequence[Reader], splits: Sequence[People]) -> Picture:
+def _examples(predictors: Sequence[ScoredPredictor], splits: Sequence[People]) -> Picture:
     """One person per split: images, target, and what each predictor reads (Fig. 10)."""
     import torch
 
@@ -171,16 +176,18 @@ def _examples(readers: Sequence[Reader], splits: Sequence[People]) -> Picture:
         for people in splits:
             one = people.first(1)
             images = one.images[0, _COLOUR].float() / 255
-            rows += [images, figures.skeletons_on_grey(images, readers[0].draw(one)[0])]
-            rows += [figures.skeletons_on_grey(images, reader.read(one.latents).sigmoid()[0]) for reader in readers]
-        names = ", ".join(reader.name for reader in readers)
+            rows += [images, figures.skeletons_on_grey(images, predictors[0].draw(one)[0])]
+            rows += [
+                figures.skeletons_on_grey(images, predictor.read(one.latents).sigmoid()[0]) for predictor in predictors
+            ]
+        names = ", ".join(predictor.name for predictor in predictors)
         return Picture(
             "read.png", figures.draw_rows(rows), f"For each split: a person, the target, and as read by {names}."
         )
 
 
 def _hacked_examples(
-    reader: Reader, few: People, decode: Callable[[torch.Tensor], torch.Tensor], steps: int
+    predictor: ScoredPredictor, few: People, decode: Callable[[torch.Tensor], torch.Tensor], steps: int
 ) -> Picture:
     """Decoded images before and after the ascent."""
     import torch
@@ -189,7 +196,7 @@ def _hacked_examples(
     from drpose_ray.evaluate.reward.probes.ascent import ascend
 
     with torch.no_grad():
-        start, score = few.latents.roll(-1, 0)[:_SHOWN], reader.score_at(few.first(_SHOWN))
+        start, score = few.latents.roll(-1, 0)[:_SHOWN], predictor.score_at(few.first(_SHOWN))
         after = ascend(score, start, "rms", _SHOWN_BUDGET * float(few.latents.std()), steps)
         images = torch.stack([decode(start), decode(after)], 1)[:, :, _COLOUR]  # (N, 2, V, 3, s, s)
         target = few.images[:_SHOWN, _COLOUR].float() / 255
@@ -197,8 +204,8 @@ def _hacked_examples(
         return Picture(
             "hacked.png",
             figures.draw_rows(rows),
-            f"For each of {_SHOWN} people: decoded before, after an ascent of {reader.name} by rms {_SHOWN_BUDGET:g}, "
-            "and the person whose pose it was to show.",
+            f"For each of {_SHOWN} people: decoded before, after an ascent of {predictor.name} by rms "
+            f"{_SHOWN_BUDGET:g}, and the person whose pose it was to show.",
         )
 
 

@@ -122,7 +122,7 @@ PoseErrorFn = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @torch.no_grad()
-def judge_model(
+def evaluate_model(
     model: str,
     latents_batches: Iterable[torch.Tensor],
     poses: PoseSet,

@@ -1,4 +1,4 @@
-"""The two judges of pose, loaded: the reward itself, and an estimator that has no part in the training."""
+"""The two evaluators of pose, loaded: the reward itself, and an estimator that has no part in the training."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import torch
 
 from drpose_ray.diffusion.i2mv import ImageToMultiView
 from drpose_ray.evaluate.estimator import PoseEstimator, joint_errors_cm
-from drpose_ray.evaluate.evaluate_model import PoseSet, PoseTable, judge_model
+from drpose_ray.evaluate.evaluate_model import PoseSet, PoseTable, evaluate_model
 from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.pose_score import PoseScore
 from drpose_ray.reward.predictor import SkeletonPredictor
 
 
-class Judges:
+class Evaluators:
     """Skeleton predictor with its distance (PoseScore), and the independent pose estimator."""
 
     def __init__(
@@ -36,11 +36,11 @@ class Judges:
         """Side of the skeleton maps that pose sets must bring."""
         return self._predictor.config.map_size
 
-    def judge(
+    def evaluate(
         self, name: str, model: ImageToMultiView, latents_batches: Iterable[torch.Tensor], poses: PoseSet
     ) -> PoseTable:
-        """``judge_model`` on latents (M, b, V, 4, h, w), decoded by the VAE of ``model``."""
-        return judge_model(
+        """``evaluate_model`` on latents (M, b, V, 4, h, w), decoded by the VAE of ``model``."""
+        return evaluate_model(
             name,
             latents_batches,
             poses,
@@ -52,7 +52,7 @@ class Judges:
         )
 
     def decode(self, model: ImageToMultiView, latents: torch.Tensor) -> torch.Tensor:
-        """``model.decode`` of a model on the judges' device."""
+        """``model.decode`` of a model on the evaluators' device."""
         return model.decode(latents.to(self._device)).cpu()
 
     @torch.no_grad()

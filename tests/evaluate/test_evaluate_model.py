@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from drpose_ray.errors import InputError
-from drpose_ray.evaluate.evaluate_model import METRICS, PoseSet, PoseTable, judge_model, measure_images
+from drpose_ray.evaluate.evaluate_model import METRICS, PoseSet, PoseTable, evaluate_model, measure_images
 
 NUM_POSES, SIZE = 5, 24
 
@@ -35,7 +35,7 @@ def judge(poses: PoseSet, images: torch.Tensor, batch: int) -> PoseTable:
         for begin in range(0, len(images), batch):
             yield images[begin : begin + batch].transpose(0, 1)
 
-    return judge_model(
+    return evaluate_model(
         "base",
         batches(),
         poses,

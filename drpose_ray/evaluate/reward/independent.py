@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 
 from drpose_ray.evaluate.reward.people import People
-from drpose_ray.evaluate.reward.scored_predictor import Reader
+from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 
 ImageJudge = Callable[[torch.Tensor, People], torch.Tensor]
 """Images (N, M, V, 3, s, s) in [0, 1] and people with the target poses -> joint errors (N,) in cm, lower is better."""
@@ -17,7 +17,7 @@ def measure_independently(
     latents: torch.Tensor,
     images: torch.Tensor,
     target: People,
-    others: Sequence[Reader],
+    others: Sequence[ScoredPredictor],
     judges: Mapping[str, ImageJudge],
 ) -> dict[str, torch.Tensor]:
     """What each judge says of how well ``latents`` show the poses of ``target``, (N,) each, higher is better.

@@ -8,7 +8,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from drpose_ray.evaluate.reward.people import People
-from drpose_ray.evaluate.reward.scored_predictor import Reader
+from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 from drpose_ray.geometry.cameras import VIEW_NAMES
 from drpose_ray.geometry.skeleton import JOINT_NAMES
 from drpose_ray.metrics.bootstrap import Estimate, mean_of
@@ -23,7 +23,7 @@ PAPER_TABLE_3: Final = {
 """PSNR, SSIM, LPIPS of the paper's predictor on real scans, with PSHuman's VAE at 768 px."""
 
 
-class Reading(BaseModel):
+class MapQuality(BaseModel):
     """Quality of the maps of one split, all views."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -40,25 +40,27 @@ class Reading(BaseModel):
     soft_error_cm_by_view: dict[str, float] = Field(description="mean over people and joints")
 
 
-def measure_reading(reader: Reader, people: People, logits: torch.Tensor) -> tuple[Reading, torch.Tensor]:
+def measure_map_quality(
+    predictor: ScoredPredictor, people: People, logits: torch.Tensor
+) -> tuple[MapQuality, torch.Tensor]:
     """The numbers, and the soft errors (N, V, 23) in cm behind them, of ``logits`` (N, V, 23, s, s)."""
-    maps, drawn = logits.sigmoid(), reader.draw(people)
+    maps, drawn = logits.sigmoid(), predictor.draw(people)
     pictures, targets = compose_preview(maps), compose_preview(drawn)
     where = people.joints, people.center, people.width_m
     soft, peak = soft_errors_cm(maps, *where), peak_errors_cm(maps, *where)
     perceptual = None
-    if reader.distance.perceptual is not None:
-        perceptual = mean_of(reader.perceptual(logits, drawn))
-    reading = Reading(
+    if predictor.distance.perceptual is not None:
+        perceptual = mean_of(predictor.perceptual(logits, drawn))
+    quality = MapQuality(
         psnr_db=mean_of(psnr_db(as_one_picture(pictures), as_one_picture(targets))),
         ssim=mean_of(ssim(pictures, targets).mean(1)),
         perceptual=perceptual,
         channels_psnr_db=mean_of(psnr_db(as_one_picture(maps), as_one_picture(drawn))),
-        pose_score=mean_of(reader.score(logits, drawn)),
+        pose_score=mean_of(predictor.score(logits, drawn)),
         soft_error_cm=mean_of(soft.mean((1, 2))),
         peak_error_cm=mean_of(peak.mean((1, 2))),
-        pixel_cm=100 * float(people.width_m.mean()) / reader.map_size,
+        pixel_cm=100 * float(people.width_m.mean()) / predictor.map_size,
         soft_error_cm_by_joint=dict(zip(JOINT_NAMES, soft.mean((0, 1)).tolist(), strict=True)),
         soft_error_cm_by_view=dict(zip(VIEW_NAMES, soft.mean((0, 2)).tolist(), strict=True)),
     )
-    return reading, soft
+    return quality, soft

@@ -9,19 +9,19 @@ from pathlib import Path
 import torch
 
 from drpose_ray.evaluate.reward.independent import ImageJudge
-from drpose_ray.evaluate.reward.map_quality import measure_reading
+from drpose_ray.evaluate.reward.map_quality import measure_map_quality
 from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.calibration import ScoredPoses, measure_calibration, score_wrong_poses
 from drpose_ray.evaluate.reward.probes.disturbed import measure_disturbed
 from drpose_ray.evaluate.reward.probes.gradient import blurred_and_noisy, measure_gradient
 from drpose_ray.evaluate.reward.probes.hacking import measure_hacking
 from drpose_ray.evaluate.reward.probes.sensitivity import measure_sensitivity
-from drpose_ray.evaluate.reward.scored_predictor import Reader
+from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 from drpose_ray.evaluate.reward.summary import PredictorReport, SplitReport
 
 
 @dataclass(frozen=True)
-class Means:
+class Instruments:
     """What the measurements need besides a predictor."""
 
     encode: Callable[[torch.Tensor], torch.Tensor]  # uint8 images (N, M, V, 3, s, s) -> latents (N, M, V, C, h, w)
@@ -44,41 +44,46 @@ class Findings:
 
 @torch.no_grad()
 def measure(
-    reader: Reader, file: Path, splits: Sequence[People], few: People, others: Sequence[Reader], means: Means
+    predictor: ScoredPredictor,
+    file: Path,
+    splits: Sequence[People],
+    few: People,
+    others: Sequence[ScoredPredictor],
+    instruments: Instruments,
 ) -> Findings:
-    """Judge ``reader`` on ``splits``; on ``few`` people what needs gradients. ``others`` judge along with it."""
+    """Judge ``predictor`` on ``splits``; on ``few`` people what needs gradients. ``others`` judge along with it."""
     reports, scored, errors = [], {}, {}
     for people in splits:
-        logits = reader.read(people.latents)
-        reading, errors[people.name] = measure_reading(reader, people, logits)
-        scored[people.name] = score_wrong_poses(reader, people, logits, means.angles_deg, means.seed)
+        logits = predictor.read(people.latents)
+        quality, errors[people.name] = measure_map_quality(predictor, people, logits)
+        scored[people.name] = score_wrong_poses(predictor, people, logits, instruments.angles_deg, instruments.seed)
         reports.append(
             SplitReport(
                 split=people.name,
                 num_people=len(people),
-                reading=reading,
+                map_quality=quality,
                 calibration=measure_calibration(scored[people.name]),
-                sensitivity=tuple(measure_sensitivity(reader, people, logits, means.encode)),
-                disturbed=tuple(measure_disturbed(reader, people)),
+                sensitivity=tuple(measure_sensitivity(predictor, people, logits, instruments.encode)),
+                disturbed=tuple(measure_disturbed(predictor, people)),
             )
         )
     together = ScoredPoses(
         torch.cat([each.distance_cm for each in scored.values()]), torch.cat([each.score for each in scored.values()])
     )
     starts = {
-        **means.generated,
+        **instruments.generated,
         "true latents, blurred and noisy": blurred_and_noisy(few),
         "another person's latents": few.latents.roll(-1, 0),
     }
-    reward = reader.score_at(few)
-    hacked = measure_hacking(reward, few, means.decode, others, means.judges, means.ascent_steps)
+    reward = predictor.score_at(few)
+    hacked = measure_hacking(reward, few, instruments.decode, others, instruments.judges, instruments.ascent_steps)
     report = PredictorReport(
-        name=reader.name,
+        name=predictor.name,
         file=str(file),
-        map_size=reader.map_size,
+        map_size=predictor.map_size,
         splits=tuple(reports),
         pooled=measure_calibration(together),
         hacking=tuple(hacked),
-        gradient=tuple(measure_gradient(reader, few, starts, means.decode, others, means.judges)),
+        gradient=tuple(measure_gradient(predictor, few, starts, instruments.decode, others, instruments.judges)),
     )
     return Findings(report, scored, errors)

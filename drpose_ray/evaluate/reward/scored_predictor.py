@@ -24,7 +24,7 @@ ALL_VIEWS = tuple(range(NUM_VIEWS))
 
 
 @dataclass(frozen=True)
-class Reader:
+class ScoredPredictor:
     """A skeleton predictor and the distance of Eq. 1, both on ``device``; what is given and returned is on the CPU."""
 
     name: str
@@ -75,7 +75,9 @@ class Reader:
         return at_once(_PEOPLE_AT_ONCE, _OF_SIZE, self.map_size)
 
 
-def load_reader(name: str, path: Path, distance: DistanceConfig, people: People, device: torch.device) -> Reader:
+def load_scored_predictor(
+    name: str, path: Path, distance: DistanceConfig, people: People, device: torch.device
+) -> ScoredPredictor:
     """Read a predictor onto ``device``.
 
     Raises InputError if it is none, or reads latents of another size than those of ``people``.
@@ -90,4 +92,4 @@ def load_reader(name: str, path: Path, distance: DistanceConfig, people: People,
             value=f"the model's latents are {channels} x {height}^2",
             remedy="name the model folder whose VAE it was trained with",
         )
-    return Reader(name, predictor.to(device), SkeletonDistance(distance).to(device), device)
+    return ScoredPredictor(name, predictor.to(device), SkeletonDistance(distance).to(device), device)

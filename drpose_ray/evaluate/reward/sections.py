@@ -35,7 +35,7 @@ def table_3(summary: RewardReportSummary) -> Section:
         ["predictor, split", "people", "PSNR dB", "SSIM", summary.perceptual_title, "PSNR of 23 channels", "PoseScore"]
     ]
     for predictor, split in _each(summary):
-        read = split.reading
+        read = split.map_quality
         rows.append([
             f"{predictor.name}, {split.split}", str(split.num_people), read.psnr_db.show(), read.ssim.show(3),
             read.perceptual.show(3) if read.perceptual else "", read.channels_psnr_db.show(), read.pose_score.show(),
@@ -58,7 +58,7 @@ def joint_errors(summary: RewardReportSummary, picture: Picture) -> Section:
     """Per joint and view."""
     rows = [["predictor, split", "centre of mass, cm", "brightest pixel, cm", "a pixel is, cm", "worst joints, cm"]]
     for predictor, split in _each(summary):
-        read = split.reading
+        read = split.map_quality
         worst = sorted(read.soft_error_cm_by_joint.items(), key=lambda item: -item[1])[:4]
         rows.append([
             f"{predictor.name}, {split.split}", read.soft_error_cm.show(1), read.peak_error_cm.show(1),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from drpose_ray.evaluate.reward.map_quality import Reading
+from drpose_ray.evaluate.reward.map_quality import MapQuality
 from drpose_ray.evaluate.reward.probes.calibration import Calibration
 from drpose_ray.evaluate.reward.probes.disturbed import Disturbed
 from drpose_ray.evaluate.reward.probes.ensemble import HackedEnsemble
@@ -23,7 +23,7 @@ class SplitReport(BaseModel):
 
     split: str
     num_people: int
-    reading: Reading
+    map_quality: MapQuality
     calibration: Calibration
     sensitivity: tuple[Sensitivity, ...]
     disturbed: tuple[Disturbed, ...]

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from drpose_ray.evaluate.reward.people import People
-from drpose_ray.evaluate.reward.scored_predictor import Reader
+from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 from drpose_ray.reward.config import DistanceConfig, PredictorConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from tests.reward.posed_people import draw_images, draw_joints, draw_maps, frame_joints
@@ -14,7 +14,7 @@ from tests.reward.posed_people import draw_images, draw_joints, draw_maps, frame
 SIZE = 32
 
 
-class Seer(nn.Module):
+class PerfectPredictor(nn.Module):
     """Latents that are the maps themselves, 23 channels in the second domain: reading is copying, times ``gain``."""
 
     config = PredictorConfig(latent_channels=23, latent_size=SIZE, map_size=SIZE)
@@ -27,9 +27,9 @@ class Seer(nn.Module):
         return self.gain * torch.logit(latents[1].clamp(1e-6, 1 - 1e-6))
 
 
-def make_seer(name: str = "seer", gain: float = 1.0) -> Reader:
-    """A reader of ``draw_seen`` people."""
-    return Reader(name, Seer(gain), SkeletonDistance(DistanceConfig(perceptual_weight=0.0)))  # type: ignore[arg-type]
+def make_perfect_predictor(name: str = "perfect", gain: float = 1.0) -> ScoredPredictor:
+    """For ``draw_seen`` people."""
+    return ScoredPredictor(name, PerfectPredictor(gain), SkeletonDistance(DistanceConfig(perceptual_weight=0.0)))  # type: ignore[arg-type]
 
 
 def draw_seen(num: int) -> People:

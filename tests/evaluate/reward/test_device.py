@@ -17,7 +17,7 @@ from drpose_ray.diffusion.vae import ImageVAE
 from drpose_ray.evaluate.estimator import PoseEstimator
 from drpose_ray.evaluate.estimator_config import EstimatorConfig
 from drpose_ray.evaluate.reward.people import People
-from drpose_ray.evaluate.reward.scored_predictor import Reader
+from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 from drpose_ray.reward.config import DistanceConfig, PredictorConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.predictor import SkeletonPredictor
@@ -45,14 +45,14 @@ def test_a_call_holds_as_many_pixels_as_64_small_images(size: int, expected: int
     assert at_once(64, 96, size) == expected
 
 
-def test_scores_are_made_on_the_readers_device_and_return(people: People, gpu: torch.device) -> None:
-    predictor, distance = SkeletonPredictor(PredictorConfig(channels=(8,))), SkeletonDistance(DistanceConfig())
-    reader = Reader("far", predictor.to(gpu), distance.to(gpu), gpu)
-    logits, maps = reader.read(people.latents), reader.draw(people)
-    for made in (logits, maps, reader.score(logits, maps, (0, 2)), reader.perceptual(logits, maps)):
+def test_scores_are_made_on_the_predictors_device_and_return(people: People, gpu: torch.device) -> None:
+    network, distance = SkeletonPredictor(PredictorConfig(channels=(8,))), SkeletonDistance(DistanceConfig())
+    predictor = ScoredPredictor("far", network.to(gpu), distance.to(gpu), gpu)
+    logits, maps = predictor.read(people.latents), predictor.draw(people)
+    for made in (logits, maps, predictor.score(logits, maps, (0, 2)), predictor.perceptual(logits, maps)):
         assert made.device == CPU and len(made) == len(people)
     with pytest.raises(RuntimeError):
-        reader.predictor(people.latents.transpose(0, 1))  # what the test is worth: unmoved latents are noticed
+        predictor.predictor(people.latents.transpose(0, 1))  # what the test is worth: unmoved latents are noticed
 
 
 @pytest.mark.parametrize(

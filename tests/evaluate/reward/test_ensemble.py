@@ -13,7 +13,7 @@ from drpose_ray.evaluate.reward.probes.sensitivity import Sensitivity
 from drpose_ray.evaluate.reward.summary import PredictorReport, RewardReportSummary, SplitReport
 from drpose_ray.metrics.bootstrap import Estimate
 from drpose_ray.reward.skeleton_maps import compose_preview
-from tests.evaluate.reward.perfect_predictor import draw_seen, make_seer
+from tests.evaluate.reward.perfect_predictor import draw_seen, make_perfect_predictor
 
 
 def decode(latents: torch.Tensor) -> torch.Tensor:
@@ -30,15 +30,19 @@ def people() -> People:
 
 
 def test_the_cautious_score_is_the_mean_less_the_spread(people: People) -> None:
-    right, dim = make_seer("right"), make_seer("dim", gain=0.5)
+    right, dim = make_perfect_predictor("right"), make_perfect_predictor("dim", gain=0.5)
     latents = people.latents.roll(-1, 0)
-    one, other = (reader.score_at(people)(latents) for reader in (right, dim))
+    one, other = (predictor.score_at(people)(latents) for predictor in (right, dim))
     expected = (one + other) / 2 - 2 * (one - other).abs() / 2
     torch.testing.assert_close(cautious_score([right, dim], people, 2.0)(latents), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_who_is_left_out_judges_and_equal_members_change_nothing(people: People) -> None:
-    one, two, three = make_seer("one"), make_seer("two"), make_seer("three", gain=0.5)
+    one, two, three = (
+        make_perfect_predictor("one"),
+        make_perfect_predictor("two"),
+        make_perfect_predictor("three", gain=0.5),
+    )
     judges = {"brightness": brightness}
     (pair,) = measure_ensembles([one, two], people, decode, judges, 2, 1.0)
     alone = measure_hacking(one.score_at(people), people, decode, [], judges, 2)

@@ -14,7 +14,7 @@ from drpose_ray.diffusion.build import build_i2mv
 from drpose_ray.diffusion.config import small_architecture
 from drpose_ray.errors import InputError
 from drpose_ray.evaluate.page import Picture, Section, Table, as_html, as_markdown
-from drpose_ray.evaluate.reward.map_quality import measure_reading
+from drpose_ray.evaluate.reward.map_quality import measure_map_quality
 from drpose_ray.evaluate.reward.people import People, read_people, some_of_each
 from drpose_ray.evaluate.reward.probes import wrong_poses
 from drpose_ray.evaluate.reward.probes.ascent import Norm, ascend, move_at_random
@@ -24,20 +24,20 @@ from drpose_ray.evaluate.reward.probes.gradient import measure_gradient
 from drpose_ray.evaluate.reward.probes.hacking import measure_hacking
 from drpose_ray.evaluate.reward.probes.missing_limb import erase_forearm
 from drpose_ray.evaluate.reward.probes.sensitivity import MISSING, measure_sensitivity
-from drpose_ray.evaluate.reward.scored_predictor import Reader
+from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 from drpose_ray.geometry.skeleton import JOINT_NAMES, PARENTS
 from drpose_ray.metrics.bootstrap import mean_of
 from drpose_ray.metrics.joints import peak_errors_cm, soft_errors_cm
 from drpose_ray.reward.skeleton_maps import compose_preview
 from drpose_ray.shards.multiview import read_multiview
-from tests.evaluate.reward.perfect_predictor import SIZE, draw_seen, make_seer
+from tests.evaluate.reward.perfect_predictor import SIZE, draw_seen, make_perfect_predictor
 from tests.latents.six_views import write_six_views
 from tests.reward.posed_people import draw_maps
 
 
 @pytest.fixture(scope="module")
-def reader() -> Reader:
-    return make_seer()
+def predictor() -> ScoredPredictor:
+    return make_perfect_predictor()
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +80,12 @@ def test_errors_in_centimetres_are_those_that_were_made(people: People) -> None:
     torch.testing.assert_close(soft_errors_cm(moved, *where).mean((1, 2)), expected, rtol=0.05, atol=0)
 
 
-def test_a_perfect_reader_is_found_perfect(reader: Reader, people: People) -> None:
-    logits = reader.read(people.latents)
-    reading, _ = measure_reading(reader, people, logits)
-    assert reading.psnr_db.value > 35 and reading.ssim.value > 0.99 and reading.perceptual is None
-    assert reading.soft_error_cm.value < 0.5 * reading.pixel_cm
-    scored = score_wrong_poses(reader, people, logits, (2, 5, 10, 20, 40, 80), 0)
+def test_a_perfect_predictor_is_found_perfect(predictor: ScoredPredictor, people: People) -> None:
+    logits = predictor.read(people.latents)
+    quality, _ = measure_map_quality(predictor, people, logits)
+    assert quality.psnr_db.value > 35 and quality.ssim.value > 0.99 and quality.perceptual is None
+    assert quality.soft_error_cm.value < 0.5 * quality.pixel_cm
+    scored = score_wrong_poses(predictor, people, logits, (2, 5, 10, 20, 40, 80), 0)
     assert (scored.score.argmax(1) == 0).all(), "the true pose scores best"
     assert measure_calibration(scored).per_person.value > 0.9
 
@@ -100,14 +100,14 @@ def test_calibration_is_the_rank_correlation_and_notices_a_score_upside_down() -
     assert offset.per_person.value == 1 and offset.pooled.value < 0.9
 
 
-def test_sensitivity_sees_depth_only_where_it_can_be_seen(reader: Reader, people: People) -> None:
+def test_sensitivity_sees_depth_only_where_it_can_be_seen(predictor: ScoredPredictor, people: People) -> None:
     def encode(images: torch.Tensor) -> torch.Tensor:
         """Maps fade where the picture has been painted over."""
         kept = (images != people.images).any(3, keepdim=True).float()
         hidden = nn.functional.adaptive_max_pool2d(kept.flatten(0, 2), SIZE).reshape(*kept.shape[:4], SIZE, SIZE)
         return people.latents * (1 - hidden)
 
-    rows = measure_sensitivity(reader, people, reader.read(people.latents), encode)
+    rows = measure_sensitivity(predictor, people, predictor.read(people.latents), encode)
     found = {(row.wrong, row.views): row for row in rows}
     assert found["depth reversed", "front"].share_right == found["depth reversed", "back"].share_right == 0
     assert found["depth reversed", "sides"].share_right == 1
@@ -126,12 +126,12 @@ def test_an_erased_forearm_is_white_and_nothing_else_changes(people: People) -> 
     assert torch.equal(erased[:, 0], erased[:, 1]), "in both domains"
 
 
-def test_disturbances_do_what_they_say(reader: Reader, people: People) -> None:
+def test_disturbances_do_what_they_say(predictor: ScoredPredictor, people: People) -> None:
     assert blur(torch.ones(1, 2, 6, 4, 8, 8), 3).allclose(torch.ones(()))
     spot = torch.zeros(1, 1, 1, 1, 4, 4)
     spot[..., 1, 1] = 1
     assert shift(spot, 2)[..., 1, 3] == 1 and shift(spot, 2).sum() == 1
-    rows = {(row.kind, row.amount): row for row in measure_disturbed(reader, people)}
+    rows = {(row.kind, row.amount): row for row in measure_disturbed(predictor, people)}
     clean, moved = rows["none", 0], rows["shifted", 2]
     assert clean.share_right == 1 and moved.right.value < clean.right.value
     assert moved.followed is not None
@@ -139,24 +139,24 @@ def test_disturbances_do_what_they_say(reader: Reader, people: People) -> None:
 
 
 @pytest.mark.parametrize("norm", ["rms", "max"])
-def test_ascent_gains_within_its_budget(norm: Norm, reader: Reader, people: People) -> None:
-    start, maps, budget = people.latents.roll(-1, 0).clamp(0.1, 0.9), reader.draw(people), 0.05
-    moved = ascend(reader.score_at(people), start, norm, budget, steps=5)
-    before, after = (reader.score(reader.read(latents), maps) for latents in (start, moved))
+def test_ascent_gains_within_its_budget(norm: Norm, predictor: ScoredPredictor, people: People) -> None:
+    start, maps, budget = people.latents.roll(-1, 0).clamp(0.1, 0.9), predictor.draw(people), 0.05
+    moved = ascend(predictor.score_at(people), start, norm, budget, steps=5)
+    before, after = (predictor.score(predictor.read(latents), maps) for latents in (start, moved))
     assert (after > before).all()
     for change in (moved - start, move_at_random(start, norm, budget, torch.Generator()) - start):
         size = change.abs().amax((1, 2, 3, 4, 5)) if norm == "max" else change.square().mean((1, 2, 3, 4, 5)).sqrt()
         assert (size <= budget * 1.001).all() and (size > 0.5 * budget).all()
 
 
-def test_gains_and_steps_are_judged_by_others(reader: Reader, people: People) -> None:
+def test_gains_and_steps_are_judged_by_others(predictor: ScoredPredictor, people: People) -> None:
     """A judge who sees the same maps follows; one who looks elsewhere is not moved."""
 
     def decode(latents: torch.Tensor) -> torch.Tensor:
         return compose_preview(latents[:, :, :, :, :, :].clamp(0, 1))
 
     def sees_all(images: torch.Tensor, some: People) -> torch.Tensor:
-        target = compose_preview(reader.draw(some))
+        target = compose_preview(predictor.draw(some))
         return (images[:, 1] - target).square().flatten(1).mean(1)
 
     def sees_nothing(images: torch.Tensor, _some: People) -> torch.Tensor:
@@ -167,7 +167,7 @@ def test_gains_and_steps_are_judged_by_others(reader: Reader, people: People) ->
 
     judges = {"all": sees_all, "nothing": sees_nothing, "upside down": upside_down}
     few = some_of_each([people], 4)
-    hacked = measure_hacking(reader.score_at(few), few, decode, [], judges, steps=4)
+    hacked = measure_hacking(predictor.score_at(few), few, decode, [], judges, steps=4)
     assert all(row.gained.value > row.gained_at_random.value for row in hacked)
     assert all(row.followed["-cm by nothing"].value == 0 for row in hacked)
     assert all(row.share_right == 1 for row in hacked)
@@ -175,9 +175,9 @@ def test_gains_and_steps_are_judged_by_others(reader: Reader, people: People) ->
     assert hacked[3].followed["-cm by upside down"].value < 0 < hacked[3].followed["-cm by all"].value
     assert hacked[0].image_psnr_db.value > hacked[3].image_psnr_db.value, "a larger budget changes the picture more"
     start = 0.5 * people.latents + 0.25
-    rows = measure_gradient(reader, people, {"grey": start}, decode, [reader], judges)
+    rows = measure_gradient(predictor, people, {"grey": start}, decode, [predictor], judges)
     assert all(row.share_improved == 1 and row.cosine_to_truth.value > 0 for row in rows)
-    assert all(row.judges_improved["PoseScore of seer"] == 1 for row in rows)
+    assert all(row.judges_improved["PoseScore of perfect"] == 1 for row in rows)
     assert all(row.judges_improved["-cm by nothing"] == 0 for row in rows)
 
 

@@ -12,7 +12,7 @@ from scipy import stats
 
 from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.wrong_poses import distance_cm, turn_limbs
-from drpose_ray.evaluate.reward.scored_predictor import Reader
+from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 from drpose_ray.metrics.bootstrap import Estimate, mean_of, over_people
 from drpose_ray.seeding import stream
 
@@ -37,15 +37,15 @@ class ScoredPoses:
 
 
 def score_wrong_poses(
-    reader: Reader, people: People, logits: torch.Tensor, angles_deg: Sequence[float], seed: int
+    predictor: ScoredPredictor, people: People, logits: torch.Tensor, angles_deg: Sequence[float], seed: int
 ) -> ScoredPoses:
-    """The true pose and one pose for each angle, the same for every reader: ``turn_limbs``."""
+    """The true pose and one pose for each angle, the same for every predictor: ``turn_limbs``."""
     poses = [people.joints]
     for number, angle in enumerate(angles_deg):
         poses.append(turn_limbs(people.joints, angle, stream(seed, "wrong pose", people.name, number)))
     return ScoredPoses(
         torch.stack([distance_cm(joints, people.joints) for joints in poses], 1),
-        torch.stack([reader.score(logits, reader.draw(people, joints)) for joints in poses], 1),
+        torch.stack([predictor.score(logits, predictor.draw(people, joints)) for joints in poses], 1),
     )
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.wrong_poses import another_persons
-from drpose_ray.evaluate.reward.scored_predictor import Reader
+from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 from drpose_ray.metrics.bootstrap import Estimate, mean_of
 from drpose_ray.metrics.joints import soft_errors_cm
 from drpose_ray.seeding import torch_stream
@@ -63,18 +63,18 @@ DISTURBANCES: Final[dict[str, tuple[Callable[[torch.Tensor, float], torch.Tensor
 """Kind -> what it does, and the amounts to report."""
 
 
-def measure_disturbed(reader: Reader, people: People) -> list[Disturbed]:
+def measure_disturbed(predictor: ScoredPredictor, people: People) -> list[Disturbed]:
     """All of ``DISTURBANCES``."""
-    right, wrong, rows = reader.draw(people), reader.draw(people, another_persons(people.joints)), []
+    right, wrong, rows = predictor.draw(people), predictor.draw(people, another_persons(people.joints)), []
     for kind, (disturb, amounts) in DISTURBANCES.items():
         for amount in amounts:
             latents = disturb(people.latents, amount)
-            logits = reader.read(latents)
-            at_right, at_wrong = reader.score(logits, right), reader.score(logits, wrong)
+            logits = predictor.read(latents)
+            at_right, at_wrong = predictor.score(logits, right), predictor.score(logits, wrong)
             followed = None
             if kind == "shifted":
                 logits = logits.roll(-int(amount) * logits.shape[-1] // latents.shape[-1], -1)
-                followed = mean_of(reader.score(logits, right))
+                followed = mean_of(predictor.score(logits, right))
             errors = soft_errors_cm(logits.sigmoid(), people.joints, people.center, people.width_m).mean((1, 2))
             rows.append(
                 Disturbed(

@@ -11,7 +11,7 @@ from drpose_ray.evaluate.reward.independent import ImageJudge
 from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.ascent import Score
 from drpose_ray.evaluate.reward.probes.hacking import Hacked, measure_hacking
-from drpose_ray.evaluate.reward.scored_predictor import Reader
+from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 from drpose_ray.reward.terms import Ensemble, Poses, Reward
 
 
@@ -27,30 +27,30 @@ class HackedEnsemble(BaseModel):
 
 @torch.no_grad()
 def measure_ensembles(
-    readers: Sequence[Reader],
+    predictors: Sequence[ScoredPredictor],
     people: People,
     decode: Callable[[torch.Tensor], torch.Tensor],
     judges: Mapping[str, ImageJudge],
     steps: int,
     deviations: float,
 ) -> list[HackedEnsemble]:
-    """The ensemble of all ``readers``, and where two remain, of all but each one, which then judges. None of one."""
-    teams = [list(readers)] if len(readers) > 1 else []
-    if len(readers) > 2:
-        teams += [[reader for reader in readers if reader is not left_out] for left_out in readers]
+    """The ensemble of all ``predictors``, and where two remain, of all but each one, which then judges. None of one."""
+    teams = [list(predictors)] if len(predictors) > 1 else []
+    if len(predictors) > 2:
+        teams += [[predictor for predictor in predictors if predictor is not left_out] for left_out in predictors]
     found = []
     for team in teams:
-        names = tuple(reader.name for reader in team)
-        others = [reader for reader in readers if reader.name not in names]
+        names = tuple(predictor.name for predictor in team)
+        others = [predictor for predictor in predictors if predictor.name not in names]
         score = cautious_score(team, people, deviations)
         rows = measure_hacking(score, people, decode, others, judges, steps)
         found.append(HackedEnsemble(members=names, deviations=deviations, hacking=tuple(rows)))
     return found
 
 
-def cautious_score(team: Sequence[Reader], people: People, deviations: float) -> Score:
+def cautious_score(team: Sequence[ScoredPredictor], people: People, deviations: float) -> Score:
     """Mean less ``deviations`` standard deviations of the team's PoseScores at the poses of ``people``."""
-    ensemble = Ensemble([_as_reward(reader.score_at(people)) for reader in team], deviations)
+    ensemble = Ensemble([_as_reward(predictor.score_at(people)) for predictor in team], deviations)
     return lambda latents: ensemble(latents.transpose(0, 1), people)
 
 

@@ -13,7 +13,7 @@ from drpose_ray.evaluate.reward.independent import ImageJudge, measure_independe
 from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.ascent import ascend, move_at_random, reward_gradient
 from drpose_ray.evaluate.reward.probes.disturbed import add_noise, blur
-from drpose_ray.evaluate.reward.scored_predictor import Reader
+from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 from drpose_ray.metrics.bootstrap import Estimate, mean_of
 from drpose_ray.metrics.joints import soft_errors_cm
 from drpose_ray.seeding import torch_stream
@@ -44,22 +44,22 @@ def blurred_and_noisy(people: People) -> torch.Tensor:
 
 
 def measure_gradient(
-    reader: Reader,
+    predictor: ScoredPredictor,
     people: People,
     starts: Mapping[str, torch.Tensor],
     decode: Callable[[torch.Tensor], torch.Tensor],
-    others: Sequence[Reader],
+    others: Sequence[ScoredPredictor],
     judges: Mapping[str, ImageJudge],
 ) -> list[Stepped]:
     """One row for each of ``starts`` (name -> latents (N, M, V, C, h, w)) and each of ``STEPS``."""
-    maps, reward, rows = reader.draw(people), reader.score_at(people), []
+    maps, reward, rows = predictor.draw(people), predictor.score_at(people), []
     generator = torch_stream(0, "reward report", "random step")
 
     def look(latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
-        logits = reader.read(latents)
+        logits = predictor.read(latents)
         errors = soft_errors_cm(logits.sigmoid(), people.joints, people.center, people.width_m).mean((1, 2))
         return (
-            reader.score(logits, maps),
+            predictor.score(logits, maps),
             errors,
             measure_independently(latents, decode(latents), people, others, judges),
         )

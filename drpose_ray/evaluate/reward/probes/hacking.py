@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from drpose_ray.evaluate.reward.independent import ImageJudge, measure_independently
 from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.ascent import Norm, Score, ascend, move_at_random
-from drpose_ray.evaluate.reward.scored_predictor import Reader
+from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 from drpose_ray.metrics.bootstrap import Estimate, mean_of
 from drpose_ray.metrics.images import as_one_picture, psnr_db
 from drpose_ray.seeding import torch_stream
@@ -50,7 +50,7 @@ def measure_hacking(
     score: Score,
     people: People,
     decode: Callable[[torch.Tensor], torch.Tensor],
-    others: Sequence[Reader],
+    others: Sequence[ScoredPredictor],
     judges: Mapping[str, ImageJudge],
     steps: int,
 ) -> list[Hacked]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.missing_limb import erase_forearm
 from drpose_ray.evaluate.reward.probes.wrong_poses import WRONG_POSES, distance_cm
-from drpose_ray.evaluate.reward.scored_predictor import ALL_VIEWS, Reader
+from drpose_ray.evaluate.reward.scored_predictor import ALL_VIEWS, ScoredPredictor
 from drpose_ray.geometry.cameras import VIEW_NAMES
 from drpose_ray.metrics.bootstrap import Estimate, mean_of
 
@@ -39,22 +39,22 @@ class Sensitivity(BaseModel):
 
 
 def measure_sensitivity(
-    reader: Reader,
+    predictor: ScoredPredictor,
     people: People,
     logits: torch.Tensor,
     encode: Callable[[torch.Tensor], torch.Tensor],
 ) -> list[Sensitivity]:
     """All of ``WRONG_POSES``, and images without a forearm; ``encode`` makes latents of images (N, M, V, 3, s, s)."""
-    right, rows = reader.draw(people), []
-    without = reader.read(encode(erase_forearm(people)).float())
+    right, rows = predictor.draw(people), []
+    without = predictor.read(encode(erase_forearm(people)).float())
     poses = {name: wrong(people.joints) for name, wrong in WRONG_POSES.items()}
-    maps = {name: reader.draw(people, joints) for name, joints in poses.items()}
+    maps = {name: predictor.draw(people, joints) for name, joints in poses.items()}
     for views, chosen in VIEW_SETS.items():
-        best = reader.score(logits, right, chosen)
+        best = predictor.score(logits, right, chosen)
         for name, joints in poses.items():
-            difference = best - reader.score(logits, maps[name], chosen)
+            difference = best - predictor.score(logits, maps[name], chosen)
             rows.append(_row(name, views, float(distance_cm(joints, people.joints).mean()), difference))
-        rows.append(_row(MISSING, views, 0.0, best - reader.score(without, right, chosen)))
+        rows.append(_row(MISSING, views, 0.0, best - predictor.score(without, right, chosen)))
     return rows
 
 
