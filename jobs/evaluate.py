@@ -234,7 +234,7 @@ def _track(config: EvaluateJobConfig, summary: JudgementSummary) -> None:
     uri = config.run.tracking_uri or sqlite_uri(config.run.folder)
     with start_tracking(uri, "evaluate", config.run.folder.name) as tracker:
         tracker.log_params(config)
-        tracker.log_metrics(0, {f"{r.pose_set}.{r.model}.{r.metric}": r.value.mean for r in summary.rows})
+        tracker.log_metrics(0, {f"{r.pose_set}.{r.model}.{r.metric}": r.mean.value for r in summary.rows})
         tracker.log_artifact(config.folder / REPORT_FILE)
 
 

@@ -216,13 +216,15 @@ def _load_model(folder: Path, text_embeddings: Path | None, device: torch.device
 
 
 def _estimator_judge(path: Path, device: torch.device) -> ImageJudge:
-    from drpose_ray.evaluate.estimator import PoseEstimator, joint_errors_cm, shrink_images
+    from drpose_ray.evaluate.estimator import PoseEstimator, shrink_images
+    from drpose_ray.metrics.joints import pelvis_aligned_error_cm
 
     estimator = PoseEstimator.load(path).to(device)
 
     def judge(images: torch.Tensor, people: People) -> torch.Tensor:
         small = shrink_images(images, estimator.config.input_size)
-        return joint_errors_cm(estimator.estimate(small.to(device), people.width_m.to(device)).cpu(), people.joints)
+        joints = estimator.estimate(small.to(device), people.width_m.to(device)).cpu()
+        return pelvis_aligned_error_cm(joints, people.joints)
 
     return judge
 

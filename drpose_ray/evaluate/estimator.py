@@ -90,13 +90,3 @@ def shrink_images(images: torch.Tensor, size: int) -> torch.Tensor:
         return values
     flat = F.interpolate(values.flatten(0, -4), size=(size, size), mode="area")
     return flat.reshape(*values.shape[:-2], size, size)
-
-
-def joint_errors_cm(estimated_m: torch.Tensor, joints_world: torch.Tensor) -> torch.Tensor:
-    """Mean distance per person (B,) in centimetres after aligning the pelvises; both (B, 23, 3) metres.
-
-    The pelvis itself is left out: aligned, it would count as one perfect joint.
-    """
-    errors_m = (estimated_m - estimated_m[:, :1]) - (joints_world - joints_world[:, :1])
-    distances_m: torch.Tensor = torch.linalg.vector_norm(errors_m[:, 1:], dim=-1)
-    return 100 * distances_m.mean(1)

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import NUM_VIEWS, VIEW_NAMES
 from drpose_ray.geometry.silhouettes import foreground
-from drpose_ray.metrics.images import psnr_db, ssim
-from drpose_ray.metrics.silhouettes import normal_angle_deg, normal_error_deg, sharpness, silhouette_iou
+from drpose_ray.metrics.images import psnr_db, sharpness, ssim
+from drpose_ray.metrics.normals import normal_angle_deg, normal_error_deg
+from drpose_ray.metrics.silhouettes import silhouette_iou
 
 NORMAL, COLOUR = 0, 1
 NOVEL_VIEWS: Final = tuple(v for v in range(NUM_VIEWS) if VIEW_NAMES[v] != "front")

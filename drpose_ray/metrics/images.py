@@ -1,4 +1,4 @@
-"""PSNR and SSIM as they are meant everywhere in this project: judgement, reward report and predictor training.
+"""PSNR, SSIM and sharpness, as they are meant everywhere in this project.
 
 Pictures are in [0, 1], channels first. Every function keeps the leading axes: one number per picture, to be averaged
 over the pictures one wants.
@@ -52,3 +52,25 @@ def ssim(pictures: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         for picture, reference in zip(flat, flat_truth, strict=True)
     ]
     return torch.from_numpy(np.asarray(values)).reshape(pictures.shape[:-3])
+
+
+def sharpness(images: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """How like the truth's edge energy that of the images is, 0..1: the smaller through the larger of the two.
+
+    Energy is the mean square of the differences of neighbouring pixels. It knows nothing of where an edge belongs, and
+    is here because PSNR, SSIM and pose readers like pictures better when they are smeared, and this does not.
+
+    Args:
+        images, truth: (…, 3, h, w) each.
+
+    Returns:
+        (…,); 1 where both are without any edge.
+    """
+    energy, true_energy = _edge_energy(images), _edge_energy(truth)
+    larger = torch.maximum(energy, true_energy)
+    return torch.where(larger > 0, torch.minimum(energy, true_energy) / larger.clamp(min=1e-12), 1.0)
+
+
+def _edge_energy(images: torch.Tensor) -> torch.Tensor:
+    values = images.double()
+    return sum((values.diff(dim=axis).square().mean((-3, -2, -1)) for axis in (-1, -2)), start=torch.zeros(()))

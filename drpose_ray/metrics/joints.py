@@ -1,4 +1,4 @@
-"""How far from a joint its map says it is, in the image plane."""
+"""How far joints are from where they should be: in space, and in the image plane as a map shows them. Centimetres."""
 
 from __future__ import annotations
 
@@ -7,6 +7,20 @@ import torch
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, project
 
 _SHARPNESS = 8.0  # power of the map whose centre of mass is taken: the blob counts, the limb hardly does
+
+
+def mean_distance_cm(joints: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """Mean distance of joints, (..., J, 3) metres -> (...), without any alignment."""
+    distances: torch.Tensor = 100 * (joints - others).norm(dim=-1).mean(-1)
+    return distances
+
+
+def pelvis_aligned_error_cm(joints: torch.Tensor, true_joints: torch.Tensor) -> torch.Tensor:
+    """Mean distance after the pelvises are aligned, (..., 23, 3) metres -> (...).
+
+    The pelvis itself is left out: aligned, it would count as one perfect joint.
+    """
+    return mean_distance_cm(*(each[..., 1:, :] - each[..., :1, :] for each in (joints, true_joints)))
 
 
 def peak_errors_cm(

@@ -14,19 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.errors import InputError
+from drpose_ray.metrics.intervals import Interval, bootstrap_mean, interval_around, resample_means
 from drpose_ray.seeding import stream
 
 NUM_RESAMPLES: Final = 10_000
-CONFIDENCE: Final = 0.95
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate and the ends of its 95 % bootstrap (percentile) interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -51,9 +42,8 @@ class PairedChange:
 
 
 def estimate_mean(values: NDArray[np.float64], groups: Sequence[str], seed: int) -> Interval:
-    """Mean of ``values`` (N,) with its interval."""
-    means = _resample(np.asarray(values, np.float64)[None], groups, seed)[0]
-    return _interval(float(np.mean(values)), means)
+    """Mean of ``values`` (N,) with its interval; ``groups`` (N,) names the motion window of each."""
+    return bootstrap_mean(np.asarray(values, np.float64), _draws(seed), NUM_RESAMPLES, groups)
 
 
 def measure_change(
@@ -96,9 +86,9 @@ def measure_relative_loss(
             value=float(before.mean()),
             remedy="compare metrics that are positive, or use the absolute change",
         )
-    mean_before, mean_after = _resample(np.stack([before, after]), groups, seed)
+    mean_before, mean_after = resample_means(np.stack([before, after]), _draws(seed), NUM_RESAMPLES, groups)
     sign = 1.0 if higher_is_better else -1.0
-    return _interval(
+    return interval_around(
         float(sign * (1 - after.mean() / before.mean())), sign * (1 - mean_after / np.maximum(mean_before, 1e-12))
     )
 
@@ -122,18 +112,6 @@ def _checked(
     return before, after
 
 
-def _resample(values: NDArray[np.float64], groups: Sequence[str], seed: int) -> NDArray[np.float64]:
-    """Bootstrap means (R, NUM_RESAMPLES) of the rows of ``values`` (R, N); whole groups are drawn with replacement."""
-    _, index = np.unique(np.asarray(groups), return_inverse=True)
-    num_groups = int(index.max()) + 1
-    sums = np.stack([np.bincount(index, row, num_groups) for row in values])
-    sizes = np.bincount(index, minlength=num_groups)
-    # The stream depends on the seed alone: all metrics of a report share their resamples.
-    drawn = stream(seed, "bootstrap").integers(num_groups, size=(NUM_RESAMPLES, num_groups))
-    return np.asarray(sums[:, drawn].sum(-1) / sizes[drawn].sum(-1))
-
-
-def _interval(mean: float, resampled: NDArray[np.float64]) -> Interval:
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail])
-    return Interval(mean, float(low), float(high))
+def _draws(seed: int) -> np.random.Generator:
+    """The stream depends on the seed alone: all metrics of a report share their resamples."""
+    return stream(seed, "bootstrap")

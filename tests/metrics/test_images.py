@@ -29,6 +29,26 @@ def test_ssim_is_one_of_each_picture_and_knows_structure_from_noise() -> None:
     assert same == pytest.approx(1.0) and half == pytest.approx(0.5, abs=0.1)
 
 
+def test_psnr_of_a_uniform_error_is_its_definition() -> None:
+    truth = torch.full((2, 3, 8, 8), 0.5)
+    errors = torch.tensor([0.1, 0.01]).view(2, 1, 1, 1)
+    assert psnr_db(truth + errors, truth).tolist() == pytest.approx([20.0, 40.0], abs=1e-4)
+
+
+def test_equal_images_have_the_highest_finite_psnr_and_ssim_one() -> None:
+    image = torch.rand(4, 3, 16, 16)
+    assert psnr_db(image, image).tolist() == [100.0] * 4
+    assert ssim(image, image).tolist() == pytest.approx([1.0] * 4)
+
+
+def test_ssim_keeps_leading_axes_and_falls_with_noise() -> None:
+    truth = torch.rand(2, 5, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(1))
+    slightly, strongly = ssim(truth + 0.05 * noise, truth), ssim(truth + 0.3 * noise, truth)
+    assert slightly.shape == (2, 5)
+    assert (strongly < slightly).all()
+
+
 def test_nobody_has_a_psnr_or_ssim_of_his_own() -> None:
     found = {
         str(file.relative_to(PACKAGE))

@@ -7,8 +7,8 @@ The thresholds are constants, not settings: a preset cannot weaken a claim. Silh
 less of a person than one fixed mask per view, drawn for everybody. That is read on standing poses, where the base tells
 more; on challenging ones it hardly does, so there is little to lose (docs/log.md).
 
-Intervals are 95 % bootstrap intervals over poses of paired changes (``statistics``); each check is a test of its own
-and no correction is made for their number.
+Intervals are 95 % bootstrap intervals over poses of paired changes (``metrics.paired``); each check is a test of its
+own and no correction is made for their number.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from drpose_ray.errors import InputError
-from drpose_ray.evaluate.evaluate_model import METRIC, Metric, PoseTable
-from drpose_ray.metrics.paired import Interval, PairedChange, measure_change, measure_relative_loss
+from drpose_ray.evaluate.evaluate_model import METRIC, PoseTable
+from drpose_ray.metrics.intervals import Interval
+from drpose_ray.metrics.paired import PairedChange, measure_change, measure_relative_loss
 
 BASE, DRPOSE, NO_KL = "base", "drpose", "drpose_no_kl"
 CEILING: Final = "truth_through_vae"
@@ -81,7 +82,7 @@ def compare(
     """The four verdicts from the tables of ``BASE``, ``DRPOSE`` and ``NO_KL`` on both pose sets.
 
     Args:
-        standing_fixed_mask_iou: (B,) of each standing pose (``fixed_mask_iou``).
+        standing_fixed_mask_iou: (B,) of each standing pose (``metrics.silhouettes.fixed_mask_iou``).
 
     Raises InputError if a table is missing or two tables judge different poses.
     """
@@ -185,7 +186,7 @@ def _tells_more_than_a_fixed_mask(table: PoseTable, fixed: NDArray[np.float64], 
 def _tells_less_than_a_fixed_mask(before: PoseTable, after: PoseTable, fixed: NDArray[np.float64], seed: int) -> Check:
     change = measure_change(fixed, after.values["iou"], after.groups, higher_is_better=True, seed=seed)
     loss = _relative_loss("iou", before, after, seed)
-    share = f"{1 - loss.mean:.2f} [{1 - loss.high:.2f}, {1 - loss.low:.2f}] of the base's mean"
+    share = f"{1 - loss.value:.2f} [{1 - loss.high:.2f}, {1 - loss.low:.2f}] of the base's mean"
     verdict = "collapsed" if change.worsens else "not shown to tell less"
     return Check(sentence=f"{_against_fixed_mask(after, fixed, change)}; {verdict}; {share}", holds=change.worsens)
 
@@ -193,7 +194,7 @@ def _tells_less_than_a_fixed_mask(before: PoseTable, after: PoseTable, fixed: ND
 def _against_fixed_mask(table: PoseTable, fixed: NDArray[np.float64], change: PairedChange) -> str:
     return (
         f"{METRIC['iou'].title} on standing poses, one fixed mask for everybody against {MODEL_TITLES[table.model]}: "
-        f"{fixed.mean():.3f} to {table.mean('iou'):.3f}, {format_interval(change.change, METRIC['iou'])}"
+        f"{fixed.mean():.3f} to {table.mean('iou'):.3f}, {change.change.show(METRIC['iou'].decimals, '+')}"
     )
 
 
@@ -209,18 +210,13 @@ def _describe(key: str, before: PoseTable, after: PoseTable, change: PairedChang
     return (
         f"{metric.title}, {MODEL_TITLES[before.model]} to {MODEL_TITLES[after.model]}: "
         f"{before.mean(key):.{metric.decimals}f} to {after.mean(key):.{metric.decimals}f}{unit}, "
-        f"change {format_interval(change.change, metric)}, "
+        f"change {change.change.show(metric.decimals, '+')}, "
         f"{change.share_improved:.0%} of {change.num_poses} poses better"
     )
 
 
-def format_interval(change: Interval, metric: Metric) -> str:
-    """``+0.129 [+0.120, +0.138]`` with the metric's decimals."""
-    return f"{change.mean:+.{metric.decimals}f} [{change.low:+.{metric.decimals}f}, {change.high:+.{metric.decimals}f}]"
-
-
 def _percent(loss: Interval) -> str:
-    return f"{100 * loss.mean:+.1f} % [{100 * loss.low:+.1f}, {100 * loss.high:+.1f}]"
+    return f"{100 * loss.value:+.1f} % [{100 * loss.low:+.1f}, {100 * loss.high:+.1f}]"
 
 
 def _table(tables: Mapping[str, PoseTable], name: str) -> PoseTable:

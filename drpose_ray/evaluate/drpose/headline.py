@@ -69,7 +69,7 @@ def _sentence(after: MetricRow, before: MetricRow) -> str:
     digits, unit = metric.decimals, f" {metric.unit}" if metric.unit else ""
     low, high = f"{change.change.low:+.{digits}f}", f"{change.change.high:+.{digits}f}"
     return (
-        f"{metric.title} {before.value.mean:.{digits}f} to {after.value.mean:.{digits}f}{unit} "
+        f"{metric.title} {before.mean.value:.{digits}f} to {after.mean.value:.{digits}f}{unit} "
         f"({'more' if metric.higher_is_better else 'less'} is better; the change lies between {low} and {high})"
     )
 

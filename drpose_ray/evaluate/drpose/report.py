@@ -12,7 +12,7 @@ import torch
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from drpose_ray.evaluate.drpose import figures
-from drpose_ray.evaluate.drpose.claims import BASE, DRPOSE, MODEL_TITLES, format_interval
+from drpose_ray.evaluate.drpose.claims import BASE, DRPOSE, MODEL_TITLES
 from drpose_ray.evaluate.drpose.confirmation import WITNESSES, Judgement, against, judge_change
 from drpose_ray.evaluate.drpose.headline import write_headline
 from drpose_ray.evaluate.drpose.summary import JudgementSummary, MetricRow, PoseTables, changes_of, rows_by_set
@@ -138,14 +138,14 @@ def _table_cells(summary: JudgementSummary) -> list[dict[str, Any]]:
 
 def _cell(row: MetricRow, metric: Metric, changes: Mapping[str, PairedChange] | None) -> dict[str, str]:
     """A mean, and of a compared model what its change shows; ``changes`` are all of that model's."""
-    cell = {"mean": f"{row.value.mean:.{metric.decimals}f}", "change": "", "judgement": "", "words": ""}
+    cell = {"mean": f"{row.mean.value:.{metric.decimals}f}", "change": "", "judgement": "", "words": ""}
     if changes is None:
         return cell
     own, judgement = changes[metric.key], judge_change(metric.key, changes)
     words = {Judgement.BETTER: "better", Judgement.WORSE: "worse", Judgement.UNCHANGED: "no change shown"}
     doubts = ", ".join(METRIC[key].title for key in against(metric.key, changes))
     return cell | {
-        "change": f"{format_interval(own.change, metric)} · {own.share_improved:.0%} of poses",
+        "change": f"{own.change.show(metric.decimals, '+')} · {own.share_improved:.0%} of poses",
         "judgement": judgement.value,
         "words": words.get(judgement, f"higher-scored, not confirmed by {doubts}"),
     }

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from drpose_ray.evaluate.drpose.claims import BASE, MODEL_TITLES, Verdict, change_between
 from drpose_ray.evaluate.evaluate_model import METRIC, METRICS, Metric, PoseTable
-from drpose_ray.metrics.paired import CONFIDENCE, NUM_RESAMPLES, Interval, PairedChange, estimate_mean
+from drpose_ray.metrics.intervals import CONFIDENCE, Interval
+from drpose_ray.metrics.paired import NUM_RESAMPLES, PairedChange, estimate_mean
 from drpose_ray.publish import replace_when_complete
 from drpose_ray.runs import Summary
 
@@ -28,7 +29,7 @@ class MetricRow(_Part):
     unit: str
     higher_is_better: bool
     num_poses: int
-    value: Interval
+    mean: Interval
     change: PairedChange | None
 
 
@@ -110,7 +111,7 @@ def _metric_row(metric: Metric, table: PoseTable, base: PoseTable, seed: int) ->
         unit=metric.unit,
         higher_is_better=metric.higher_is_better,
         num_poses=len(table.sample_ids),
-        value=estimate_mean(table.values[metric.key], table.groups, seed),
+        mean=estimate_mean(table.values[metric.key], table.groups, seed),
         change=None if table is base else change_between(metric.key, base, table, seed),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from drpose_ray.evaluate.drpose.claims import BASE, DRPOSE, MODEL_TITLES, NO_KL, format_interval
+from drpose_ray.evaluate.drpose.claims import BASE, DRPOSE, MODEL_TITLES, NO_KL
 from drpose_ray.evaluate.drpose.confirmation import WITNESSES, Judgement, judge_change
 from drpose_ray.evaluate.drpose.summary import JudgementSummary, changes_of, rows_by_set
 from drpose_ray.evaluate.evaluate_model import METRICS
@@ -28,11 +28,11 @@ def format_table(summary: JudgementSummary) -> str:
         for metric in METRICS:
             row = [f"{metric.title} ({metric.unit})" if metric.unit else metric.title]
             for model, values in by_model.items():
-                row.append(f"{values[metric.key].value.mean:.{metric.decimals}f}")
+                row.append(f"{values[metric.key].mean.value:.{metric.decimals}f}")
                 change = values[metric.key].change
                 if change is not None and model in COMPARED:
                     sign = _SIGNS[judge_change(metric.key, changes[model])]
-                    row += [f"{format_interval(change.change, metric)} {sign}", f"{change.share_improved:.0%}"]
+                    row += [f"{change.change.show(metric.decimals, '+')} {sign}", f"{change.share_improved:.0%}"]
             grid.append(row)
         lines += _align(grid)
         if pose_set in summary.fixed_mask_iou:

@@ -11,7 +11,7 @@ from drpose_ray.evaluate.reward.probes.ensemble import cautious_score, measure_e
 from drpose_ray.evaluate.reward.probes.hacking import measure_hacking
 from drpose_ray.evaluate.reward.probes.sensitivity import Sensitivity
 from drpose_ray.evaluate.reward.summary import PredictorReport, RewardReportSummary, SplitReport
-from drpose_ray.metrics.bootstrap import Estimate
+from drpose_ray.metrics.intervals import Interval
 from drpose_ray.reward.skeleton_maps import compose_preview
 from tests.evaluate.reward.perfect_predictor import draw_seen, make_perfect_predictor
 
@@ -66,7 +66,7 @@ def make_summary(num_predictors: int, difference: float) -> RewardReportSummary:
         rows = tuple(
             Sensitivity(
                 wrong=wrong, views="all six", distance_cm=9.0, share_right=float(value > 0),
-                difference=Estimate(value=value * scale, low=value * scale - 0.03, high=value * scale + 0.03),
+                difference=Interval(value=value * scale, low=value * scale - 0.03, high=value * scale + 0.03),
             )
             for wrong, scale in (("mirrored", 1.0), ("an arm elsewhere", 0.3))
         )  # fmt: skip

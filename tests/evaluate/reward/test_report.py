@@ -14,6 +14,7 @@ from drpose_ray.diffusion.build import build_i2mv
 from drpose_ray.diffusion.config import small_architecture
 from drpose_ray.errors import InputError
 from drpose_ray.evaluate.page import Picture, Section, Table, as_html, as_markdown
+from drpose_ray.evaluate.reward.intervals import mean_of
 from drpose_ray.evaluate.reward.map_quality import measure_map_quality
 from drpose_ray.evaluate.reward.people import People, read_people, some_of_each
 from drpose_ray.evaluate.reward.probes import wrong_poses
@@ -26,8 +27,7 @@ from drpose_ray.evaluate.reward.probes.missing_limb import erase_forearm
 from drpose_ray.evaluate.reward.probes.sensitivity import MISSING, measure_sensitivity
 from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 from drpose_ray.geometry.skeleton import JOINT_NAMES, PARENTS
-from drpose_ray.metrics.bootstrap import mean_of
-from drpose_ray.metrics.joints import peak_errors_cm, soft_errors_cm
+from drpose_ray.metrics.joints import mean_distance_cm, peak_errors_cm, soft_errors_cm
 from drpose_ray.reward.skeleton_maps import compose_preview
 from drpose_ray.shards.multiview import read_multiview
 from tests.evaluate.reward.perfect_predictor import SIZE, draw_seen, make_perfect_predictor
@@ -54,7 +54,7 @@ def test_turned_limbs_keep_their_lengths_and_the_pelvis(people: People) -> None:
 
     torch.testing.assert_close(lengths(turned), lengths(people.joints))
     assert torch.equal(turned[:, 0], people.joints[:, 0])
-    assert (wrong_poses.distance_cm(turned, people.joints) > 0.1).all()
+    assert (mean_distance_cm(turned, people.joints) > 0.1).all()
 
 
 def test_each_wrong_pose_is_wrong_in_its_own_way(people: People) -> None:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import stats
 
+from drpose_ray.evaluate.reward.intervals import mean_of, over_people
 from drpose_ray.evaluate.reward.people import People
-from drpose_ray.evaluate.reward.probes.wrong_poses import distance_cm, turn_limbs
+from drpose_ray.evaluate.reward.probes.wrong_poses import turn_limbs
 from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
-from drpose_ray.metrics.bootstrap import Estimate, mean_of, over_people
+from drpose_ray.metrics.intervals import Interval
+from drpose_ray.metrics.joints import mean_distance_cm
+from drpose_ray.metrics.ranks import rank_correlation
 from drpose_ray.seeding import stream
 
 
@@ -23,8 +25,8 @@ class Calibration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     num_poses: int = Field(description="people x wrong poses of each")
-    pooled: Estimate = Field(description="over all people and poses together")
-    per_person: Estimate = Field(description="within a person, mean over people")
+    pooled: Interval = Field(description="over all people and poses together")
+    per_person: Interval = Field(description="within a person, mean over people")
     share_monotone: float = Field(description="share of people with at least 0.9")
 
 
@@ -44,7 +46,7 @@ def score_wrong_poses(
     for number, angle in enumerate(angles_deg):
         poses.append(turn_limbs(people.joints, angle, stream(seed, "wrong pose", people.name, number)))
     return ScoredPoses(
-        torch.stack([distance_cm(joints, people.joints) for joints in poses], 1),
+        torch.stack([mean_distance_cm(joints, people.joints) for joints in poses], 1),
         torch.stack([predictor.score(logits, predictor.draw(people, joints)) for joints in poses], 1),
     )
 
@@ -54,9 +56,9 @@ def measure_calibration(scored: ScoredPoses) -> Calibration:
     distance, badness = scored.distance_cm.double().numpy(), -scored.score.double().numpy()
 
     def pooled(rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float:
-        return float(stats.spearmanr(distance[rows].ravel(), badness[rows].ravel()).statistic)
+        return rank_correlation(distance[rows].ravel(), badness[rows].ravel())
 
-    each = np.array([stats.spearmanr(*pair).statistic for pair in zip(distance, badness, strict=True)])
+    each = np.array([rank_correlation(*pair) for pair in zip(distance, badness, strict=True)])
     return Calibration(
         num_poses=distance.size,
         pooled=over_people(pooled, len(distance)),

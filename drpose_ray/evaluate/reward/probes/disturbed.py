@@ -9,10 +9,11 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional as F
 
+from drpose_ray.evaluate.reward.intervals import mean_of
 from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.wrong_poses import another_persons
 from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
-from drpose_ray.metrics.bootstrap import Estimate, mean_of
+from drpose_ray.metrics.intervals import Interval
 from drpose_ray.metrics.joints import soft_errors_cm
 from drpose_ray.seeding import torch_stream
 
@@ -26,11 +27,11 @@ class Disturbed(BaseModel):
         description="blurred: times a 3 x 3 mean; shifted: pixels to the side; noisy: standard deviations"
     )
     amount: float = Field(description="how often, by how many latent pixels, or of which standard deviation")
-    right: Estimate = Field(description="PoseScore at the true pose")
-    wrong: Estimate = Field(description="PoseScore at another person's pose")
+    right: Interval = Field(description="PoseScore at the true pose")
+    wrong: Interval = Field(description="PoseScore at another person's pose")
     share_right: float = Field(description="share of people of whom the true pose scores higher")
-    soft_error_cm: Estimate = Field(description="in-plane joint error; of shifted latents after shifting the maps back")
-    followed: Estimate | None = Field(description="of shifted latents, PoseScore of the maps shifted back")
+    soft_error_cm: Interval = Field(description="in-plane joint error; of shifted latents after shifting the maps back")
+    followed: Interval | None = Field(description="of shifted latents, PoseScore of the maps shifted back")
 
 
 def blur(latents: torch.Tensor, times: float) -> torch.Tensor:

@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional as F
 
 from drpose_ray.evaluate.reward.independent import ImageJudge, measure_independently
+from drpose_ray.evaluate.reward.intervals import mean_of
 from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.ascent import ascend, move_at_random, reward_gradient
 from drpose_ray.evaluate.reward.probes.disturbed import add_noise, blur
 from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
-from drpose_ray.metrics.bootstrap import Estimate, mean_of
+from drpose_ray.metrics.intervals import Interval
 from drpose_ray.metrics.joints import soft_errors_cm
 from drpose_ray.seeding import torch_stream
 
@@ -29,13 +30,13 @@ class Stepped(BaseModel):
 
     start: str = Field(description="the latents that are stepped from")
     step: float = Field(description="root mean square length in standard deviations of the latents")
-    score_change: Estimate = Field(description="of the reward itself")
+    score_change: Interval = Field(description="of the reward itself")
     share_improved: float = Field(description="share of people whose reward rose")
-    joints_change_cm: Estimate = Field(description="of the in-plane distance of the maps' joints from the target's")
-    judges_change: dict[str, Estimate] = Field(description="judge -> change of its opinion, higher is better")
+    joints_change_cm: Interval = Field(description="of the in-plane distance of the maps' joints from the target's")
+    judges_change: dict[str, Interval] = Field(description="judge -> change of its opinion, higher is better")
     judges_improved: dict[str, float] = Field(description="judge -> share of people of whom its opinion rose")
-    judges_change_at_random: dict[str, Estimate] = Field(description="the same of random steps of equal length")
-    cosine_to_truth: Estimate = Field(description="between the gradient and the way to the true latents")
+    judges_change_at_random: dict[str, Interval] = Field(description="the same of random steps of equal length")
+    cosine_to_truth: Interval = Field(description="between the gradient and the way to the true latents")
 
 
 def blurred_and_noisy(people: People) -> torch.Tensor:

@@ -9,11 +9,12 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from drpose_ray.evaluate.reward.independent import ImageJudge, measure_independently
+from drpose_ray.evaluate.reward.intervals import mean_of
 from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.ascent import Norm, Score, ascend, move_at_random
 from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
-from drpose_ray.metrics.bootstrap import Estimate, mean_of
 from drpose_ray.metrics.images import as_one_picture, psnr_db
+from drpose_ray.metrics.intervals import Interval
 from drpose_ray.seeding import torch_stream
 
 BUDGETS: Final[tuple[tuple[Norm, float], ...]] = (
@@ -32,12 +33,12 @@ class Hacked(BaseModel):
 
     norm: str = Field(description="rms: over a person's latents; max: of any single number")
     budget: float = Field(description="in standard deviations of the latents")
-    gained: Estimate = Field(description="share of the gap that the ascent gained: 1 is as good as the truth")
-    gained_at_random: Estimate = Field(description="the same of a random move of equal size")
-    image_psnr_db: Estimate = Field(
+    gained: Interval = Field(description="share of the gap that the ascent gained: 1 is as good as the truth")
+    gained_at_random: Interval = Field(description="the same of a random move of equal size")
+    image_psnr_db: Interval = Field(
         description="decoded images after against before; the higher, the less they changed"
     )
-    followed: dict[str, Estimate] = Field(
+    followed: dict[str, Interval] = Field(
         description="judge -> change of its opinion, upwards positive, as a share of its own gap: was it a real gain?"
     )
     share_right: float = Field(description="share of people of whom the reward prefers the true latents to the start")

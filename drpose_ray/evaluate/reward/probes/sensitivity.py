@@ -8,12 +8,14 @@ from typing import Final
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from drpose_ray.evaluate.reward.intervals import mean_of
 from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.missing_limb import erase_forearm
-from drpose_ray.evaluate.reward.probes.wrong_poses import WRONG_POSES, distance_cm
+from drpose_ray.evaluate.reward.probes.wrong_poses import WRONG_POSES
 from drpose_ray.evaluate.reward.scored_predictor import ALL_VIEWS, ScoredPredictor
 from drpose_ray.geometry.cameras import VIEW_NAMES
-from drpose_ray.metrics.bootstrap import Estimate, mean_of
+from drpose_ray.metrics.intervals import Interval
+from drpose_ray.metrics.joints import mean_distance_cm
 
 VIEW_SETS: Final[dict[str, tuple[int, ...]]] = {
     "all six": ALL_VIEWS,
@@ -34,7 +36,7 @@ class Sensitivity(BaseModel):
     wrong: str = Field(description="what is wrong: the pose, or the images where it says so")
     views: str = Field(description="views that are scored")
     distance_cm: float = Field(description="mean distance of the wrong pose's joints; 0 where the images are wrong")
-    difference: Estimate = Field(description="PoseScore right minus wrong, paired")
+    difference: Interval = Field(description="PoseScore right minus wrong, paired")
     share_right: float = Field(description="share of people of whom the right one scores higher; ties do not count")
 
 
@@ -53,7 +55,7 @@ def measure_sensitivity(
         best = predictor.score(logits, right, chosen)
         for name, joints in poses.items():
             difference = best - predictor.score(logits, maps[name], chosen)
-            rows.append(_row(name, views, float(distance_cm(joints, people.joints).mean()), difference))
+            rows.append(_row(name, views, float(mean_distance_cm(joints, people.joints).mean()), difference))
         rows.append(_row(MISSING, views, 0.0, best - predictor.score(without, right, chosen)))
     return rows
 

@@ -14,6 +14,7 @@ import torch
 
 from drpose_ray.geometry.rotations import axis_angle_to_matrix
 from drpose_ray.geometry.skeleton import JOINT_NAMES, MIRROR, NUM_JOINTS, PARENTS
+from drpose_ray.metrics.joints import mean_distance_cm
 
 _PELVIS: Final = 0
 _SIDES: Final = ("left", "right")
@@ -66,7 +67,7 @@ def mirror_depth(joints: torch.Tensor) -> torch.Tensor:
 def move_an_arm(joints: torch.Tensor) -> torch.Tensor:
     """One arm hangs at the body or is raised overhead, whichever of the four is furthest from where the arm was."""
     options = torch.stack([_straight_arm(joints, side, up) for side in _SIDES for up in (-1.0, 1.0)])
-    return options[distance_cm(options, joints).argmax(0), torch.arange(len(joints))]
+    return options[mean_distance_cm(options, joints).argmax(0), torch.arange(len(joints))]
 
 
 def another_persons(joints: torch.Tensor) -> torch.Tensor:
@@ -83,12 +84,6 @@ WRONG_POSES: Final[dict[str, Callable[[torch.Tensor], torch.Tensor]]] = {
     "another person's pose": another_persons,
 }
 """Name -> joints of the wrong pose."""
-
-
-def distance_cm(joints: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-    """Mean distance of the 23 joints, (..., 23, 3) metres -> (...) centimetres, without any alignment."""
-    distances: torch.Tensor = 100 * (joints - others).norm(dim=-1).mean(-1)
-    return distances
 
 
 def _reflect(joints: torch.Tensor, axis: int) -> torch.Tensor:
