@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     import torch
 
     from drpose_ray.diffusion.i2mv import ImageToMultiView
-    from drpose_ray.evaluate.drpose.report import Example, Picture
+    from drpose_ray.evaluate.drpose.report import Example
     from drpose_ray.evaluate.drpose.summary import JudgementSummary
     from drpose_ray.evaluate.evaluate_model import PoseSet, PoseTable
     from drpose_ray.evaluate.evaluators import Evaluators
+    from drpose_ray.evaluate.page import Picture
 
 REPORT_FILE, PER_POSE_FILE, BEFORE_AFTER_FILE = "report.html", "per_pose.csv", "before_after.png"
 CURVES = {
@@ -223,11 +224,11 @@ def _read_curves(config: EvaluateJobConfig) -> dict[str, list[dict[str, Any]]]:
 
 
 def _read_pictures(run_folder: Path) -> list[Picture]:
-    from drpose_ray.evaluate.drpose.report import Picture
+    from drpose_ray.evaluate.page import Picture
 
     path = run_folder / "select_poses" / "diversity.png"
     caption = "Pose diversity (Fig. 4): poses the model is post-trained and judged on, against standing poses."
-    return [Picture(path.read_bytes(), caption)] if path.exists() else []
+    return [Picture(path.name, path.read_bytes(), caption)] if path.exists() else []
 
 
 def _track(config: EvaluateJobConfig, summary: JudgementSummary) -> None:

@@ -131,26 +131,26 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _compose(
     summary: RewardReportSummary, findings: Mapping[str, Findings], read: Picture, hacked: Picture
 ) -> list[Section]:
-    from drpose_ray.evaluate.reward import figures, sections
+    from drpose_ray.evaluate.reward import plots, sections
 
-    joints = Picture("joints.png", figures.plot_joint_errors(findings), "In-plane joint error by joint and view, cm.")
+    joints = Picture("joints.png", plots.plot_joint_errors(findings), "In-plane joint error by joint and view, cm.")
     ranks = Picture(
         "calibration.png",
-        figures.plot_calibration(findings),
+        plots.plot_calibration(findings),
         "Minus PoseScore over the distance of the pose; a dot per person and pose, lines are medians.",
     )
     wrong = Picture(
         "sensitivity.png",
-        figures.plot_sensitivity(summary),
+        plots.plot_sensitivity(summary),
         "PoseScore of the right minus that of the wrong over six views; in which share of people the right wins. Below "
         "zero (shaded) it is the wrong that scores higher.",
     )
     soft = Picture(
-        "disturbed.png", figures.plot_disturbed(summary), "PoseScore on disturbed latents, mean of the splits."
+        "disturbed.png", plots.plot_disturbed(summary), "PoseScore on disturbed latents, mean of the splits."
     )
     fooled = Picture(
         "hacking.png",
-        figures.plot_hacking(summary),
+        plots.plot_hacking(summary),
         "What ascent gains and what others see of it; numbers are the PSNR of decoded images after against before.",
     )
     return [
@@ -169,20 +169,20 @@ def _examples(predictors: Sequence[ScoredPredictor], splits: Sequence[People]) -
     """One person per split: images, target, and what each predictor reads (Fig. 10)."""
     import torch
 
-    from drpose_ray.evaluate.reward import figures
+    from drpose_ray.evaluate.reward import plots
 
     with torch.no_grad():
         rows = []
         for people in splits:
             one = people.first(1)
             images = one.images[0, _COLOUR].float() / 255
-            rows += [images, figures.skeletons_on_grey(images, predictors[0].draw(one)[0])]
+            rows += [images, plots.skeletons_on_grey(images, predictors[0].draw(one)[0])]
             rows += [
-                figures.skeletons_on_grey(images, predictor.read(one.latents).sigmoid()[0]) for predictor in predictors
+                plots.skeletons_on_grey(images, predictor.read(one.latents).sigmoid()[0]) for predictor in predictors
             ]
         names = ", ".join(predictor.name for predictor in predictors)
         return Picture(
-            "read.png", figures.draw_rows(rows), f"For each split: a person, the target, and as read by {names}."
+            "read.png", plots.draw_rows(rows), f"For each split: a person, the target, and as read by {names}."
         )
 
 
@@ -192,7 +192,7 @@ def _hacked_examples(
     """Decoded images before and after the ascent."""
     import torch
 
-    from drpose_ray.evaluate.reward import figures
+    from drpose_ray.evaluate.reward import plots
     from drpose_ray.evaluate.reward.probes.ascent import ascend
 
     with torch.no_grad():
@@ -203,7 +203,7 @@ def _hacked_examples(
         rows = [row for shown, true in zip(images, target, strict=True) for row in (*shown, true)]
         return Picture(
             "hacked.png",
-            figures.draw_rows(rows),
+            plots.draw_rows(rows),
             f"For each of {_SHOWN} people: decoded before, after an ascent of {predictor.name} by rms "
             f"{_SHOWN_BUDGET:g}, and the person whose pose it was to show.",
         )

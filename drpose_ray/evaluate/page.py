@@ -1,15 +1,18 @@
-"""The report as a page: the same parts as Markdown with its pictures beside it, and as one HTML file."""
+"""Reports as pages: one HTML file that needs nothing beside it, and the same parts as Markdown with its pictures."""
 
 from __future__ import annotations
 
 import base64
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
-from drpose_ray.page_style import STYLE
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
 from drpose_ray.publish import replace_when_complete
+
+_TEMPLATES: Final = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -69,17 +72,22 @@ def as_markdown(title: str, lead: Sequence[str], sections: Sequence[Section]) ->
 
 
 def as_html(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
-    """The page in HTML; all text is escaped, pictures are inside."""
-    body = [f"<h1>{html.escape(title)}</h1>", *map(_part_as_html, lead)]
-    for section in sections:
-        body.append(f"<h2>{html.escape(section.title)}</h2>")
-        body += [_part_as_html(part) for part in _pictures_first(section.parts)]
-    head = (
-        '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{STYLE}</style>"
-    )
-    text = "\n".join(body)
-    return f'<!doctype html><html lang="en"><head>{head}</head><body><main>\n{text}\n</main></body></html>\n'
+    """The page in HTML."""
+    shown = [Section(section.title, _pictures_first(section.parts)) for section in sections]
+    return render(_TEMPLATES / "page.html.jinja", title=title, lead=lead, sections=shown)
+
+
+def render(template: Path, **values: Any) -> str:
+    """HTML in one file: a template beside this module or below, which extends ``page.html.jinja``.
+
+    All text is escaped; the filter ``data_uri`` puts a PNG's bytes inside.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["data_uri"] = _data_uri
+    return environment.get_template(template.relative_to(_TEMPLATES).as_posix()).render(values)
 
 
 def _pictures_first(parts: Sequence[str | Table | Picture]) -> list[str | Table | Picture]:
@@ -87,17 +95,5 @@ def _pictures_first(parts: Sequence[str | Table | Picture]) -> list[str | Table 
     return sorted(parts, key=lambda part: not isinstance(part, Picture))
 
 
-def _part_as_html(part: str | Table | Picture) -> str:
-    if isinstance(part, Table):
-        header, *rows = part.rows
-        lines = ["".join(f"<th>{html.escape(cell)}</th>" for cell in header)]
-        lines += ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
-        rows_as_html = "".join(f"<tr>{line}</tr>" for line in lines)
-        return f'<div class="card scroll"><table>{rows_as_html}</table></div>'
-    if isinstance(part, Picture):
-        source = f"data:image/png;base64,{base64.b64encode(part.png).decode()}"
-        caption = html.escape(part.caption)
-        return (
-            f'<figure class="card plot"><img src="{source}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'
-        )
-    return f"<p>{html.escape(part)}</p>"
+def _data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from drpose_ray.evaluate.drpose import figures
+from drpose_ray.evaluate.drpose import plots
 from drpose_ray.evaluate.drpose.claims import BASE, DRPOSE, MODEL_TITLES
 from drpose_ray.evaluate.drpose.confirmation import WITNESSES, Judgement, against, judge_change
 from drpose_ray.evaluate.drpose.headline import write_headline
 from drpose_ray.evaluate.drpose.summary import JudgementSummary, MetricRow, PoseTables, changes_of, rows_by_set
 from drpose_ray.evaluate.drpose.text_table import COMPARED
 from drpose_ray.evaluate.evaluate_model import COLOUR, METRIC, METRICS, NORMAL, Metric, PoseTable
+from drpose_ray.evaluate.page import Picture, render
 from drpose_ray.geometry.cameras import VIEW_NAMES
 from drpose_ray.metrics.paired import PairedChange
-from drpose_ray.page_style import STYLE
+from drpose_ray.pictures import as_png, to_pixels
 from drpose_ray.publish import replace_when_complete
 
 PAIRED_KEYS: Final = ("pose_score", "mpjpe_cm", "iou", "psnr_normal_db")
 NUM_EXAMPLES: Final = 6
 TRUTH_TITLE: Final = "ground truth"
+
+_PAIRED: Final = "Each dot is one pose: the base's value across, the post-trained model's up."
+_CURVES: Final = (
+    "Pale: every iteration; strong: running mean over a tenth of the run. Training batches, not the poses judged above."
+)
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,6 @@ class Example:
     outputs: Mapping[str, torch.Tensor]
     target_maps: torch.Tensor
     predicted_maps: Mapping[str, torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A ready PNG with the sentence that explains it."""
-
-    png: bytes
-    caption: str
 
 
 def pick_examples(base: PoseTable, drpose: PoseTable) -> list[int]:
@@ -80,23 +76,20 @@ def write_report(
         pictures: further figures, e.g. pose diversity.
         settings_yaml: the resolved configuration.
     """
-    template = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    ).get_template("report.html.jinja")
     pose_set, paired = next(iter(tables.items()))
-    page = template.render(
+    page = render(
+        Path(__file__).with_name("report.html.jinja"),
         title=title,
-        style=STYLE,
         headline=write_headline(summary),
         summary=summary,
         sets=_table_cells(summary),
         witnesses=", ".join(METRIC[key].title for key in WITNESSES),
         examples=[_example_cells(example, tables[pose_set]) for example in examples],
         views=[name.replace("_", " ") for name in VIEW_NAMES],
-        paired=_data_uri(figures.plot_paired(paired, PAIRED_KEYS)),
+        paired=Picture("paired.png", plots.plot_paired(paired, PAIRED_KEYS), _PAIRED),
         paired_set=pose_set,
-        curves=_data_uri(figures.plot_learning_curves(curves, curve_keys)) if curves else None,
-        pictures=[(_data_uri(picture.png), picture.caption) for picture in pictures],
+        curves=Picture("curves.png", plots.plot_learning_curves(curves, curve_keys), _CURVES) if curves else None,
+        pictures=pictures,
         settings=settings_yaml,
     )
     with replace_when_complete(path) as temporary:
@@ -110,7 +103,7 @@ def write_before_after(path: Path, examples: Sequence[Example]) -> None:
         shown = {TRUTH_TITLE: example.truth} | {MODEL_TITLES[name]: example.outputs[name] for name in (BASE, DRPOSE)}
         rows.append((example.input_image, {title: images[COLOUR] for title, images in shown.items()}))
     with replace_when_complete(path) as temporary:
-        temporary.write_bytes(figures.draw_before_after(rows, [name.replace("_", " ") for name in VIEW_NAMES]))
+        temporary.write_bytes(plots.draw_before_after(rows, [name.replace("_", " ") for name in VIEW_NAMES]))
 
 
 def _table_cells(summary: JudgementSummary) -> list[dict[str, Any]]:
@@ -153,36 +146,20 @@ def _cell(row: MetricRow, metric: Metric, changes: Mapping[str, PairedChange] | 
 
 def _example_cells(example: Example, tables: Mapping[str, PoseTable]) -> dict[str, Any]:
     index = tables[BASE].sample_ids.index(example.sample_id)
-    rows: list[dict[str, Any]] = [
-        {"title": TRUTH_TITLE, "numbers": "", "colour": example.truth[COLOUR], "normals": example.truth[NORMAL]}
-    ]
+    colours, normals = _pngs(example.truth[COLOUR]), _pngs(example.truth[NORMAL])
+    rows: list[dict[str, Any]] = [{"title": TRUTH_TITLE, "numbers": "", "colour": colours, "normals": normals}]
     for model, images in example.outputs.items():
         numbers = [
             f"{METRIC[key].title} {tables[model].values[key][index]:.{METRIC[key].decimals}f} {METRIC[key].unit}"
             for key in ("pose_score", "mpjpe_cm", "iou")
         ]
-        overlaid = figures.overlay_skeletons(images[COLOUR], example.target_maps, example.predicted_maps[model])
+        overlaid = plots.overlay_skeletons(images[COLOUR], example.target_maps, example.predicted_maps[model])
         rows.append({
             "title": MODEL_TITLES[model], "numbers": " · ".join(number.strip() for number in numbers),
-            "colour": images[COLOUR], "normals": images[NORMAL], "skeletons": overlaid,
+            "colour": _pngs(images[COLOUR]), "normals": _pngs(images[NORMAL]), "skeletons": _pngs(overlaid),
         })  # fmt: skip
-    return {
-        "id": example.sample_id,
-        "input": _data_uri(figures.draw_view(example.input_image)),
-        "kinds": {
-            kind: [
-                {"title": row["title"], "numbers": row["numbers"], "views": _views(row[kind])}
-                for row in rows
-                if kind in row
-            ]
-            for kind in ("colour", "normals", "skeletons")
-        },
-    }
+    return {"id": example.sample_id, "input": as_png(to_pixels(example.input_image)), "rows": rows}
 
 
-def _views(images: torch.Tensor) -> list[str]:
-    return [_data_uri(figures.draw_view(view)) for view in images]
-
-
-def _data_uri(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+def _pngs(views: torch.Tensor) -> list[bytes]:
+    return [as_png(view) for view in to_pixels(views)]

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from drpose_ray.evaluate.drpose.claims import BASE, DRPOSE, MODEL_TITLES, compare
-from drpose_ray.evaluate.drpose.report import NUM_EXAMPLES, Picture, pick_examples, write_report
+from drpose_ray.evaluate.drpose.report import NUM_EXAMPLES, pick_examples, write_report
 from drpose_ray.evaluate.drpose.summary import JudgementSummary, summarise
 from drpose_ray.evaluate.drpose.text_table import format_table
 from drpose_ray.evaluate.evaluate_model import METRICS
+from drpose_ray.evaluate.page import Picture
 from tests.evaluate.drpose.judged import FIXED_MASK_IOU, NUM_POSES, make_example, make_judgement, make_table
 
 TWINS = ("Anny body for SMPL-X", "weights/small for PSHuman <768 px>")
@@ -55,7 +56,7 @@ def test_report_is_one_file_that_loads_nothing_and_names_its_twins(tmp_path: Pat
         examples=[make_example(tables["challenging"][BASE].sample_ids[3])],
         curves=curves,
         curve_keys={"reward": "PoseScore", "kl": "KL"},
-        pictures=[Picture(PIXEL, "pose diversity")],
+        pictures=[Picture("diversity.png", PIXEL, "pose diversity")],
         settings_yaml="seed: 0  # <not markup>",
     )
     html = (tmp_path / "report.html").read_text()

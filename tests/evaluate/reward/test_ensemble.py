@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from drpose_ray.evaluate.reward import figures
+from drpose_ray import figures
+from drpose_ray.evaluate.reward import plots
 from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.ensemble import cautious_score, measure_ensembles
 from drpose_ray.evaluate.reward.probes.hacking import measure_hacking
@@ -82,8 +83,8 @@ def test_a_seventh_predictor_and_a_preference_for_the_wrong_are_drawn(
     difference: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = []
-    monkeypatch.setattr(figures, "_save", lambda figure: drawn.append(figure) or b"")
-    figures.plot_sensitivity(make_summary(7, difference))
+    monkeypatch.setattr(figures, "save", lambda figure: drawn.append(figure) or b"")
+    plots.plot_sensitivity(make_summary(7, difference))
     (axis,) = drawn[0].axes
     assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == [f"p{number}" for number in range(7)]
     left, right = axis.get_xlim()

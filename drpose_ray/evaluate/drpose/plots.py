@@ -1,33 +1,24 @@
-"""Pictures of the report: views, skeleton overlays, learning curves and paired scatter plots, as PNG bytes."""
+"""Pictures of the report: skeleton overlays, learning curves and paired scatter plots, as PNG bytes."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
 from torch.nn import functional as F
 
+from drpose_ray import figures
 from drpose_ray.evaluate.drpose.claims import BASE, DRPOSE, MODEL_TITLES, NO_KL
 from drpose_ray.evaluate.evaluate_model import METRIC, PoseTable
 
-# Okabe and Ito: told apart by colour-blind readers.
-MODEL_COLOURS: Final = {BASE: "#56606b", DRPOSE: "#0072b2", NO_KL: "#d55e00"}
+MODEL_COLORS: Final = {BASE: "#56606b", DRPOSE: figures.COLORS[0], NO_KL: figures.COLORS[1]}
 _TARGET_RGB: Final = (0.0, 0.45, 0.70)
 _PREDICTED_RGB: Final = (0.90, 0.38, 0.0)
-_DPI: Final = 150
-
-
-def draw_view(view: torch.Tensor) -> bytes:
-    """(3, s, s) in [0, 1] -> PNG."""
-    return _encode((view.clamp(0, 1).permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8))
 
 
 def draw_before_after(
@@ -54,12 +45,7 @@ def draw_before_after(
                 if column == 0:
                     axis.set_ylabel(title, fontsize=8)
             top += 1
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=100, facecolor="white")
-    few_colours = Image.open(drawn, formats=["PNG"]).convert("RGB").quantize(128)  # small enough to be mailed
-    stream = io.BytesIO()
-    few_colours.save(stream, format="png", optimize=True)
-    return stream.getvalue()
+    return figures.save(figure, dpi=100)
 
 
 def _show(axis: Axes, image: torch.Tensor, title: str) -> None:
@@ -92,20 +78,19 @@ def plot_learning_curves(curves: Mapping[str, Sequence[Mapping[str, Any]]], keys
 
     Raw values are pale, a running mean over a tenth of the run is drawn on top.
     """
-    figure, axes = _panels(len(keys), height=2.6)
+    figure, axes = figures.panels(len(keys), width=3.4, height=2.6)
     for axis, (key, title) in zip(axes, keys.items(), strict=True):
         for name, rows in curves.items():
             points = [(row["step"], row[key]) for row in rows if row.get(key) is not None]
             if not points:
                 continue
             steps, values = np.asarray(points, float).T
-            colour = MODEL_COLOURS[name]
-            axis.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
-            axis.plot(steps, _running_mean(values), color=colour, linewidth=1.8, label=MODEL_TITLES[name])
-        axis.set_title(title, loc="left", fontsize=9)
-        axis.set_xlabel("iteration", fontsize=8)
-    _legend(axes)
-    return _save(figure)
+            color = MODEL_COLORS[name]
+            axis.plot(steps, values, color=color, alpha=0.25, linewidth=0.8)
+            axis.plot(steps, _running_mean(values), color=color, linewidth=1.8, label=MODEL_TITLES[name])
+        figures.title(axis, title, across="iteration")
+    figures.legend(axes)
+    return figures.save(figure)
 
 
 def plot_paired(tables: Mapping[str, PoseTable], keys: Sequence[str]) -> bytes:
@@ -113,12 +98,12 @@ def plot_paired(tables: Mapping[str, PoseTable], keys: Sequence[str]) -> bytes:
 
     Dots on the diagonal did not change; the title says on which side better values lie.
     """
-    figure, axes = _panels(len(keys), height=3.0)
+    figure, axes = figures.panels(len(keys), width=3.4, height=3.0)
     for axis, key in zip(axes, keys, strict=True):
         before = tables[BASE].values[key]
         for name in (DRPOSE, NO_KL):
             axis.scatter(before, tables[name].values[key], s=9, alpha=0.65, linewidths=0,
-                         color=MODEL_COLOURS[name], label=MODEL_TITLES[name])  # fmt: skip
+                         color=MODEL_COLORS[name], label=MODEL_TITLES[name])  # fmt: skip
         low = min(axis.get_xlim()[0], axis.get_ylim()[0])
         high = max(axis.get_xlim()[1], axis.get_ylim()[1])
         axis.plot([low, high], [low, high], color="#999999", linewidth=0.8, zorder=0)
@@ -126,10 +111,9 @@ def plot_paired(tables: Mapping[str, PoseTable], keys: Sequence[str]) -> bytes:
         metric = METRIC[key]
         side = "above" if metric.higher_is_better else "below"
         unit = f" ({metric.unit})" if metric.unit else ""
-        axis.set_title(f"{metric.title}{unit}: better {side} the line", loc="left", fontsize=9)
-        axis.set_xlabel("base", fontsize=8)
-    _legend(axes)
-    return _save(figure)
+        figures.title(axis, f"{metric.title}{unit}: better {side} the line", across="base")
+    figures.legend(axes)
+    return figures.save(figure)
 
 
 def _running_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -139,35 +123,3 @@ def _running_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
     index = np.arange(len(values))
     begin, end = np.maximum(index - half, 0), np.minimum(index + half + 1, len(values))
     return np.asarray((sums[end] - sums[begin]) / (end - begin))
-
-
-def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
-    with mpl.rc_context({"font.family": "DejaVu Sans"}):
-        # Figure, not pyplot: no display, no global state, safe in any process.
-        figure = Figure(figsize=(3.4 * count, height), layout="constrained")
-        axes = [figure.add_subplot(1, count, i + 1) for i in range(count)]
-    for axis in axes:
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.tick_params(labelsize=8, color="#999999")
-        axis.grid(color="#eeeeee", linewidth=0.8)
-        axis.set_axisbelow(True)
-    return figure, axes
-
-
-def _legend(axes: Sequence[Axes]) -> None:
-    for axis in axes:
-        if axis.get_legend_handles_labels()[0]:
-            axis.legend(fontsize=8, frameon=False)
-            return
-
-
-def _save(figure: Figure) -> bytes:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=_DPI, facecolor="white")
-    return stream.getvalue()
-
-
-def _encode(image: NDArray[np.uint8]) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, format="png", optimize=True)
-    return stream.getvalue()
