@@ -216,17 +216,10 @@ def _load_model(folder: Path, text_embeddings: Path | None, device: torch.device
 
 
 def _estimator_judge(path: Path, device: torch.device) -> ImageJudge:
-    from drpose_ray.evaluate.estimator import PoseEstimator, shrink_images
-    from drpose_ray.metrics.joints import pelvis_aligned_error_cm
+    from drpose_ray.evaluate.estimator import PoseEstimator
 
     estimator = PoseEstimator.load(path).to(device)
-
-    def judge(images: torch.Tensor, people: People) -> torch.Tensor:
-        small = shrink_images(images, estimator.config.input_size)
-        joints = estimator.estimate(small.to(device), people.width_m.to(device)).cpu()
-        return pelvis_aligned_error_cm(joints, people.joints)
-
-    return judge
+    return lambda images, people: estimator.errors_cm(images, people.width_m, people.joints)
 
 
 def _generate(model: ImageToMultiView, people: People, steps: int, seed: int) -> dict[str, torch.Tensor]:

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from drpose_ray.evaluate.estimator_config import EstimatorConfig
 from drpose_ray.geometry.cameras import NUM_VIEWS
 from drpose_ray.geometry.skeleton import NUM_JOINTS
+from drpose_ray.metrics.joints import pelvis_aligned_error_cm
 from drpose_ray.reward.weights_file import load_network, save_weights
 
 _GROUPS = 8
@@ -72,6 +73,11 @@ class PoseEstimator(nn.Module):
         """Joints (B, 23, 3) in metres, pelvis at the origin, world axes; ``width_m`` (B,) metres across the image."""
         joints: torch.Tensor = self(images)
         return joints * width_m[:, None, None]
+
+    def errors_cm(self, images: torch.Tensor, width_m: torch.Tensor, joints_m: torch.Tensor) -> torch.Tensor:
+        """Mean joint error (B,), pelvises aligned, against ``joints_m`` (B, 23, 3); a batch visits the device."""
+        device, small = self.mean_joints.device, shrink_images(images, self.config.input_size)
+        return pelvis_aligned_error_cm(self.estimate(small.to(device), width_m.to(device)).cpu(), joints_m)
 
     def save(self, path: Path) -> None:
         """Publish weights and config as one safetensors file."""

@@ -10,7 +10,6 @@ import torch
 from drpose_ray.diffusion.i2mv import ImageToMultiView
 from drpose_ray.evaluate.estimator import PoseEstimator
 from drpose_ray.evaluate.evaluate_model import PoseSet, PoseTable, evaluate_model
-from drpose_ray.metrics.joints import pelvis_aligned_error_cm
 from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.pose_score import PoseScore
@@ -47,9 +46,7 @@ class Evaluators:
             poses,
             decode_fn=lambda latents: self.decode(model, latents).transpose(0, 1),
             score_fn=lambda latents, maps: self._score(latents.to(self._device), maps.to(self._device)).cpu(),
-            pose_error_fn=lambda images, width_m, joints_m: pelvis_aligned_error_cm(
-                self._estimator.estimate(images.to(self._device), width_m.to(self._device)).cpu(), joints_m
-            ),
+            pose_error_fn=self._estimator.errors_cm,
         )
 
     def decode(self, model: ImageToMultiView, latents: torch.Tensor) -> torch.Tensor:
