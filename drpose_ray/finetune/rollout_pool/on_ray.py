@@ -73,7 +73,7 @@ class RolloutPool:
         """
         if dist.get_rank() == 0:
             stored = ray.put(dict(weights))
-            if self._references:
+            if self._references is not None:  # an empty queue is falsy
                 self._references.put_nowait_batch([[stored]] * (dist.get_world_size() - 1))
         else:
             assert self._references is not None
