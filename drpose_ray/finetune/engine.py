@@ -131,7 +131,7 @@ class DenoiserEngine:
         Under ZeRO 3 that is its piece (n,) of each, padded at the end; else rank 0 has them whole, as the others do,
         and the others' part is nothing.
         """
-        module: nn.Module = self._engine.module
+        module: Any = self._engine.module  # to whose parameters DeepSpeed adds attributes
         trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
         if self.gathers_weights:
             return {name: p.ds_tensor.detach() for name, p in trained.items()}

@@ -43,4 +43,5 @@ def _between(begin: _Mark, end: _Mark) -> float:
     if isinstance(begin, float) and isinstance(end, float):
         return end - begin
     assert isinstance(begin, torch.cuda.Event)
+    assert isinstance(end, torch.cuda.Event)
     return float(begin.elapsed_time(end)) / 1000  # milliseconds
