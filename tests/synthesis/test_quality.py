@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.pictures import on_white
 from drpose_ray.poses.dance import generate_dance
 from drpose_ray.poses.windows import window_around
 from drpose_ray.shards.record import FrameStatus, SequenceRecord, encode_members
@@ -24,7 +25,6 @@ from drpose_ray.synthesis.quality_measures import (
     border_share,
     find_frozen,
     movement,
-    on_white,
     take_thumbnail,
 )
 
