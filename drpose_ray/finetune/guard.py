@@ -43,7 +43,7 @@ class StepGuard:
             raise InputError(
                 f"the reward or its gradient was not finite {_MOST_NONFINITE} times in a row: nothing is trained",
                 field="skipped_micro_steps", value=self.skipped + 1,
-                remedy="check the base model and the predictor (or your own reward), and finetune.precision",
+                remedy="check the base model and the predictor (or your own reward), and finetune.model.precision",
             )  # fmt: skip
         if bad_ranks or self._is_spike(mean):
             self.skipped += 1

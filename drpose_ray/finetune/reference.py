@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from drpose_ray.diffusion.ddim import Denoiser
-from drpose_ray.finetune.config import Reference
 from drpose_ray.finetune.lora import without_lora
+from drpose_ray.finetune.parallel_config import Reference
 
 
 def place_reference(network: nn.Module, placement: Reference, device: torch.device) -> Denoiser:

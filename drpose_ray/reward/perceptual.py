@@ -66,7 +66,7 @@ class PerceptualDistance(nn.Module):
 def _load_backbone(backbone: nn.Module, path: Path) -> None:
     """Fill lpips' slices, which keep torchvision's layer numbers, from a torchvision state dict."""
     remedy = "give torchvision's ImageNet state dict of the configured backbone"
-    field = "reward.distance.backbone_weights"
+    field = "distance.backbone_weights"
     if not is_there(path, field):  # a pipe would be waited for
         raise InputError("not usable as backbone weights: no such file", file=path, field=field, remedy=remedy)
     # (torchvision's older files are no archives, so torch itself has to read them: tensors, and nothing that runs; for
