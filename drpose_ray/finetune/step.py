@@ -18,11 +18,12 @@ from drpose_ray.finetune.batch_reward import score_with_terms
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.data import PairStream, PoseBatch
 from drpose_ray.finetune.engine import DenoiserEngine
+from drpose_ray.finetune.gradient_report import GradientReport
 from drpose_ray.finetune.guard import StepGuard
 from drpose_ray.finetune.laps import Laps
 from drpose_ray.finetune.optimizer_config import OptimizerConfig
 from drpose_ray.finetune.parts import Parts
-from drpose_ray.finetune.plan import GradientReport, TrainPlan, draw_plan
+from drpose_ray.finetune.plan import TrainPlan, draw_plan
 from drpose_ray.finetune.rollout import Rollout, RolloutRequest
 from drpose_ray.seeding import derive_seed, stream
 
