@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 
-def grid(rows: Sequence[Sequence[NDArray[np.uint8] | None]] | NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Cells (h, w, C) of one shape, a row below the other; white where a cell is None or a row ends early."""
+Row = Sequence[NDArray[np.uint8] | None] | NDArray[np.uint8]
+"""Cells (h, w, C) of one shape from left to right, also as one array (cells, h, w, C)."""
+
+
+def grid(rows: Sequence[Row] | NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(height, width, C): one row below the other; white where a cell is None or a row ends early."""
     white = np.full_like(next(cell for row in rows for cell in row if cell is not None), 255)
     columns = max(map(len, rows))
     filled = [[white if cell is None else cell for cell in (*row, *[None] * (columns - len(row)))] for row in rows]
