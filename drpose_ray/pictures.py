@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-
 Row = Sequence[NDArray[np.uint8] | None] | NDArray[np.uint8]
 """Cells (h, w, C) of one shape from left to right, also as one array (cells, h, w, C)."""
 
