@@ -113,11 +113,13 @@ def _read_run(folder: Path) -> tuple[FinetuneConfig, Path | None]:
             "no finetune run here", file=path, field="export.finetuned",
             remedy="run jobs/finetune.py first, or name a folder such as outputs/paper/finetune/drpose",
         )  # fmt: skip
+    values = None
     try:
         values = read_preset(path)
-        refuse_renamed(values, path)
         config = FinetuneConfig.model_validate(values["finetune"])
     except (OSError, KeyError, TypeError, ValueError) as error:
+        if isinstance(values, Mapping):
+            refuse_renamed(values, path)  # an earlier version wrote it
         why = error.problem if isinstance(error, InputError) else reason(error)
         raise InputError(
             f"not the folder of a finetune run ({why})", file=path, field="export.finetuned",

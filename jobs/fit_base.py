@@ -42,8 +42,10 @@ class BaseConfig(Config):
 
     COMMON = ("multiview_shards",)
 
-    multiview_shards: tuple[Path, ...] = Field(default=(), description="folders of six-view shards to train on")
-    num_held_out: int = Field(default=200, ge=1, description="people at the end of the data kept for measuring")
+    multiview_shards: tuple[Path, ...] = Field(default=(), description="Folders of six-view shards to train on.")
+    num_held_out: int = Field(
+        default=200, ge=1, description="Number of people at the end of the data that are kept for measuring."
+    )
     vae: VaeFitConfig = VaeFitConfig()
     unet: BaseFitConfig = BaseFitConfig()
 

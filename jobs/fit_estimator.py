@@ -33,9 +33,9 @@ class FitEstimatorConfig(Config):
         "run": ("folder", "seed", "device"),
     }
 
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
+    run: RunSettings = Field(default=RunSettings(), description="Where the run is kept, and its seed.")
     estimator: EstimatorTrainingConfig = Field(
-        default=EstimatorTrainingConfig(), description="the estimator and its training"
+        default=EstimatorTrainingConfig(), description="The estimator and its training."
     )
 
     @property

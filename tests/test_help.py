@@ -88,6 +88,10 @@ def test_the_settings_that_matter_come_first_and_all_of_them_exist(capsys: pytes
     )
 
 
+def test_finetune_has_no_more_flags_than_a_reader_takes_in(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(re.findall(r"^  --[\w.]+ ", page("finetune", capsys), re.MULTILINE)) <= 60
+
+
 @pytest.mark.parametrize("job", JOBS)
 def test_no_flag_is_shown_that_the_job_refuses(job: str, capsys: pytest.CaptureFixture[str]) -> None:
     config = importlib.import_module(f"jobs.{job}").CONFIG

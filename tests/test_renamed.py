@@ -13,6 +13,8 @@ from drpose_ray.dotted import dotted_names
 from drpose_ray.errors import InputError
 from drpose_ray.flags import COMMAND_LINE
 from drpose_ray.renamed import RENAMED, refuse_renamed
+from drpose_ray.runs import CONFIG_FILE
+from jobs import export
 from jobs.finetune import CONFIG
 from jobs.schemas import job_modules
 
@@ -39,6 +41,12 @@ def test_an_old_name_is_refused_with_a_new_one_that_exists(old: str, tmp_path: P
 def test_a_section_that_has_the_name_of_an_old_setting_is_taken() -> None:
     for held_out in (None, {"dataset": "pairs", "every": 3}):
         refuse_renamed({"finetune": {"held_out": held_out}}, None)
+
+
+def test_a_run_folder_of_an_earlier_version_is_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / CONFIG_FILE).write_text("finetune: {base: weights/small/i2mv}")
+    assert export.main(["--export.finetuned", str(tmp_path)]) == 2
+    assert "write finetune.model.base;" in capsys.readouterr().err
 
 
 def test_what_was_inside_a_renamed_section_is_named_whole() -> None:

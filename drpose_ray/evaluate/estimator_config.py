@@ -13,14 +13,14 @@ from drpose_ray.reward.optimiser_settings import OptimiserSettings
 class EstimatorConfig(Config):
     """Shape of the pose estimator; saved with its weights."""
 
-    input_size: int = Field(default=48, gt=0, description="images are averaged down to this side first")
+    input_size: int = Field(default=48, gt=0, description="Side in pixels to which images are averaged down first.")
     channels: tuple[int, ...] = Field(
         default=(32, 48, 64, 96),
         max_length=12,
-        description="width per level of the trunk; each halves the side; multiples of 8",
+        description="Width per level of the trunk, in multiples of 8; each halves the side.",
     )
-    view_features: int = Field(default=160, gt=0, description="numbers that each view passes on")
-    hidden: int = Field(default=384, gt=0, description="width of the fusion network")
+    view_features: int = Field(default=160, gt=0, description="Number of features that each view passes on.")
+    hidden: int = Field(default=384, gt=0, description="Width of the fusion network.")
 
 
 class EstimatorFitSettings(OptimiserSettings):
@@ -43,10 +43,10 @@ class EstimatorTrainingConfig(Config):
     COMMON = ("multiview_shards",)
 
     multiview_shards: tuple[Path, ...] = Field(
-        default=(), description="folders of six-view shards that the skeleton predictor was not trained on"
+        default=(), description="Folders of six-view shards that the skeleton predictor was not trained on."
     )
     i2mv: Path = Field(
-        default=Path("weights/small/i2mv"), description="model folder whose VAE softens renders as it does answers"
+        default=Path("weights/small/i2mv"), description="Model folder whose VAE softens renders as it does answers."
     )
     network: EstimatorConfig = EstimatorConfig()
     fit: EstimatorFitSettings = EstimatorFitSettings()

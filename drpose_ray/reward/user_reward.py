@@ -93,4 +93,4 @@ class CheckedReward:
             raise self._refuse("the reward of an object depends on the other objects of the batch", "gradient not zero")
 
     def _refuse(self, problem: str, value: object) -> InputError:
-        return InputError(problem, field=f"finetune.rewards ({self._name})", value=value, remedy=_CONTRACT)
+        return InputError(problem, field=f"finetune.reward.terms ({self._name})", value=value, remedy=_CONTRACT)

@@ -36,7 +36,7 @@ class ValidationEvaluator:
         hashes = FileHashes()
         return {
             "poses": manifest_sha256(self.poses),
-            "predictor": hashes.of_file(self.predictor, "finetune.predictor"),
+            "predictor": hashes.of_file(self.predictor, "finetune.reward.predictor"),
             "estimator": hashes.of_file(self.settings.estimator, "evaluate.estimator"),
             **{f"distance.{name}": value for name, value in distance_origin(self.distance, hashes).items()},
             "num_sampling_steps": self.settings.num_sampling_steps,

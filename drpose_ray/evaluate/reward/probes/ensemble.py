@@ -16,7 +16,7 @@ from drpose_ray.reward.terms import Ensemble, Poses, Reward
 
 
 class HackedEnsemble(BaseModel):
-    """Ascent on the mean of several predictors' PoseScores less their spread, as ``finetune.rewards`` pays it."""
+    """Ascent on the mean of several predictors' PoseScores less their spread, as ``finetune.reward.terms`` pays."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
