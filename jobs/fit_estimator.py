@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     images = torch.cat([_shrink(chunk, size) for chunk in chunks])
     side = renders.images.shape[-1]
     softened = torch.cat([_shrink(decode_latents(vae, encode_renders(vae, chunk, side)), size) for chunk in chunks])
-    data = ImagePoses(images, renders.joints_world, renders.width_m, softened).to(device)
+    data = ImagePoses(images, renders.joints, renders.width_m, softened).to(device)
     validation: dict[str, float] = {}
     with (
         open_run(config, config.folder, "fit_estimator") as run,

@@ -26,10 +26,10 @@ from jobs import run_job
 if TYPE_CHECKING:
     import torch
 
+    from drpose_ray.datasets.posed import PosedPeople
     from drpose_ray.diffusion.i2mv import ImageToMultiView
     from drpose_ray.reward.report.independent import ImageJudge
     from drpose_ray.reward.report.measure import Findings
-    from drpose_ray.reward.report.people import People
     from drpose_ray.reward.report.reader import Reader
     from drpose_ray.reward.report.summary import RewardReportSummary
 
@@ -79,14 +79,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
     device = choose_device(config.run.device)
     model = _load_model(config.reward.i2mv, settings.text_embeddings, device)
-    splits = [
-        read_people(name, path, model.vae, model.image_size, settings.people_per_split)
+    splits = {
+        name: read_people(name, path, model.vae, model.image_size, settings.people_per_split)
         for name, path in settings.splits.items()
-    ]
+    }
+    few = some_of_each(list(splits.values()), settings.few)
     readers = [
-        load_reader(name, path, config.reward.distance, splits[0], device) for name, path in settings.predictors.items()
+        load_reader(name, path, config.reward.distance, few, device) for name, path in settings.predictors.items()
     ]
-    few = some_of_each(splits, settings.few)
     decode = functools.partial(decode_images, model.vae)
     means = Means(
         encode=lambda images: encode_renders(model.vae, images, model.image_size),
@@ -160,7 +160,7 @@ def _compose(
     ]
 
 
-def _examples(readers: Sequence[Reader], splits: Sequence[People]) -> Picture:
+def _examples(readers: Sequence[Reader], splits: Mapping[str, PosedPeople]) -> Picture:
     """One person per split: images, target, and what each predictor reads (Fig. 10)."""
     import torch
 
@@ -168,8 +168,8 @@ def _examples(readers: Sequence[Reader], splits: Sequence[People]) -> Picture:
 
     with torch.no_grad():
         rows = []
-        for people in splits:
-            one = people.first(1)
+        for people in splits.values():
+            one = people.rows(slice(1))
             images = one.images[0, _COLOUR].float() / 255
             rows += [images, figures.skeletons_on_grey(images, readers[0].draw(one)[0])]
             rows += [figures.skeletons_on_grey(images, reader.read(one.latents).sigmoid()[0]) for reader in readers]
@@ -180,7 +180,7 @@ def _examples(readers: Sequence[Reader], splits: Sequence[People]) -> Picture:
 
 
 def _hacked_examples(
-    reader: Reader, few: People, decode: Callable[[torch.Tensor], torch.Tensor], steps: int
+    reader: Reader, few: PosedPeople, decode: Callable[[torch.Tensor], torch.Tensor], steps: int
 ) -> Picture:
     """Decoded images before and after the ascent."""
     import torch
@@ -189,7 +189,7 @@ def _hacked_examples(
     from drpose_ray.reward.report.ascent import ascend
 
     with torch.no_grad():
-        start, score = few.latents.roll(-1, 0)[:_SHOWN], reader.score_at(few.first(_SHOWN))
+        start, score = few.latents.roll(-1, 0)[:_SHOWN], reader.score_at(few.rows(slice(_SHOWN)))
         after = ascend(score, start, "rms", _SHOWN_BUDGET * float(few.latents.std()), steps)
         images = torch.stack([decode(start), decode(after)], 1)[:, :, _COLOUR]  # (N, 2, V, 3, s, s)
         target = few.images[:_SHOWN, _COLOUR].float() / 255
@@ -213,14 +213,14 @@ def _estimator_judge(path: Path, device: torch.device) -> ImageJudge:
 
     estimator = PoseEstimator.load(path).to(device)
 
-    def judge(images: torch.Tensor, people: People) -> torch.Tensor:
+    def judge(images: torch.Tensor, people: PosedPeople) -> torch.Tensor:
         small = shrink_images(images, estimator.config.input_size)
         return joint_errors_cm(estimator.estimate(small.to(device), people.width_m.to(device)).cpu(), people.joints)
 
     return judge
 
 
-def _generate(model: ImageToMultiView, people: People, steps: int, seed: int) -> dict[str, torch.Tensor]:
+def _generate(model: ImageToMultiView, people: PosedPeople, steps: int, seed: int) -> dict[str, torch.Tensor]:
     """Latents (N, M, V=6, C, h, w) that the model itself draws from the people's front views, some people at a time."""
     import torch
 

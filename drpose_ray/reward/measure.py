@@ -40,11 +40,11 @@ def measure_predictor(
         logits = predictor(latents)
         predicted = logits.sigmoid()
         images, targets = compose_preview(predicted), compose_preview(maps)
-        where = (t[rows.to(t.device)].to(device).float() for t in (data.joints_world, data.center_world, data.width_m))
+        shown = data.people.rows(rows).to(device)
         batch = {
             "pose_score": -distance(logits, maps),
             "cross_entropy": cross_entropy_excess(logits, maps),
-            "peak_error_cm": peak_errors_cm(predicted, *where).mean((1, 2)),
+            "peak_error_cm": peak_errors_cm(predicted, shown.joints, shown.center, shown.width_m).mean((1, 2)),
             "channels_psnr_db": psnr_db(as_one_picture(predicted), as_one_picture(maps)),
             "psnr_db": psnr_db(as_one_picture(images), as_one_picture(targets)),
             "ssim": ssim(images, targets).mean(1),

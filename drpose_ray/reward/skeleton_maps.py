@@ -13,7 +13,8 @@ import math
 
 import torch
 
-from drpose_ray.geometry.cameras import project
+from drpose_ray.datasets.posed import PosedPeople
+from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, project
 from drpose_ray.geometry.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 
 BONE_LEVEL = 0.5
@@ -92,6 +93,14 @@ def render_target_maps(
         return render_skeleton_maps_windowed(joints_world, center_world, width_m, azimuths_deg, size)
     with torch.no_grad():
         return render_skeleton_maps(joints_world, center_world, width_m, azimuths_deg, size)
+
+
+def target_maps(people: PosedPeople, size: int, views: torch.Tensor | None = None) -> torch.Tensor:
+    """R(J(theta)) of ``people`` in the six views, or in those whose numbers are given: (N, V, 23, size, size)."""
+    azimuths_deg = torch.tensor(VIEW_AZIMUTHS_DEG, device=people.joints.device)
+    if views is not None:
+        azimuths_deg = azimuths_deg[views.to(azimuths_deg.device)]
+    return render_target_maps(people.joints, people.center, people.width_m, azimuths_deg, size)
 
 
 def compose_preview(maps: torch.Tensor) -> torch.Tensor:

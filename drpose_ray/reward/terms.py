@@ -7,32 +7,23 @@ from typing import Protocol
 
 import torch
 
-from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.reward.pose_score import PoseScore
-from drpose_ray.reward.skeleton_maps import render_target_maps
+from drpose_ray.reward.skeleton_maps import target_maps
 
 _LEAST_VARIANCE = 1e-12  # a square root has no slope at zero, where members agree
-
-
-class Poses(Protocol):
-    """What a reward may know of B people, in the axes of the input camera; the batches of post-training are such."""
-
-    @property
-    def joints(self) -> torch.Tensor: ...  # (B, 23, 3) metres
-    @property
-    def center(self) -> torch.Tensor: ...  # (B, 3) metres, shown at the image centre
-    @property
-    def width_m(self) -> torch.Tensor: ...  # (B,) metres shown across the image
 
 
 class Reward(Protocol):
     """Latents x0 and the poses they should show -> rewards (B,), higher is better.
 
+    Of ``poses`` a reward may read ``joints`` (B, 23, 3), ``center`` (B, 3) and ``width_m`` (B,): metres, in the axes of
+    the input camera. Whether there are pictures beside them depends on who asks.
     ``latents_x0`` (M, B, V, C, h, w) are the six true views of ``VIEW_NAMES`` in both domains, normals first. A reward
     is differentiable in them, and the reward of an object reads that object alone: gradients are taken of the sum.
     """
 
-    def __call__(self, latents_x0: torch.Tensor, poses: Poses) -> torch.Tensor: ...
+    def __call__(self, latents_x0: torch.Tensor, poses: PosedPeople) -> torch.Tensor: ...
 
 
 class PoseReward:
@@ -41,11 +32,9 @@ class PoseReward:
     def __init__(self, score: PoseScore, map_size: int, device: torch.device) -> None:
         """``map_size`` is the side of the maps that the score's predictor draws; ``score`` is moved to ``device``."""
         self._score, self._size, self._device = score.to(device), map_size, device
-        self._azimuths_deg = torch.tensor(VIEW_AZIMUTHS_DEG)
 
-    def __call__(self, latents_x0: torch.Tensor, poses: Poses) -> torch.Tensor:
-        targets = render_target_maps(poses.joints, poses.center, poses.width_m, self._azimuths_deg, self._size)
-        scores: torch.Tensor = self._score(latents_x0, targets.to(self._device))
+    def __call__(self, latents_x0: torch.Tensor, poses: PosedPeople) -> torch.Tensor:
+        scores: torch.Tensor = self._score(latents_x0, target_maps(poses, self._size).to(self._device))
         return scores
 
 
@@ -59,7 +48,7 @@ class Ensemble:
     def __init__(self, members: Sequence[Reward], deviations: float | None) -> None:
         self._members, self._deviations = members, deviations
 
-    def __call__(self, latents_x0: torch.Tensor, poses: Poses) -> torch.Tensor:
+    def __call__(self, latents_x0: torch.Tensor, poses: PosedPeople) -> torch.Tensor:
         rewards = torch.stack([member(latents_x0, poses) for member in self._members])  # (P, B)
         if self._deviations is None:
             return rewards.amin(0)
@@ -73,10 +62,10 @@ class WeightedSum:
     def __init__(self, terms: Mapping[str, Reward], weights: Mapping[str, float]) -> None:
         self._terms, self._weights = terms, weights
 
-    def __call__(self, latents_x0: torch.Tensor, poses: Poses) -> torch.Tensor:
+    def __call__(self, latents_x0: torch.Tensor, poses: PosedPeople) -> torch.Tensor:
         return self.score(latents_x0, poses)[0]
 
-    def score(self, latents_x0: torch.Tensor, poses: Poses) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def score(self, latents_x0: torch.Tensor, poses: PosedPeople) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The sum (B,), differentiable, and for the log each term's own rewards (B,), without weight or graph."""
         values = {name: term(latents_x0, poses) for name, term in self._terms.items()}
         total = torch.stack([self._weights[name] * value for name, value in values.items()]).sum(0)

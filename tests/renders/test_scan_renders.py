@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from drpose_ray.datasets.multiview import read_multiview
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame, project
 from drpose_ray.renders.config import RaycastConfig, RendersConfig
@@ -16,7 +17,6 @@ from drpose_ray.renders.images import depth_metres
 from drpose_ray.renders.renderer import RenderedViews
 from drpose_ray.renders.scan_renders import ScanRenders, input_view, scan_window
 from drpose_ray.scans.scan import Scan, ScanFiles
-from drpose_ray.shards.multiview import read_multiview
 from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.synthesis.build import build, plan_build
 from drpose_ray.synthesis.pose_to_image import generate_record
@@ -125,7 +125,7 @@ def test_a_bad_scan_costs_itself_and_is_accounted_for(tmp_path: Path) -> None:
     manifest = build(plan, generator, silent)
     assert (manifest.frames_ok, manifest.frames_failed) == (2, 1)
     people = read_multiview(tmp_path)
-    assert people.keys == ("person-1.00", "person-2.00")
+    assert people.sample_ids == ("person-1.00", "person-2.00")
     np.testing.assert_allclose(people.joints[0], person(1).joints_world, atol=1e-6)
 
 

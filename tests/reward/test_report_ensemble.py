@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.reward.report import figures
 from drpose_ray.reward.report.ensemble import cautious_score, measure_ensembles
 from drpose_ray.reward.report.hacking import measure_hacking
 from drpose_ray.reward.report.intervals import Estimate
-from drpose_ray.reward.report.people import People
 from drpose_ray.reward.report.sensitivity import Sensitivity
 from drpose_ray.reward.report.summary import PredictorReport, RewardReportSummary, SplitReport
 from drpose_ray.reward.skeleton_maps import compose_preview
@@ -20,16 +20,16 @@ def decode(latents: torch.Tensor) -> torch.Tensor:
     return compose_preview(latents.clamp(0, 1))
 
 
-def brightness(images: torch.Tensor, _people: People) -> torch.Tensor:
+def brightness(images: torch.Tensor, _people: PosedPeople) -> torch.Tensor:
     return images.flatten(1).mean(1)
 
 
 @pytest.fixture(scope="module")
-def people() -> People:
+def people() -> PosedPeople:
     return draw_seen(4)
 
 
-def test_the_cautious_score_is_the_mean_less_the_spread(people: People) -> None:
+def test_the_cautious_score_is_the_mean_less_the_spread(people: PosedPeople) -> None:
     right, dim = make_seer("right"), make_seer("dim", gain=0.5)
     latents = people.latents.roll(-1, 0)
     one, other = (reader.score_at(people)(latents) for reader in (right, dim))
@@ -37,7 +37,7 @@ def test_the_cautious_score_is_the_mean_less_the_spread(people: People) -> None:
     torch.testing.assert_close(cautious_score([right, dim], people, 2.0)(latents), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_who_is_left_out_judges_and_equal_members_change_nothing(people: People) -> None:
+def test_who_is_left_out_judges_and_equal_members_change_nothing(people: PosedPeople) -> None:
     one, two, three = make_seer("one"), make_seer("two"), make_seer("three", gain=0.5)
     judges = {"brightness": brightness}
     (pair,) = measure_ensembles([one, two], people, decode, judges, 2, 1.0)

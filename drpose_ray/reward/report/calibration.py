@@ -10,8 +10,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import stats
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.reward.report.intervals import Estimate, mean_of, over_people
-from drpose_ray.reward.report.people import People
 from drpose_ray.reward.report.reader import Reader
 from drpose_ray.reward.report.wrong_poses import distance_cm, turn_limbs
 from drpose_ray.seeding import stream
@@ -37,12 +37,12 @@ class ScoredPoses:
 
 
 def score_wrong_poses(
-    reader: Reader, people: People, logits: torch.Tensor, angles_deg: Sequence[float], seed: int
+    reader: Reader, split: str, people: PosedPeople, logits: torch.Tensor, angles_deg: Sequence[float], seed: int
 ) -> ScoredPoses:
-    """The true pose and one pose for each angle, the same for every reader: ``turn_limbs``."""
+    """The true pose and one pose for each angle, drawn by the name of the split, the same for every reader."""
     poses = [people.joints]
     for number, angle in enumerate(angles_deg):
-        poses.append(turn_limbs(people.joints, angle, stream(seed, "wrong pose", people.name, number)))
+        poses.append(turn_limbs(people.joints, angle, stream(seed, "wrong pose", split, number)))
     return ScoredPoses(
         torch.stack([distance_cm(joints, people.joints) for joints in poses], 1),
         torch.stack([reader.score(logits, reader.draw(people, joints)) for joints in poses], 1),

@@ -9,9 +9,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional as F
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.reward.joint_errors import soft_errors_cm
 from drpose_ray.reward.report.intervals import Estimate, mean_of
-from drpose_ray.reward.report.people import People
 from drpose_ray.reward.report.reader import Reader
 from drpose_ray.reward.report.wrong_poses import another_persons
 from drpose_ray.seeding import torch_stream
@@ -63,7 +63,7 @@ DISTURBANCES: Final[dict[str, tuple[Callable[[torch.Tensor, float], torch.Tensor
 """Kind -> what it does, and the amounts to report."""
 
 
-def measure_disturbed(reader: Reader, people: People) -> list[Disturbed]:
+def measure_disturbed(reader: Reader, people: PosedPeople) -> list[Disturbed]:
     """All of ``DISTURBANCES``."""
     right, wrong, rows = reader.draw(people), reader.draw(people, another_persons(people.joints)), []
     for kind, (disturb, amounts) in DISTURBANCES.items():

@@ -9,12 +9,12 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional as F
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.reward.joint_errors import soft_errors_cm
 from drpose_ray.reward.report.ascent import ascend, move_at_random, reward_gradient
 from drpose_ray.reward.report.disturbed import add_noise, blur
 from drpose_ray.reward.report.independent import ImageJudge, measure_independently
 from drpose_ray.reward.report.intervals import Estimate, mean_of
-from drpose_ray.reward.report.people import People
 from drpose_ray.reward.report.reader import Reader
 from drpose_ray.seeding import torch_stream
 
@@ -38,14 +38,14 @@ class Stepped(BaseModel):
     cosine_to_truth: Estimate = Field(description="between the gradient and the way to the true latents")
 
 
-def blurred_and_noisy(people: People) -> torch.Tensor:
+def blurred_and_noisy(people: PosedPeople) -> torch.Tensor:
     """A stand-in for generated latents where no generator is at hand: soft and noisy, in the right pose."""
     return add_noise(blur(people.latents, 1), 0.3)
 
 
 def measure_gradient(
     reader: Reader,
-    people: People,
+    people: PosedPeople,
     starts: Mapping[str, torch.Tensor],
     decode: Callable[[torch.Tensor], torch.Tensor],
     others: Sequence[Reader],

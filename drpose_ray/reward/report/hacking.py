@@ -8,11 +8,11 @@ from typing import Final
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.picture_quality import as_one_picture, psnr_db
 from drpose_ray.reward.report.ascent import Norm, Score, ascend, move_at_random
 from drpose_ray.reward.report.independent import ImageJudge, measure_independently
 from drpose_ray.reward.report.intervals import Estimate, mean_of
-from drpose_ray.reward.report.people import People
 from drpose_ray.reward.report.reader import Reader
 from drpose_ray.seeding import torch_stream
 
@@ -48,7 +48,7 @@ class Hacked(BaseModel):
 
 def measure_hacking(
     score: Score,
-    people: People,
+    people: PosedPeople,
     decode: Callable[[torch.Tensor], torch.Tensor],
     others: Sequence[Reader],
     judges: Mapping[str, ImageJudge],

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.reward.report.calibration import ScoredPoses, measure_calibration, score_wrong_poses
 from drpose_ray.reward.report.disturbed import measure_disturbed
 from drpose_ray.reward.report.gradient import blurred_and_noisy, measure_gradient
 from drpose_ray.reward.report.hacking import measure_hacking
 from drpose_ray.reward.report.independent import ImageJudge
-from drpose_ray.reward.report.people import People
 from drpose_ray.reward.report.reader import Reader
 from drpose_ray.reward.report.reading import measure_reading
 from drpose_ray.reward.report.sensitivity import measure_sensitivity
@@ -44,20 +44,25 @@ class Findings:
 
 @torch.no_grad()
 def measure(
-    reader: Reader, file: Path, splits: Sequence[People], few: People, others: Sequence[Reader], means: Means
+    reader: Reader,
+    file: Path,
+    splits: Mapping[str, PosedPeople],
+    few: PosedPeople,
+    others: Sequence[Reader],
+    means: Means,
 ) -> Findings:
     """Judge ``reader`` on ``splits``; on ``few`` people what needs gradients. ``others`` judge along with it."""
     reports, scored, errors = [], {}, {}
-    for people in splits:
+    for name, people in splits.items():
         logits = reader.read(people.latents)
-        reading, errors[people.name] = measure_reading(reader, people, logits)
-        scored[people.name] = score_wrong_poses(reader, people, logits, means.angles_deg, means.seed)
+        reading, errors[name] = measure_reading(reader, people, logits)
+        scored[name] = score_wrong_poses(reader, name, people, logits, means.angles_deg, means.seed)
         reports.append(
             SplitReport(
-                split=people.name,
+                split=name,
                 num_people=len(people),
                 reading=reading,
-                calibration=measure_calibration(scored[people.name]),
+                calibration=measure_calibration(scored[name]),
                 sensitivity=tuple(measure_sensitivity(reader, people, logits, means.encode)),
                 disturbed=tuple(measure_disturbed(reader, people)),
             )

@@ -7,12 +7,12 @@ from typing import Final
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.geometry.cameras import VIEW_NAMES
 from drpose_ray.geometry.skeleton import JOINT_NAMES
 from drpose_ray.picture_quality import as_one_picture, psnr_db, ssim
 from drpose_ray.reward.joint_errors import peak_errors_cm, soft_errors_cm
 from drpose_ray.reward.report.intervals import Estimate, mean_of
-from drpose_ray.reward.report.people import People
 from drpose_ray.reward.report.reader import Reader
 from drpose_ray.reward.skeleton_maps import compose_preview
 
@@ -40,7 +40,7 @@ class Reading(BaseModel):
     soft_error_cm_by_view: dict[str, float] = Field(description="mean over people and joints")
 
 
-def measure_reading(reader: Reader, people: People, logits: torch.Tensor) -> tuple[Reading, torch.Tensor]:
+def measure_reading(reader: Reader, people: PosedPeople, logits: torch.Tensor) -> tuple[Reading, torch.Tensor]:
     """The numbers, and the soft errors (N, V, 23) in cm behind them, of ``logits`` (N, V, 23, s, s)."""
     maps, drawn = logits.sigmoid(), reader.draw(people)
     pictures, targets = compose_preview(maps), compose_preview(drawn)

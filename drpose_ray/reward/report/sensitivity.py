@@ -8,10 +8,10 @@ from typing import Final
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.geometry.cameras import VIEW_NAMES
 from drpose_ray.reward.report.intervals import Estimate, mean_of
 from drpose_ray.reward.report.missing_limb import erase_forearm
-from drpose_ray.reward.report.people import People
 from drpose_ray.reward.report.reader import ALL_VIEWS, Reader
 from drpose_ray.reward.report.wrong_poses import WRONG_POSES, distance_cm
 
@@ -40,7 +40,7 @@ class Sensitivity(BaseModel):
 
 def measure_sensitivity(
     reader: Reader,
-    people: People,
+    people: PosedPeople,
     logits: torch.Tensor,
     encode: Callable[[torch.Tensor], torch.Tensor],
 ) -> list[Sensitivity]:
