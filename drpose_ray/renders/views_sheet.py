@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from drpose_ray.datasets.input_image import INPUT_IMAGE, on_white
 from drpose_ray.publish import replace_when_complete
 from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.open_shard import FrameSample, read_shard
-from drpose_ray.synthesis.quality_measures import INPUT_IMAGE, on_white
 
 _CELL, _LINE = 112, 16
 _INK, _PAPER = (30, 30, 30), (255, 255, 255)

@@ -39,7 +39,7 @@ LARGEST: Final = 1e6
 _Metres = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 
 ImageHash = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-"""Of a drawn person, 16 hex digits (``synthesis.duplicates``)."""
+"""Of a drawn person, 16 hex digits (``datasets.builder.duplicates``)."""
 
 
 class _Part(BaseModel):
@@ -135,7 +135,7 @@ class SequenceRecord:
     licence: Licence
     status: tuple[FrameStatus, ...]
     image_hash: str | None = None
-    """Of the drawn person, 16 hex digits, if duplicates are looked for (``synthesis.duplicates``)."""
+    """Of the drawn person, 16 hex digits, if duplicates are looked for (``datasets.builder.duplicates``)."""
 
     def __post_init__(self) -> None:
         _check_parts(self.key, tuple(self.images), self.camera, self.provenance, self.status)

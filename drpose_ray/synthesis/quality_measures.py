@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import torch
@@ -14,11 +13,9 @@ from scipy.ndimage import binary_erosion, binary_fill_holes
 
 from drpose_ray.body.silhouette import draw_silhouette
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.datasets.input_image import on_white
 from drpose_ray.geometry.cameras import Frame, project
 from drpose_ray.shards.record import SequenceRecord
-
-INPUT_IMAGE: Final = "input"
-"""The drawn picture of a frame; a record's other images are made with it and go with it."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +31,6 @@ class Thumbnail:
     color: NDArray[np.float32]
     person: NDArray[np.bool_]
     closed: bool
-
-
-def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W, 3 or 4) -> (H, W, 3): straight alpha composited on white."""
-    if pixels.shape[-1] == 3:
-        return pixels
-    alpha = pixels[..., 3:].astype(np.uint16)
-    return ((pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
 def take_thumbnail(pixels: NDArray[np.uint8], size: int, white_tolerance: float) -> Thumbnail:

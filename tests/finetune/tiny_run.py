@@ -14,12 +14,12 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from drpose_ray.datasets.input_image import INPUT_IMAGE
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.ddim import DdimSampler
 from drpose_ray.diffusion.schedule import NoiseSchedule
 from drpose_ray.finetune.batch_reward import BatchReward
 from drpose_ray.finetune.config import FinetuneConfig
-from drpose_ray.finetune.data import INPUT_IMAGE
 from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.finetune.parts import Parts
 from drpose_ray.finetune.rollout import Roller

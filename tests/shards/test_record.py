@@ -14,7 +14,7 @@ from tests.synthesis.stripes import Stripes, make_windows
 
 @pytest.fixture
 def record() -> SequenceRecord:
-    return Stripes().generate(make_windows(1)[0])
+    return Stripes().make(make_windows(1)[0])
 
 
 @pytest.mark.parametrize(

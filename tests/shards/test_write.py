@@ -17,7 +17,7 @@ from tests.synthesis.stripes import Stripes, make_windows
 
 def _records(count: int = 3) -> list[SequenceRecord]:
     generator = Stripes()
-    return [generator.generate(window) for window in make_windows(count)]
+    return [generator.make(window) for window in make_windows(count)]
 
 
 def test_the_bytes_depend_on_the_records_alone(tmp_path: Path) -> None:

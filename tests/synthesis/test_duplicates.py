@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drpose_ray.datasets.builder.duplicates import find_duplicates, image_hash
 from drpose_ray.shards.record import FrameStatus, SequenceRecord
-from drpose_ray.synthesis.duplicates import find_duplicates, image_hash
 from tests.synthesis.stripes import Stripes, make_windows
 
 
@@ -57,7 +57,7 @@ def test_nothing_is_a_duplicate_of_nothing() -> None:
 
 def drawn(pixels: np.ndarray) -> SequenceRecord:
     """A record of two frames, the first of which failed; the second shows ``pixels``."""
-    record = Stripes().generate(make_windows(1, frames=2)[0])
+    record = Stripes().make(make_windows(1, frames=2)[0])
     status = (FrameStatus(state="failed", reason="x"), FrameStatus())
     return replace(record, images={"input": np.stack([np.zeros_like(pixels), pixels])}, status=status)
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.datasets.input_image import on_white
 from drpose_ray.poses.dance import generate_dance
 from drpose_ray.poses.windows import window_around
 from drpose_ray.shards.record import FrameStatus, SequenceRecord, encode_members
@@ -23,7 +24,6 @@ from drpose_ray.synthesis.quality_measures import (
     border_share,
     find_frozen,
     movement,
-    on_white,
     silhouette_iou,
     take_thumbnail,
 )
@@ -47,7 +47,7 @@ def records(generator: ClothedBody) -> list[SequenceRecord]:
         window = window_around(clip, 10, np.ones(20, bool), FRAMES, rank)
         assert window is not None
         windows.append(window)
-    return [generator.generate(window) for window in windows]
+    return [generator.make(window) for window in windows]
 
 
 @pytest.fixture(scope="module")

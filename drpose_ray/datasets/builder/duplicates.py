@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from drpose_ray.datasets.input_image import INPUT_IMAGE, on_white
 from drpose_ray.shards.record import SequenceRecord
-from drpose_ray.synthesis.quality_measures import INPUT_IMAGE, on_white
 
 K = TypeVar("K", bound=Hashable)
 

@@ -1,0 +1,19 @@
+"""The picture of a frame that a model is given."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+INPUT_IMAGE: Final = "input"
+"""Its name in a record; a record's other images are made with it and go with it."""
+
+
+def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3 or 4) -> (H, W, 3): straight alpha composited on white."""
+    if pixels.shape[-1] == 3:
+        return pixels
+    alpha = pixels[..., 3:].astype(np.uint16)
+    return ((pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
