@@ -81,26 +81,15 @@ def render_skeleton_maps_windowed(
     return maps
 
 
-def render_target_maps(
-    joints_world: torch.Tensor,
-    center_world: torch.Tensor,
-    width_m: torch.Tensor,
-    azimuths_deg: torch.Tensor,
-    size: int,
-) -> torch.Tensor:
-    """The maps of ``render_skeleton_maps`` as constants: windowed where that is faster, on a CPU for large maps."""
-    if size >= _WINDOWED_FROM_PX and joints_world.device.type == "cpu":
-        return render_skeleton_maps_windowed(joints_world, center_world, width_m, azimuths_deg, size)
-    with torch.no_grad():
-        return render_skeleton_maps(joints_world, center_world, width_m, azimuths_deg, size)
-
-
+@torch.no_grad()
 def target_maps(people: PosedPeople, size: int, views: torch.Tensor | None = None) -> torch.Tensor:
-    """R(J(theta)) of ``people`` in the six views, or in those whose numbers are given: (N, V, 23, size, size)."""
-    azimuths_deg = torch.tensor(VIEW_AZIMUTHS_DEG, device=people.joints.device)
-    if views is not None:
-        azimuths_deg = azimuths_deg[views.to(azimuths_deg.device)]
-    return render_target_maps(people.joints, people.center, people.width_m, azimuths_deg, size)
+    """R(J(theta)) of ``people`` as constants, (N, V, 23, size, size), in the six views or those of the given numbers:
+    windowed where that is faster, on a CPU for large maps.
+    """
+    azimuths_deg = torch.tensor(VIEW_AZIMUTHS_DEG)[slice(None) if views is None else views.cpu()]
+    windowed = size >= _WINDOWED_FROM_PX and people.joints.device.type == "cpu"
+    draw = render_skeleton_maps_windowed if windowed else render_skeleton_maps
+    return draw(people.joints, people.center, people.width_m, azimuths_deg.to(people.joints.device), size)
 
 
 def compose_preview(maps: torch.Tensor) -> torch.Tensor:

@@ -15,6 +15,7 @@ from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.datasets.multiview import read_multiview
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame, project
+from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.renders.config import RaycastConfig, RendersConfig
 from drpose_ray.renders.images import depth_metres
 from drpose_ray.renders.renderer import RenderedViews
@@ -162,6 +163,17 @@ def test_scans_of_one_subject_have_one_person_seed_and_how_they_are_read_is_part
     config = RendersConfig(engine="raycast", image_size=24)
     strict, loose = (ScanRenders(config, 0, load, "0" * 64, {"checks": value}).settings() for value in (1, 2))
     assert strict != loose
+
+
+def test_a_dataset_of_scans_is_known_by_what_it_was_when_they_were_windows(tmp_path: Path) -> None:
+    scan = item(person(1), frames=2)
+    window = PoseWindow(
+        scan.sequence_id, scan.clip, np.arange(2), scan.motion, pick=0, rank=0, fps=30.0, source="tests",
+        licence="CC0-1.0",
+    )  # fmt: skip
+    maker = renders()
+    identities = [plan_build([each], maker, tmp_path, 2).identity for each in (scan, window)]
+    assert identities[0] == identities[1] and make_record(maker, scan).provenance.fps == 30
 
 
 def test_settings_tell_renderers_their_versions_and_their_seeds_apart() -> None:

@@ -26,36 +26,21 @@ class Item(Protocol):
     """What one record is made of: a window of poses (``poses.windows``), a scan (``renders.scan_item``)."""
 
     @property
-    def sequence_id(self) -> str:
-        """Key of the record; unique in its dataset."""
-
+    def sequence_id(self) -> str: ...  # key of the record, unique in its dataset
     @property
-    def motion(self) -> NDArray[np.float32]:
-        """(F, 322) Motion-X rows, one for each frame of the record."""
-
+    def motion(self) -> NDArray[np.float32]: ...  # (F, 322) Motion-X rows, one for each frame of the record
     @property
-    def source(self) -> str:
-        """The collection it comes from."""
-
+    def source(self) -> str: ...  # the collection it comes from
     @property
-    def clip(self) -> str:
-        """The motion, or who was scanned."""
-
+    def clip(self) -> str: ...  # the motion, or who was scanned
     @property
-    def frames(self) -> NDArray[np.int64]:
-        """(F,) numbers of the frames in the clip."""
-
+    def frames(self) -> NDArray[np.int64]: ...  # (F,) numbers of the frames in the clip
     @property
-    def rank(self) -> int:
-        """Its place in the order in which items were chosen, 0 first."""
-
+    def rank(self) -> int: ...  # its place in the order in which items were chosen, 0 first
     @property
-    def fps(self) -> float | None:
-        """Frames per second of the clip; None of stills."""
-
+    def fps(self) -> float | None: ...  # of the clip; None of stills
     @property
-    def licence(self) -> str:
-        """Terms of the motion or the scan."""
+    def licence(self) -> str: ...  # terms of the motion or the scan
 
 
 I = TypeVar("I", bound=Item)  # noqa: E741
