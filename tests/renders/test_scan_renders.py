@@ -23,8 +23,8 @@ from drpose_ray.renders.scan_item import scan_item
 from drpose_ray.renders.scan_renders import ScanRenders, input_view
 from drpose_ray.scans.scan import Scan, ScanFiles
 from drpose_ray.shards.record import SequenceRecord
+from tests.datasets.builder.stripes import silent
 from tests.renders.people import free_body, item, person
-from tests.synthesis.stripes import silent
 
 FAST = RaycastConfig(supersampling=1)
 

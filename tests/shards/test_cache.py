@@ -16,7 +16,7 @@ from drpose_ray.shards.cache import CorruptedShardError, ShardCache
 from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.read import ShardReader
 from drpose_ray.shards.store import FolderStore, open_store
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 
 class Remote(FolderStore):

@@ -25,8 +25,8 @@ from drpose_ray.shards.read import ShardReader
 from drpose_ray.shards.reshard import reshard
 from drpose_ray.shards.verify import inspect
 from drpose_ray.synthesis.dataset_card import write_dataset_card
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 from tests.shards.damage import agree, copy_dataset, rewrite_member
-from tests.synthesis.stripes import Stripes, make_windows, silent
 
 FRAMES, BAD, KEY = 3, "shard-000001.tar", "walk_005"
 

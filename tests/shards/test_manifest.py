@@ -9,7 +9,7 @@ from drpose_ray.datasets.builder.local import build, build_shard
 from drpose_ray.datasets.builder.plan import BuildPlan, plan_build
 from drpose_ray.errors import InputError
 from drpose_ray.shards.manifest import complete_dataset, finished_shard, open_dataset, read_manifest
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from drpose_ray.shards.png import decode_png
 from drpose_ray.shards.record import FrameStatus, RecordHeader, SequenceRecord, encode_members
-from tests.synthesis.stripes import Stripes, make_windows
+from tests.datasets.builder.stripes import Stripes, make_windows
 
 
 @pytest.fixture

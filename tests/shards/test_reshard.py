@@ -14,7 +14,7 @@ from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.shards.reshard import reshard
 from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.verify import inspect
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 CLIPS = {2: "half-drawn", 5: "refused"}
 

@@ -12,7 +12,7 @@ from drpose_ray.errors import InputError
 from drpose_ray.publish import file_sha256
 from drpose_ray.shards.record import RecordHeader, SequenceRecord
 from drpose_ray.shards.write import write_shard
-from tests.synthesis.stripes import Stripes, make_windows
+from tests.datasets.builder.stripes import Stripes, make_windows
 
 
 def _records(count: int = 3) -> list[SequenceRecord]:

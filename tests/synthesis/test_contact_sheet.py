@@ -16,7 +16,7 @@ from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.synthesis import contact_sheet as sheets
 from drpose_ray.synthesis.contact_sheet import contact_sheet
 from drpose_ray.synthesis.rejected import rejected_frames
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 CELL = 128
 CLIPS = {2: "half-drawn", 5: "refused"}

@@ -20,7 +20,7 @@ from drpose_ray.shards.record import FrameStatus, SequenceRecord
 from drpose_ray.synthesis import dataset_card
 from drpose_ray.synthesis.dataset_card import DatasetCard, FrameCount, RejectedCount, read_card, write_dataset_card
 from jobs import dataset_card as job
-from tests.synthesis.stripes import SIZE, Stripes, make_windows
+from tests.datasets.builder.stripes import SIZE, Stripes, make_windows
 
 CLIPS = {1: "half-drawn", 3: "refused", 5: "cropped", 8: "twice"}
 FILES = {"README.md", "contact_sheet.png", "rejected.csv", "diversity.png", "card.json"}

@@ -17,7 +17,7 @@ from drpose_ray.shards.manifest import open_dataset, read_manifest
 from drpose_ray.shards.rows import Manifest
 from drpose_ray.synthesis.config import ClothedBodyConfig
 from jobs import reshard, synthesize, verify_dataset
-from tests.synthesis.stripes import Stripes, make_windows
+from tests.datasets.builder.stripes import Stripes, make_windows
 
 REFUSED = {1: "refused", 4: "refused", 7: "refused"}
 

@@ -17,7 +17,7 @@ from drpose_ray.synthesis.estimate import Assumption, WindowNeeds, estimate, for
 from drpose_ray.synthesis.planning_config import GpuRate, PlanningConfig
 from drpose_ray.synthesis.window_needs import measure_window
 from jobs import plan_synthesis
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 TWIN = WindowNeeds(generator="twin", num_frames=10, stored_bytes=1000.0, cpu_s=36.0, assumptions=())
 MIMO = WindowNeeds(

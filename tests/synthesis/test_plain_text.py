@@ -15,7 +15,7 @@ from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.record import FrameStatus, Licence, SequenceRecord
 from drpose_ray.synthesis.dataset_card import write_dataset_card
 from drpose_ray.synthesis.plain_text import markdown, one_line, spreadsheet
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 SCRIPT = "<script>alert(1)</script>"
 LINK = "[free](javascript:alert(2)) ![x](http://x/y.png) `code` | cell"

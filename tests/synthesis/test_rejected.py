@@ -12,7 +12,7 @@ from drpose_ray.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.synthesis.rejected import RejectedFrame, rejected_frames, write_rejected
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 LEFT = "the body left the picture"
 REFUSED = "RuntimeError: this clip cannot be drawn"

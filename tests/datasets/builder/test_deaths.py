@@ -13,7 +13,7 @@ from drpose_ray.datasets.builder.plan import BuildPlan, plan_build
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.open_shard import read_headers
 from drpose_ray.shards.record import SequenceRecord
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 MOST_DEATHS = 5
 

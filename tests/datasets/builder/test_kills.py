@@ -19,7 +19,7 @@ from drpose_ray.datasets.builder.local import build
 from drpose_ray.datasets.builder.on_ray import MakerPool, build_on_ray
 from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.shards.verify import inspect
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 KILLS = int(os.environ.get("DRPOSE_RAY_KILLS", "20"))
 WORKERS = 2

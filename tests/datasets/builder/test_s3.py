@@ -17,8 +17,8 @@ from drpose_ray.shards.rows import Manifest
 from drpose_ray.shards.s3_store import S3Store
 from drpose_ray.shards.store import open_store
 from drpose_ray.shards.verify import inspect
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 from tests.s3_faults import bad_line
-from tests.synthesis.stripes import Stripes, make_windows, silent
 
 WINDOWS = make_windows(9, clips={2: "half-drawn", 5: "refused"})
 

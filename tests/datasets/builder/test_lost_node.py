@@ -20,9 +20,9 @@ from drpose_ray.datasets.builder.on_ray import MakerPool, build_on_ray
 from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.verify import inspect
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SEQUENCES, PER_SHARD = 48, 4
 
 

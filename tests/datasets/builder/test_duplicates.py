@@ -8,7 +8,7 @@ from PIL import Image
 
 from drpose_ray.datasets.builder.duplicates import find_duplicates, image_hash
 from drpose_ray.shards.record import FrameStatus, SequenceRecord
-from tests.synthesis.stripes import Stripes, make_windows
+from tests.datasets.builder.stripes import Stripes, make_windows
 
 
 def brute_duplicates(hashes: list[tuple[str, str, int]], max_hamming: int) -> dict[str, str]:

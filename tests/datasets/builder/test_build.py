@@ -21,9 +21,9 @@ from drpose_ray.shards.read import ShardReader
 from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.store import FolderStore
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def folder_bytes(folder: Path) -> dict[str, bytes]:
@@ -114,7 +114,7 @@ import sys
 from pathlib import Path
 from drpose_ray.datasets.builder.local import build
 from drpose_ray.datasets.builder.plan import plan_build
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 generator = Stripes(dawdle_s=0.2)
 build(plan_build(make_windows(9), generator, Path(sys.argv[1]), 3), generator, silent)
 """

@@ -15,7 +15,7 @@ from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.read import ShardReader
 from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.shards.rows import ShardRow
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 pytestmark = pytest.mark.slow
 
