@@ -110,8 +110,8 @@ DecodeFn = Callable[[torch.Tensor], torch.Tensor]
 """latents (M, B, V, 4, h, w) -> images (B, M, V, 3, s, s) in [0, 1]"""
 ScoreFn = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """(latents_x0 (M, B, V, 4, h, w), target maps (B, V, 23, k, k)) -> PoseScore (B,)"""
-PoseErrorFn = Callable[[torch.Tensor, PosedPeople], torch.Tensor]
-"""images (B, M, V, 3, s, s) and whom they should show -> mean joint error (B,) in centimetres"""
+PoseErrorFn = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""(images (B, M, V, 3, s, s), width_m (B,), joints (B, 23, 3)) -> mean joint error (B,) in centimetres"""
 
 
 @torch.no_grad()
@@ -148,7 +148,7 @@ def judge_model(
         rows.append(
             {
                 "pose_score": score_fn(latents, poses.target_maps[chunk]),
-                "mpjpe_cm": pose_error_fn(images, people),
+                "mpjpe_cm": pose_error_fn(images, people.width_m, people.joints),
                 **measure_images(images, people.images, poses.masks[chunk]),
             }
         )

@@ -46,8 +46,8 @@ class Judges:
             poses,
             decode_fn=lambda latents: self.decode(model, latents).transpose(0, 1),
             score_fn=lambda latents, maps: self._score(latents.to(self._device), maps.to(self._device)).cpu(),
-            pose_error_fn=lambda images, people: joint_errors_cm(
-                self._estimator.estimate(images.to(self._device), people.width_m.to(self._device)).cpu(), people.joints
+            pose_error_fn=lambda images, width_m, joints: joint_errors_cm(
+                self._estimator.estimate(images.to(self._device), width_m.to(self._device)).cpu(), joints
             ),
         )
 

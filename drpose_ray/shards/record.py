@@ -26,6 +26,9 @@ CorruptedPolicy = Literal["raise", "skip"]
 KEY_PATTERN: Final = r"[A-Za-z0-9_-]{1,200}"
 """Of record keys: a dot would end a webdataset key, a slash would make a folder."""
 
+INPUT_IMAGE: Final = "input"
+"""Name of the picture that a model is given; a record's other images are made with it and go with it."""
+
 _IMAGE_PATTERN: Final = r"[a-z0-9_]{1,15}"
 MEMBER_PATTERN: Final = rf"{KEY_PATTERN}\.(?:[0-9]{{2}}\.{_IMAGE_PATTERN}\.png|joints\.npy|json|motion\.npy)"
 """Of the names of a record's members."""

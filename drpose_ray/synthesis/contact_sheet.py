@@ -13,15 +13,15 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from drpose_ray.datasets.input_image import INPUT_IMAGE, on_white
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import project
 from drpose_ray.geometry.skeleton import PARENTS
+from drpose_ray.pictures import on_white
 from drpose_ray.publish import replace_when_complete
 from drpose_ray.seeding import stream
 from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.open_shard import FrameSample, read_headers, read_shard
-from drpose_ray.shards.record import RecordHeader
+from drpose_ray.shards.record import INPUT_IMAGE, RecordHeader
 from drpose_ray.shards.rows import Manifest
 from drpose_ray.synthesis.plain_text import one_line
 from drpose_ray.synthesis.rejected import RejectedFrame, rejected_frames, status_in

@@ -10,9 +10,8 @@ from typing import Any, Final
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.datasets.builder.duplicates import image_hash
 from drpose_ray.datasets.builder.maker import RecordMaker, settings_sha256
-from drpose_ray.datasets.input_image import INPUT_IMAGE
 from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.shards.record import FrameStatus, SequenceRecord
+from drpose_ray.shards.record import INPUT_IMAGE, FrameStatus, SequenceRecord
 from drpose_ray.synthesis.quality_config import QualityConfig
 from drpose_ray.synthesis.quality_measures import (
     Thumbnail,

@@ -13,8 +13,8 @@ from scipy.ndimage import binary_erosion, binary_fill_holes
 
 from drpose_ray.body.silhouette import draw_silhouette
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.datasets.input_image import on_white
 from drpose_ray.geometry.cameras import Frame, project
+from drpose_ray.pictures import on_white
 from drpose_ray.shards.record import SequenceRecord
 
 

@@ -43,7 +43,7 @@ def judge(poses: PoseSet, images: torch.Tensor, batch: int) -> PoseTable:
         poses,
         decode_fn=lambda latents: latents.transpose(0, 1),
         score_fn=lambda latents, maps: -latents[1, :, 0, 0, 0, 0] - maps.sum((1, 2, 3, 4)),
-        pose_error_fn=lambda images, people: people.width_m * images[:, 1, 0, 0, 0, 0] + people.joints.sum((1, 2)),
+        pose_error_fn=lambda images, width, joints: width * images[:, 1, 0, 0, 0, 0] + joints.sum((1, 2)),
     )
 
 

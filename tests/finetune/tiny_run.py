@@ -14,7 +14,6 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from drpose_ray.datasets.input_image import INPUT_IMAGE
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.ddim import DdimSampler
 from drpose_ray.diffusion.schedule import NoiseSchedule
@@ -28,7 +27,7 @@ from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.reward.terms import WeightedSum
 from drpose_ray.shards.identity import DatasetIdentity, GeneratorIdentity, Segment
 from drpose_ray.shards.manifest import complete_dataset, open_dataset
-from drpose_ray.shards.record import FrameStatus, Licence, Provenance, SequenceCamera, SequenceRecord
+from drpose_ray.shards.record import INPUT_IMAGE, FrameStatus, Licence, Provenance, SequenceCamera, SequenceRecord
 from drpose_ray.shards.write import write_shard
 
 DOMAINS, VIEWS, SIDE = 2, 3, 4

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.datasets.input_image import on_white
+from drpose_ray.pictures import on_white
 from drpose_ray.poses.dance import generate_dance
 from drpose_ray.poses.windows import window_around
 from drpose_ray.shards.record import FrameStatus, SequenceRecord, encode_members

@@ -1,14 +1,9 @@
-"""The picture of a frame that a model is given."""
+"""Pictures beside each other, and as PNG: what every contact sheet, overlay and report is made of."""
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
-
-INPUT_IMAGE: Final = "input"
-"""Its name in a record; a record's other images are made with it and go with it."""
 
 
 def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
