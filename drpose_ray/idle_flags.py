@@ -17,6 +17,7 @@ _OWNERS: Final = {
     "finetune": "jobs/finetune.py",
     "poses": "jobs/select_poses.py",
     "reward": "jobs/fit_reward.py",
+    "scans": "jobs/render_scans.py",
     "run.device": "the jobs that compute with networks",
     "run.seed": "the jobs that draw random numbers from it",
     "run.tracking_uri": "the jobs that train or judge",

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     import torch
 
     from drpose_ray.diffusion.i2mv import ImageToMultiView
-    from drpose_ray.evaluate.judge import PoseSet, PoseTable
-    from drpose_ray.evaluate.judges import Judges
-    from drpose_ray.evaluate.report import Example, Picture
-    from drpose_ray.evaluate.summary import JudgementSummary
+    from drpose_ray.evaluate.drpose.report import Example
+    from drpose_ray.evaluate.drpose.summary import JudgementSummary
+    from drpose_ray.evaluate.evaluate_model import PoseSet, PoseTable
+    from drpose_ray.evaluate.evaluators import Evaluators
+    from drpose_ray.evaluate.page import Picture
 
 REPORT_FILE, PER_POSE_FILE, BEFORE_AFTER_FILE = "report.html", "per_pose.csv", "before_after.png"
 CURVES = {
@@ -70,7 +71,7 @@ class EvaluateJobConfig(Config):
 
     def model_folders(self) -> dict[str, Path]:
         """Model -> folder, the base first. Raises InputError for one that this run has yet to train."""
-        from drpose_ray.evaluate.claims import BASE, DRPOSE, NO_KL
+        from drpose_ray.evaluate.drpose.claims import BASE, DRPOSE, NO_KL
 
         arms = self.run.folder / "finetune"
         for name, named in ((DRPOSE, self.evaluate.drpose), (NO_KL, self.evaluate.drpose_no_kl)):
@@ -93,7 +94,7 @@ class EvaluateJobConfig(Config):
         return self.evaluate.twins + (() if lpips_is_real else ("a random-feature distance, for LPIPS",))
 
 
-CONFIG, SUMMARY = EvaluateJobConfig, "drpose_ray.evaluate.summary:JudgementSummary"
+CONFIG, SUMMARY = EvaluateJobConfig, "drpose_ray.evaluate.drpose.summary:JudgementSummary"
 
 
 @run_job
@@ -101,30 +102,30 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
 
     from drpose_ray.diffusion.layout import load_i2mv
-    from drpose_ray.evaluate.claims import BASE, DRPOSE, compare
-    from drpose_ray.evaluate.image_metrics import fixed_mask_iou
-    from drpose_ray.evaluate.judge import NOVEL_VIEWS
-    from drpose_ray.evaluate.judges import Judges
+    from drpose_ray.evaluate.drpose.claims import BASE, DRPOSE, compare
+    from drpose_ray.evaluate.drpose.report import pick_examples, write_before_after, write_report
+    from drpose_ray.evaluate.drpose.summary import summarise, write_per_pose
+    from drpose_ray.evaluate.drpose.text_table import format_table
+    from drpose_ray.evaluate.evaluate_model import NOVEL_VIEWS
+    from drpose_ray.evaluate.evaluators import Evaluators
     from drpose_ray.evaluate.pose_sets import read_pose_set
-    from drpose_ray.evaluate.report import pick_examples, write_before_after, write_report
-    from drpose_ray.evaluate.summary import summarise, write_per_pose
-    from drpose_ray.evaluate.text_table import format_table
+    from drpose_ray.metrics.silhouettes import fixed_mask_iou
 
     device = choose_device(config.run.device)
-    judges = Judges(config.finetune.predictor, config.reward.distance, config.evaluate.estimator, device)
+    evaluators = Evaluators(config.finetune.predictor, config.reward.distance, config.evaluate.estimator, device)
     with Progress("loading models"):
         models = {name: load_i2mv(folder).to(device) for name, folder in config.model_folders().items()}
-    sets = [read_pose_set(path, name, judges.map_size) for name, path in config.pose_folders().items()]
+    sets = [read_pose_set(path, name, evaluators.map_size) for name, path in config.pose_folders().items()]
     with open_run(config, config.folder, "evaluate") as run:
         latents = {poses.name: _generate(config, models, poses) for poses in sets}
-        tables = {poses.name: _judge(judges, models[BASE], latents[poses.name], poses) for poses in sets}
+        tables = {poses.name: _judge(evaluators, models[BASE], latents[poses.name], poses) for poses in sets}
         floors = {poses.name: fixed_mask_iou(poses.masks[:, list(NOVEL_VIEWS)]).numpy() for poses in sets}
         verdicts = compare(tables["challenging"], tables["standing"], floors["standing"], config.run.seed)
         means = {name: float(values.mean()) for name, values in floors.items()}
         summary = summarise(tables, verdicts, config.twins(), config.run.seed, means)
         challenging = sets[0]
         shown = pick_examples(tables[challenging.name][BASE], tables[challenging.name][DRPOSE])
-        examples = [_show(judges, models[BASE], latents[challenging.name], challenging, i) for i in shown]
+        examples = [_show(evaluators, models[BASE], latents[challenging.name], challenging, i) for i in shown]
         write_before_after(config.folder / BEFORE_AFTER_FILE, examples[::2])
         write_per_pose(config.folder / PER_POSE_FILE, tables)
         write_report(
@@ -145,36 +146,40 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _judge(
-    judges: Judges, model: ImageToMultiView, latents: Mapping[str, list[torch.Tensor]], poses: PoseSet
+    evaluators: Evaluators, model: ImageToMultiView, latents: Mapping[str, list[torch.Tensor]], poses: PoseSet
 ) -> dict[str, PoseTable]:
     """Model name -> table. All share the VAE of ``model``: post-training moves the U-Net alone."""
-    from drpose_ray.evaluate.claims import MODEL_TITLES
+    from drpose_ray.evaluate.drpose.claims import MODEL_TITLES
 
     tables = {}
     with Progress(f"models judged on {len(poses)} {poses.name} poses", len(latents)) as progress:
         for name, batches in latents.items():
-            tables[name] = judges.judge(name, model, batches, poses)
+            tables[name] = evaluators.evaluate(name, model, batches, poses)
             progress.step(note=MODEL_TITLES[name])
     return tables
 
 
 def _show(
-    judges: Judges, model: ImageToMultiView, latents: Mapping[str, list[torch.Tensor]], poses: PoseSet, index: int
+    evaluators: Evaluators,
+    model: ImageToMultiView,
+    latents: Mapping[str, list[torch.Tensor]],
+    poses: PoseSet,
+    index: int,
 ) -> Example:
     """What all models made of pose ``index``."""
     import torch
 
-    from drpose_ray.evaluate.claims import CEILING
-    from drpose_ray.evaluate.report import Example
+    from drpose_ray.evaluate.drpose.claims import CEILING
+    from drpose_ray.evaluate.drpose.report import Example
 
     own = {name: torch.cat(batches, 1)[:, index : index + 1] for name, batches in latents.items() if name != CEILING}
     return Example(
         sample_id=poses.people.sample_ids[index],
         input_image=poses.input_images[index],
         truth=poses.people.images[index],
-        outputs={name: judges.decode(model, x0)[:, 0] for name, x0 in own.items()},
+        outputs={name: evaluators.decode(model, x0)[:, 0] for name, x0 in own.items()},
         target_maps=poses.target_maps[index],
-        predicted_maps={name: judges.read_skeletons(x0)[0] for name, x0 in own.items()},
+        predicted_maps={name: evaluators.read_skeletons(x0)[0] for name, x0 in own.items()},
     )
 
 
@@ -182,7 +187,7 @@ def _generate(
     config: EvaluateJobConfig, models: Mapping[str, ImageToMultiView], poses: PoseSet
 ) -> dict[str, list[torch.Tensor]]:
     """Model -> latents of all poses, in batches; the truth's own latents first."""
-    from drpose_ray.evaluate.claims import BASE, CEILING, MODEL_TITLES
+    from drpose_ray.evaluate.drpose.claims import BASE, CEILING, MODEL_TITLES
     from drpose_ray.evaluate.generate import encode_truth, generate_latents
 
     settings = config.evaluate
@@ -207,7 +212,7 @@ def _generate(
 
 def _read_curves(config: EvaluateJobConfig) -> dict[str, list[dict[str, Any]]]:
     """Metrics of the finetune runs that the models came from; a KL term that was never computed is left out."""
-    from drpose_ray.evaluate.claims import BASE
+    from drpose_ray.evaluate.drpose.claims import BASE
 
     curves = {}
     for name, model in config.model_folders().items():
@@ -219,18 +224,18 @@ def _read_curves(config: EvaluateJobConfig) -> dict[str, list[dict[str, Any]]]:
 
 
 def _read_pictures(run_folder: Path) -> list[Picture]:
-    from drpose_ray.evaluate.report import Picture
+    from drpose_ray.evaluate.page import Picture
 
     path = run_folder / "select_poses" / "diversity.png"
     caption = "Pose diversity (Fig. 4): poses the model is post-trained and judged on, against standing poses."
-    return [Picture(path.read_bytes(), caption)] if path.exists() else []
+    return [Picture(path.name, path.read_bytes(), caption)] if path.exists() else []
 
 
 def _track(config: EvaluateJobConfig, summary: JudgementSummary) -> None:
     uri = config.run.tracking_uri or sqlite_uri(config.run.folder)
     with start_tracking(uri, "evaluate", config.run.folder.name) as tracker:
         tracker.log_params(config)
-        tracker.log_metrics(0, {f"{r.pose_set}.{r.model}.{r.metric}": r.value.mean for r in summary.rows})
+        tracker.log_metrics(0, {f"{r.pose_set}.{r.model}.{r.metric}": r.mean.value for r in summary.rows})
         tracker.log_artifact(config.folder / REPORT_FILE)
 
 

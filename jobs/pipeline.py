@@ -94,8 +94,8 @@ class Stage:
 def main(argv: Sequence[str] | None = None) -> int:
     config = load_config(CONFIG, argv)
 
-    from drpose_ray.evaluate.summary import JudgementSummary
-    from drpose_ray.evaluate.text_table import format_table
+    from drpose_ray.evaluate.drpose.summary import JudgementSummary
+    from drpose_ray.evaluate.drpose.text_table import format_table
     from drpose_ray.on_ray import local_or_cluster_ray
 
     root = config.run.folder
@@ -121,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def plan_stages(config: PipelineConfig) -> list[Stage]:
     """The stages with the settings each would be given by hand."""
-    from drpose_ray.evaluate.claims import DRPOSE, NO_KL
+    from drpose_ray.evaluate.drpose.claims import DRPOSE, NO_KL
 
     run, root = config.run, config.run.folder
     # People of the judgement come from a stream of their own: none of them is trained on.

@@ -36,6 +36,7 @@ class PlanMemorySummary(Summary):
     weights: int
     gradients: int
     optimizer: int
+    average: int
     reference: int
     activations: int
     peak: int = Field(description="the sum of the others")

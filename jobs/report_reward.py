@@ -16,10 +16,10 @@ from pydantic import Field
 from drpose_ray.config import Config, load_config
 from drpose_ray.device import choose_device
 from drpose_ray.errors import InputError
+from drpose_ray.evaluate.page import Picture, Section, write_page
+from drpose_ray.evaluate.reward.config import RewardReportConfig
 from drpose_ray.progress import Progress
 from drpose_ray.reward.config import RewardConfig
-from drpose_ray.reward.report.config import RewardReportConfig
-from drpose_ray.reward.report.page import Picture, Section, write_page
 from drpose_ray.runs import RunSettings, open_run
 from jobs import run_job
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     from drpose_ray.datasets.posed import PosedPeople
     from drpose_ray.diffusion.i2mv import ImageToMultiView
-    from drpose_ray.reward.report.independent import ImageJudge
-    from drpose_ray.reward.report.measure import Findings
-    from drpose_ray.reward.report.reader import Reader
-    from drpose_ray.reward.report.summary import RewardReportSummary
+    from drpose_ray.evaluate.reward.independent import ImageJudge
+    from drpose_ray.evaluate.reward.measure import Findings
+    from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
+    from drpose_ray.evaluate.reward.summary import RewardReportSummary
 
 _COLOUR, _SHOWN = 1, 2
 _SHOWN_BUDGET = 0.2
@@ -56,20 +56,20 @@ class ReportRewardConfig(Config):
         return self.run.folder / "report_reward"
 
 
-CONFIG, SUMMARY = ReportRewardConfig, "drpose_ray.reward.report.summary:RewardReportSummary"
+CONFIG, SUMMARY = ReportRewardConfig, "drpose_ray.evaluate.reward.summary:RewardReportSummary"
 
 
 @run_job
 def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
 
+    from drpose_ray.evaluate.reward import sections
+    from drpose_ray.evaluate.reward.measure import Instruments, measure
+    from drpose_ray.evaluate.reward.people import read_people, some_of_each
+    from drpose_ray.evaluate.reward.probes.ensemble import measure_ensembles
+    from drpose_ray.evaluate.reward.scored_predictor import load_scored_predictor
+    from drpose_ray.evaluate.reward.summary import RewardReportSummary
     from drpose_ray.reward.renders import decode_images, encode_renders
-    from drpose_ray.reward.report import sections
-    from drpose_ray.reward.report.ensemble import measure_ensembles
-    from drpose_ray.reward.report.measure import Means, measure
-    from drpose_ray.reward.report.people import read_people, some_of_each
-    from drpose_ray.reward.report.reader import load_reader
-    from drpose_ray.reward.report.summary import RewardReportSummary
 
     settings = config.reward_report
     for field in ("splits", "predictors"):
@@ -84,11 +84,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         for name, path in settings.splits.items()
     }
     few = some_of_each(list(splits.values()), settings.few)
-    readers = [
-        load_reader(name, path, config.reward.distance, few, device) for name, path in settings.predictors.items()
+    predictors = [
+        load_scored_predictor(name, path, config.reward.distance, few, device)
+        for name, path in settings.predictors.items()
     ]
     decode = functools.partial(decode_images, model.vae)
-    means = Means(
+    instruments = Instruments(
         encode=lambda images: encode_renders(model.vae, images, model.image_size),
         decode=decode,
         judges={"estimator": _estimator_judge(settings.estimator, device)} if settings.estimator else {},
@@ -99,23 +100,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     with (
         open_run(config, config.folder, "report_reward") as run,
-        Progress("judging predictors", len(readers)) as progress,
+        Progress("judging predictors", len(predictors)) as progress,
     ):
         findings: dict[str, Findings] = {}
-        for reader in readers:
-            others = [other for other in readers if other is not reader]
-            findings[reader.name] = measure(reader, settings.predictors[reader.name], splits, few, others, means)
-            pooled = findings[reader.name].report.pooled
-            progress.step(note=f"{reader.name}: rank correlation {pooled.pooled.show(3)}")
-        ensembles = measure_ensembles(readers, few, decode, means.judges, settings.ascent_steps, settings.deviations)
-        perceptual = readers[0].distance.perceptual
+        for predictor in predictors:
+            others = [other for other in predictors if other is not predictor]
+            findings[predictor.name] = measure(
+                predictor, settings.predictors[predictor.name], splits, few, others, instruments
+            )
+            pooled = findings[predictor.name].report.pooled
+            progress.step(note=f"{predictor.name}: rank correlation {pooled.pooled.show(3)}")
+        ensembles = measure_ensembles(
+            predictors, few, decode, instruments.judges, settings.ascent_steps, settings.deviations
+        )
+        perceptual = predictors[0].distance.perceptual
         summary = RewardReportSummary(
             twins=settings.twins,
             perceptual_distance=perceptual.name if perceptual else None,
             predictors=tuple(found.report for found in findings.values()),
             ensembles=tuple(ensembles),
         )
-        examples = [_examples(readers, splits), _hacked_examples(readers[0], few, decode, settings.ascent_steps)]
+        examples = [_examples(predictors, splits), _hacked_examples(predictors[0], few, decode, settings.ascent_steps)]
         write_page(
             config.folder, "Is the reward any good?", sections.lead(summary), _compose(summary, findings, *examples)
         )
@@ -126,26 +131,26 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _compose(
     summary: RewardReportSummary, findings: Mapping[str, Findings], read: Picture, hacked: Picture
 ) -> list[Section]:
-    from drpose_ray.reward.report import figures, sections
+    from drpose_ray.evaluate.reward import plots, sections
 
-    joints = Picture("joints.png", figures.plot_joint_errors(findings), "In-plane joint error by joint and view, cm.")
+    joints = Picture("joints.png", plots.plot_joint_errors(findings), "In-plane joint error by joint and view, cm.")
     ranks = Picture(
         "calibration.png",
-        figures.plot_calibration(findings),
+        plots.plot_calibration(findings),
         "Minus PoseScore over the distance of the pose; a dot per person and pose, lines are medians.",
     )
     wrong = Picture(
         "sensitivity.png",
-        figures.plot_sensitivity(summary),
+        plots.plot_sensitivity(summary),
         "PoseScore of the right minus that of the wrong over six views; in which share of people the right wins. Below "
         "zero (shaded) it is the wrong that scores higher.",
     )
     soft = Picture(
-        "disturbed.png", figures.plot_disturbed(summary), "PoseScore on disturbed latents, mean of the splits."
+        "disturbed.png", plots.plot_disturbed(summary), "PoseScore on disturbed latents, mean of the splits."
     )
     fooled = Picture(
         "hacking.png",
-        figures.plot_hacking(summary),
+        plots.plot_hacking(summary),
         "What ascent gains and what others see of it; numbers are the PSNR of decoded images after against before.",
     )
     return [
@@ -160,45 +165,47 @@ def _compose(
     ]
 
 
-def _examples(readers: Sequence[Reader], splits: Mapping[str, PosedPeople]) -> Picture:
+def _examples(predictors: Sequence[ScoredPredictor], splits: Mapping[str, PosedPeople]) -> Picture:
     """One person per split: images, target, and what each predictor reads (Fig. 10)."""
     import torch
 
-    from drpose_ray.reward.report import figures
+    from drpose_ray.evaluate.reward import plots
 
     with torch.no_grad():
         rows = []
         for people in splits.values():
             one = people.rows(slice(1))
             images = one.images[0, _COLOUR].float() / 255
-            rows += [images, figures.skeletons_on_grey(images, readers[0].draw(one)[0])]
-            rows += [figures.skeletons_on_grey(images, reader.read(one.latents).sigmoid()[0]) for reader in readers]
-        names = ", ".join(reader.name for reader in readers)
+            rows += [images, plots.skeletons_on_grey(images, predictors[0].draw(one)[0])]
+            rows += [
+                plots.skeletons_on_grey(images, predictor.read(one.latents).sigmoid()[0]) for predictor in predictors
+            ]
+        names = ", ".join(predictor.name for predictor in predictors)
         return Picture(
-            "read.png", figures.draw_rows(rows), f"For each split: a person, the target, and as read by {names}."
+            "read.png", plots.draw_rows(rows), f"For each split: a person, the target, and as read by {names}."
         )
 
 
 def _hacked_examples(
-    reader: Reader, few: PosedPeople, decode: Callable[[torch.Tensor], torch.Tensor], steps: int
+    predictor: ScoredPredictor, few: PosedPeople, decode: Callable[[torch.Tensor], torch.Tensor], steps: int
 ) -> Picture:
     """Decoded images before and after the ascent."""
     import torch
 
-    from drpose_ray.reward.report import figures
-    from drpose_ray.reward.report.ascent import ascend
+    from drpose_ray.evaluate.reward import plots
+    from drpose_ray.evaluate.reward.probes.ascent import ascend
 
     with torch.no_grad():
-        start, score = few.latents.roll(-1, 0)[:_SHOWN], reader.score_at(few.rows(slice(_SHOWN)))
+        start, score = few.latents.roll(-1, 0)[:_SHOWN], predictor.score_at(few.rows(slice(_SHOWN)))
         after = ascend(score, start, "rms", _SHOWN_BUDGET * float(few.latents.std()), steps)
         images = torch.stack([decode(start), decode(after)], 1)[:, :, _COLOUR]  # (N, 2, V, 3, s, s)
         target = few.images[:_SHOWN, _COLOUR].float() / 255
         rows = [row for shown, true in zip(images, target, strict=True) for row in (*shown, true)]
         return Picture(
             "hacked.png",
-            figures.draw_rows(rows),
-            f"For each of {_SHOWN} people: decoded before, after an ascent of {reader.name} by rms {_SHOWN_BUDGET:g}, "
-            "and the person whose pose it was to show.",
+            plots.draw_rows(rows),
+            f"For each of {_SHOWN} people: decoded before, after an ascent of {predictor.name} by rms "
+            f"{_SHOWN_BUDGET:g}, and the person whose pose it was to show.",
         )
 
 
@@ -209,15 +216,10 @@ def _load_model(folder: Path, text_embeddings: Path | None, device: torch.device
 
 
 def _estimator_judge(path: Path, device: torch.device) -> ImageJudge:
-    from drpose_ray.evaluate.estimator import PoseEstimator, joint_errors_cm, shrink_images
+    from drpose_ray.evaluate.estimator import PoseEstimator
 
     estimator = PoseEstimator.load(path).to(device)
-
-    def judge(images: torch.Tensor, people: PosedPeople) -> torch.Tensor:
-        small = shrink_images(images, estimator.config.input_size)
-        return joint_errors_cm(estimator.estimate(small.to(device), people.width_m.to(device)).cpu(), people.joints)
-
-    return judge
+    return lambda images, people: estimator.errors_cm(images, people.width_m, people.joints)
 
 
 def _generate(model: ImageToMultiView, people: PosedPeople, steps: int, seed: int) -> dict[str, torch.Tensor]:

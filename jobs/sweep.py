@@ -68,13 +68,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     from drpose_ray.finetune.loaders import Loaders
     from drpose_ray.on_ray import local_or_cluster_ray
     from drpose_ray.sweep.on_ray import SweepTask, judge_on_ray, sweep_on_ray
-    from drpose_ray.sweep.validate import ValidationJudge
+    from drpose_ray.sweep.validate import ValidationEvaluator
 
     config.finetune.check_files()
     shards = config.run.folder / "shards"
     dataset = absolute(config.finetune.dataset or shards / "train")
     trials = list_trials(config.sweep, config.finetune.model_copy(update={"dataset": dataset}))
-    judge = ValidationJudge(
+    judge = ValidationEvaluator(
         poses=config.sweep.validation or shards / "val",
         predictor=config.finetune.predictor,
         distance=config.reward.distance,

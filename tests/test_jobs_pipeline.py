@@ -12,7 +12,7 @@ import torch
 from pydantic import ValidationError
 
 from drpose_ray.config import Config
-from drpose_ray.evaluate.summary import JudgementSummary
+from drpose_ray.evaluate.drpose.summary import JudgementSummary
 from drpose_ray.origin import FileHashes
 from drpose_ray.synthesis.config import SynthesisConfig
 from jobs import pipeline

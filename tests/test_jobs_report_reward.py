@@ -10,8 +10,8 @@ import torch
 
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.vae import ImageVAE
+from drpose_ray.evaluate.reward.summary import RewardReportSummary
 from drpose_ray.reward.renders import encode_renders
-from drpose_ray.reward.report.summary import RewardReportSummary
 from jobs import report_reward
 from tests.diffusion.published_checkpoint import write_published
 from tests.diffusion.published_configs import PSHUMAN_TINY
@@ -29,7 +29,7 @@ def stick_people(name: str, folder: Path, vae: ImageVAE, image_size: int, limit:
 
 @pytest.mark.slow
 def test_two_predictors_are_compared_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drpose_ray.reward.report.people.read_people", stick_people)
+    monkeypatch.setattr("drpose_ray.evaluate.reward.people.read_people", stick_people)
     flags = {
         "run.folder": str(tmp_path), "reward_report.predictors": json.dumps({"one": PREDICTOR, "two": PREDICTOR}),
         "reward_report.splits": json.dumps({"a": "x", "bb": "y"}), "reward_report.people_per_split": "4",
@@ -68,7 +68,7 @@ def test_nothing_to_report_on_and_a_predictor_of_other_latents_are_refused(
     flags = ["--reward_report.angles_deg", "[]"]
     assert report_reward.main(["--run.folder", str(tmp_path), *flags]) == 2
     assert "reward_report.angles_deg" in capsys.readouterr().err
-    monkeypatch.setattr("drpose_ray.reward.report.people.read_people", stick_people)
+    monkeypatch.setattr("drpose_ray.evaluate.reward.people.read_people", stick_people)
     other = tmp_path / "other.safetensors"
     torch.manual_seed(0)
     SkeletonPredictor(PredictorConfig(latent_size=8, map_size=8, channels=(8,))).save(other)

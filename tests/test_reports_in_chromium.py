@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from drpose_ray.evaluate.claims import BASE, DRPOSE, compare
-from drpose_ray.evaluate.report import Picture, write_report
-from drpose_ray.evaluate.summary import summarise
-from drpose_ray.reward.report import page
+from drpose_ray.evaluate import page
+from drpose_ray.evaluate.drpose.claims import BASE, DRPOSE, compare
+from drpose_ray.evaluate.drpose.report import write_report
+from drpose_ray.evaluate.drpose.summary import summarise
 from tests.chromium import CHROMIUM, lay_out
-from tests.evaluate.judged import FIXED_MASK_IOU, make_example, make_judgement
+from tests.evaluate.drpose.judged import FIXED_MASK_IOU, make_example, make_judgement
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium here; `apt-get install chromium` brings it")
 
@@ -34,7 +34,7 @@ def judgement(tmp_path_factory: pytest.TempPathFactory) -> Path:
         examples=[example],
         curves={DRPOSE: [{"step": i, "reward": -0.5} for i in range(5)]},
         curve_keys={"reward": "PoseScore", "kl": "KL"},
-        pictures=[Picture(plot(), "a wide picture")],
+        pictures=[page.Picture("wide.png", plot(), "a wide picture")],
         settings_yaml=f"field: {LONG * 4}",
     )
     return path
@@ -53,9 +53,9 @@ def plot() -> bytes:
     """A PNG wider than any screen tried here."""
     from matplotlib.figure import Figure
 
-    from drpose_ray.evaluate.figures import _save
+    from drpose_ray.figures import save
 
-    return _save(Figure(figsize=(12, 2)))
+    return save(Figure(figsize=(12, 2)))
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from drpose_ray.evaluate.estimator_config import EstimatorConfig
 from drpose_ray.geometry.cameras import NUM_VIEWS
 from drpose_ray.geometry.skeleton import NUM_JOINTS
+from drpose_ray.metrics.joints import pelvis_aligned_error_cm
 from drpose_ray.reward.weights_file import load_network, save_weights
 
 _GROUPS = 8
@@ -73,6 +74,11 @@ class PoseEstimator(nn.Module):
         joints: torch.Tensor = self(images)
         return joints * width_m[:, None, None]
 
+    def errors_cm(self, images: torch.Tensor, width_m: torch.Tensor, joints_m: torch.Tensor) -> torch.Tensor:
+        """Mean joint error (B,), pelvises aligned, against ``joints_m`` (B, 23, 3); a batch visits the device."""
+        device, small = self.mean_joints.device, shrink_images(images, self.config.input_size)
+        return pelvis_aligned_error_cm(self.estimate(small.to(device), width_m.to(device)).cpu(), joints_m)
+
     def save(self, path: Path) -> None:
         """Publish weights and config as one safetensors file."""
         save_weights(self, self.config, path)
@@ -90,13 +96,3 @@ def shrink_images(images: torch.Tensor, size: int) -> torch.Tensor:
         return values
     flat = F.interpolate(values.flatten(0, -4), size=(size, size), mode="area")
     return flat.reshape(*values.shape[:-2], size, size)
-
-
-def joint_errors_cm(estimated_m: torch.Tensor, joints_world: torch.Tensor) -> torch.Tensor:
-    """Mean distance per person (B,) in centimetres after aligning the pelvises; both (B, 23, 3) metres.
-
-    The pelvis itself is left out: aligned, it would count as one perfect joint.
-    """
-    errors_m = (estimated_m - estimated_m[:, :1]) - (joints_world - joints_world[:, :1])
-    distances_m: torch.Tensor = torch.linalg.vector_norm(errors_m[:, 1:], dim=-1)
-    return 100 * distances_m.mean(1)

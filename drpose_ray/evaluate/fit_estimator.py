@@ -9,9 +9,10 @@ from torch.nn import functional as F
 
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.errors import InputError
-from drpose_ray.evaluate.estimator import PoseEstimator, joint_errors_cm, shrink_images
+from drpose_ray.evaluate.estimator import PoseEstimator, shrink_images
 from drpose_ray.evaluate.estimator_config import EstimatorConfig, EstimatorFitSettings
 from drpose_ray.geometry.cameras import NUM_VIEWS
+from drpose_ray.metrics.joints import pelvis_aligned_error_cm
 from drpose_ray.reward.averaged_adamw import AveragedAdamW
 from drpose_ray.seeding import derive_seed, torch_stream
 
@@ -85,7 +86,7 @@ def measure_estimator(
     measured = {}
     for name, images in kinds.items():
         batches = zip(*(torch.split(part, 16) for part in (images, people.width_m, people.joints)), strict=True)
-        errors = [joint_errors_cm(estimator.estimate(some, width), joints) for some, width, joints in batches]
+        errors = [pelvis_aligned_error_cm(estimator.estimate(some, width), joints) for some, width, joints in batches]
         measured[name] = float(torch.cat(errors).mean())
     return measured
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from drpose_ray.diffusion.ddim import DdimSampler, draw_noise, sample
 from drpose_ray.diffusion.i2mv import GuidedDenoiser, ImageToMultiView
-from drpose_ray.evaluate.judge import PoseSet
+from drpose_ray.evaluate.evaluate_model import PoseSet
 
 
 def generate_latents(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from drpose_ray.datasets.multiview import read_multiview
-from drpose_ray.evaluate.judge import NORMAL, PoseSet
+from drpose_ray.evaluate.evaluate_model import NORMAL, PoseSet
 from drpose_ray.geometry.silhouettes import foreground
 from drpose_ray.poses.standing import draw_standing
 from drpose_ray.poses.windows import PoseWindow

@@ -2,40 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
 from drpose_ray.diffusion.weight_files import read_tensors
+from drpose_ray.finetune.engine import DenoiserEngine
 from drpose_ray.publish import replace_when_complete
 
 AVERAGE_FILE = "average.safetensors"
 
 
 class WeightAverage:
-    """Averages named float32 tensors on the CPU. Lives on rank 0; the others only take part in gathering."""
+    """Each rank averages, in float32, the part of the weights that it holds, where it holds it.
 
-    def __init__(self, weights: Mapping[str, torch.Tensor], decay: float) -> None:
-        self.weights = {name: value.clone() for name, value in weights.items()}
-        self._decay = decay
-        self._updates = 0
+    Nothing moves between ranks or to the CPU until the average is wanted whole.
+    """
 
-    def update(self, weights: Mapping[str, torch.Tensor]) -> None:
+    def __init__(self, engine: DenoiserEngine, decay: float) -> None:
+        self._engine, self._decay, self._updates = engine, decay, 0
+        self._parts = {name: part.float().clone() for name, part in engine.held_weights().items()}
+
+    def update(self) -> None:
         """Move towards the weights of one more step; the first steps count more, so that the start is forgotten."""
         decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
         self._updates += 1
-        for name, value in weights.items():
-            self.weights[name].lerp_(value, 1 - decay)
+        for name, part in self._engine.held_weights().items():
+            self._parts[name].lerp_(part.float(), 1 - decay)
+
+    def whole(self) -> dict[str, torch.Tensor]:
+        """The average by name, on the CPU of rank 0; the others get nothing. Collective under ZeRO 3."""
+        return self._engine.join(self._parts)
 
     def save(self, folder: Path) -> None:
-        """Write ``average.safetensors`` into a checkpoint folder."""
-        with replace_when_complete(folder / AVERAGE_FILE) as temporary:
-            save_file({**self.weights, "": torch.tensor(self._updates)}, temporary)
+        """Write ``average.safetensors`` into a checkpoint folder, on rank 0. Collective under ZeRO 3."""
+        if whole := self.whole():
+            with replace_when_complete(folder / AVERAGE_FILE) as temporary:
+                save_file({**whole, "": torch.tensor(self._updates)}, temporary)
 
     def load(self, folder: Path) -> None:
-        """Continue what ``save`` wrote."""
+        """Continue what ``save`` wrote; every rank that averages something reads its part."""
+        if not self._parts:
+            return
         stored = read_tensors(folder / AVERAGE_FILE)
         self._updates = int(stored.pop(""))
-        self.weights = {name: value.clone() for name, value in stored.items()}
+        for name, part in self._engine.cut(stored).items():
+            self._parts[name].copy_(part)

@@ -20,7 +20,7 @@ from drpose_ray.reward.config import DistanceConfig, RewardTermConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.pose_score import PoseScore
 from drpose_ray.reward.predictor import SkeletonPredictor
-from drpose_ray.reward.terms import Ensemble, PoseReward, Reward, WeightedSum
+from drpose_ray.reward.terms import Ensemble, PoseReward, Reward, TargetMaps, WeightedSum
 from drpose_ray.reward.user_reward import CheckedReward, import_reward
 
 BatchReward = Callable[[torch.Tensor, PosedPeople], torch.Tensor]
@@ -55,11 +55,12 @@ def load_batch_reward(config: FinetuneConfig, distance: DistanceConfig, device: 
     not keep the contract of ``reward.terms.Reward``.
     """
     unet = outline_unet(config.base)  # which views there are, and how large latents are
+    targets = TargetMaps(device)
     if not config.rewards:
         return _OfSlots(
-            _load_pose_score(config.predictor, "predictor", distance, unet.latent_shape, device), unet.view_set
+            _load_pose_score(config.predictor, "predictor", distance, unet.latent_shape, targets), unet.view_set
         )
-    terms = {term.name: _load_term(term, config, distance, unet.latent_shape, device) for term in config.rewards}
+    terms = {term.name: _load_term(term, config, distance, unet.latent_shape, targets) for term in config.rewards}
     return _SumOfSlots(WeightedSum(terms, {term.name: term.weight for term in config.rewards}), unet.view_set)
 
 
@@ -85,16 +86,16 @@ class _SumOfSlots(_OfSlots):
 
 
 def _load_term(
-    term: RewardTermConfig, config: FinetuneConfig, distance: DistanceConfig, shape: _Shape, device: torch.device
+    term: RewardTermConfig, config: FinetuneConfig, distance: DistanceConfig, shape: _Shape, targets: TargetMaps
 ) -> Reward:
     if term.function is not None:
         reward = CheckedReward(term.name, import_reward(term.function))
         domains, _, *latent = shape
-        reward.probe((domains, NUM_VIEWS, *latent), device)
+        reward.probe((domains, NUM_VIEWS, *latent), targets.device)
         return reward
     field = f"rewards ({term.name})"
     members = [
-        _load_pose_score(path, field, distance, shape, device) for path in term.predictors or (config.predictor,)
+        _load_pose_score(path, field, distance, shape, targets) for path in term.predictors or (config.predictor,)
     ]
     if len(members) == 1:
         return members[0]
@@ -102,7 +103,7 @@ def _load_term(
 
 
 def _load_pose_score(
-    path: Path, field: str, distance: DistanceConfig, shape: _Shape, device: torch.device
+    path: Path, field: str, distance: DistanceConfig, shape: _Shape, targets: TargetMaps
 ) -> PoseReward:
     predictor = SkeletonPredictor.load(path)
     read, (_, _, channels, height, _) = predictor.config, shape
@@ -114,4 +115,4 @@ def _load_pose_score(
             value=f"the model's latents are {channels} x {height}^2",
             remedy="train the predictor on this model's latents (jobs/fit_reward.py)",
         )
-    return PoseReward(PoseScore(predictor, SkeletonDistance(distance)), read.map_size, device)
+    return PoseReward(PoseScore(predictor, SkeletonDistance(distance)), read.map_size, targets)

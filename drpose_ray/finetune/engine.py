@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import deepspeed
 import torch
+import torch.distributed as dist
 from torch import nn
+from torch.nn import functional as F
 
 from drpose_ray.finetune.deepspeed_setup import prepare_deepspeed
 
@@ -122,12 +125,49 @@ class DenoiserEngine:
         if path is None:
             raise FileNotFoundError(f"no DeepSpeed checkpoint in {folder}")
 
-    def trained_weights(self) -> dict[str, torch.Tensor]:
-        """The weights that train, on the CPU in float32, whole on every rank. Collective under ZeRO 3."""
-        module: nn.Module = self._engine.module
+    def held_weights(self) -> dict[str, torch.Tensor]:
+        """The part of the weights that train that this rank holds: not copies, and where they are.
+
+        Under ZeRO 3 that is its piece (n,) of each, padded at the end; else rank 0 has them whole, as the others do,
+        and the others' part is nothing.
+        """
+        module: Any = self._engine.module  # to whose parameters DeepSpeed adds attributes
         trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
-        with deepspeed.zero.GatheredParameters(list(trained.values()), enabled=self.gathers_weights):
-            return {name: p.detach().float().cpu().clone() for name, p in trained.items()}
+        if self.gathers_weights:
+            return {name: p.ds_tensor.detach() for name, p in trained.items()}
+        return {name: p.detach() for name, p in trained.items()} if dist.get_rank() == 0 else {}
+
+    def join(self, parts: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Tensors of which each rank has its part, as of ``held_weights``: whole, copied to the CPU of rank 0.
+
+        The others get nothing. Collective under ZeRO 3.
+        """
+        if not self.gathers_weights:
+            return {name: part.to("cpu", copy=True) for name, part in parts.items()}
+        whole = {}
+        for name, part in parts.items():
+            sent = part.to(self.device)
+            pieces = [torch.empty_like(sent) for _ in range(self.world_size)] if dist.get_rank() == 0 else None
+            dist.gather(sent, pieces)
+            if pieces:
+                shape = self._engine.module.get_parameter(name).ds_shape
+                whole[name] = torch.cat(pieces)[: shape.numel()].view(shape).cpu()
+        return whole
+
+    def cut(self, whole: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Of tensors that are whole on this rank, its part as of ``held_weights``."""
+        if not self.gathers_weights:
+            return {name: whole[name] for name in self.held_weights()}
+        parts = {}
+        for name, held in self.held_weights().items():
+            flat = whole[name].flatten()
+            padded = F.pad(flat, (0, held.numel() * self.world_size - flat.numel()))
+            parts[name] = padded.chunk(self.world_size)[dist.get_rank()]
+        return parts
+
+    def trained_weights(self) -> dict[str, torch.Tensor]:
+        """The weights that train, copied to the CPU of rank 0; the others get nothing. Collective under ZeRO 3."""
+        return self.join(self.held_weights())
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """All weights on the CPU, whole on every rank. Collective under ZeRO 3."""

@@ -35,8 +35,8 @@ class StepGuard:
 
         Raises InputError on all ranks if none of the last 20 was finite: such a run would end as if it had trained.
         """
-        finite = bool(reward.isfinite().all() and cotangent.isfinite().all())
-        mean, bad_ranks = _sum_over_ranks([float(reward.mean()) if finite else 0.0, float(not finite)], self._device)
+        finite = reward.isfinite().all() & cotangent.isfinite().all()
+        mean, bad_ranks = _sum_over_ranks([torch.where(finite, reward.mean(), 0.0), ~finite], self._device)
         mean /= dist.get_world_size()
         self._nonfinite_in_a_row = self._nonfinite_in_a_row + 1 if bad_ranks else 0
         if self._nonfinite_in_a_row >= _MOST_NONFINITE:
@@ -56,7 +56,7 @@ class StepGuard:
 
         Whether it was done.
         """
-        (bad_ranks,) = _sum_over_ranks([float(not loss.isfinite())], self._device)
+        (bad_ranks,) = _sum_over_ranks([~loss.isfinite()], self._device)
         if bad_ranks:
             self.skipped += 1
             return False
@@ -82,7 +82,8 @@ class StepGuard:
         return mean < median - self._factor * max(spread, _LEAST_SPREAD * abs(median))
 
 
-def _sum_over_ranks(values: list[float], device: torch.device) -> list[float]:
-    summed = torch.tensor(values, dtype=torch.float64, device=device)
+def _sum_over_ranks(values: list[torch.Tensor], device: torch.device) -> list[float]:
+    """Of scalars; the host waits for the GPU once, whatever their number."""
+    summed = torch.stack([value.detach().to(device, torch.float64) for value in values])
     dist.all_reduce(summed)
     return summed.tolist()

@@ -97,10 +97,11 @@ class MemoryPlan:
     weights: int
     gradients: int
     optimizer: int
+    average: int
     reference: int
     activations: int
 
     @property
     def peak(self) -> int:
         """All of it at once: the replay's backward pass is the peak, and everything else is there already."""
-        return self.weights + self.gradients + self.optimizer + self.reference + self.activations
+        return self.weights + self.gradients + self.optimizer + self.average + self.reference + self.activations

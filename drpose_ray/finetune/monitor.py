@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from PIL import Image
@@ -20,6 +19,7 @@ from drpose_ray.diffusion.ddim import Denoiser, draw_noise, sample
 from drpose_ray.diffusion.weight_files import read_tensors
 from drpose_ray.errors import InputError
 from drpose_ray.finetune.parts import Parts
+from drpose_ray.pictures import grid, to_pixels
 from drpose_ray.publish import replace_when_complete
 
 
@@ -93,9 +93,8 @@ class HeldOutMonitor:
 def write_samples(images: torch.Tensor, path: Path) -> None:
     """Publish a sheet of images (M, B, V, 3, s, s) in [0, 1]: a row of views per domain and person."""
     rows = images.transpose(0, 1).flatten(0, 1)  # (B M, V, 3, s, s), both domains of a person together
-    pixels = (rows.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1).cpu().float().numpy() * 255).round()
     with replace_when_complete(path) as temporary:
-        Image.fromarray(pixels.astype(np.uint8)).save(temporary, format="PNG")
+        Image.fromarray(grid(to_pixels(rows))).save(temporary, format="PNG")
 
 
 def _difference(latents: torch.Tensor, axis: int) -> float:

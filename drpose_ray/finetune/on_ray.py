@@ -148,10 +148,7 @@ def _train(task: FinetuneTask) -> None:
         offload_optimizer=config.offload_optimizer,
         offload_parameters=config.offload_parameters,
     )
-    average = None
-    if config.ema_decay is not None:
-        begun = engine.trained_weights()  # collective, so on every rank
-        average = WeightAverage(begun, config.ema_decay) if rank == 0 else None
+    average = WeightAverage(engine, config.ema_decay) if config.ema_decay is not None else None
     pool = None
     if config.rollout_actors:
         pool = RolloutPool(task.loaders.roller, config, engine.device)
@@ -176,10 +173,8 @@ def _train(task: FinetuneTask) -> None:
         for name in sorted(reader.skipped.keys() - warned):
             warned.add(name)
             warnings.warn(f"rank {rank} leaves out the corrupted shard {name}: {reader.skipped[name]}", stacklevel=1)
-        if config.ema_decay is not None and metrics["active_steps"]:
-            weights = engine.trained_weights()
-            if average:
-                average.update(weights)
+        if average and metrics["active_steps"]:
+            average.update()
         done = iteration + 1
         last = done == config.num_iterations
         if watch and (done % config.held_out_every == 0 or last):
@@ -190,9 +185,9 @@ def _train(task: FinetuneTask) -> None:
             state = checkpoint.RunState(done, updater.pairs_state(), updater.guard.state())
             _report_checkpoint(rank, engine, state, average, metrics)
 
-    weights = engine.state_dict()
+    weights = {**engine.state_dict(), **(average.whole() if average else {})}
     if rank == 0:
-        parts.export({**weights, **(average.weights if average else {})}, task.model_folder, config.num_iterations)
+        parts.export(weights, task.model_folder, config.num_iterations)
 
 
 def _pairs_reader(task: FinetuneTask, rank: int) -> ShardReader:

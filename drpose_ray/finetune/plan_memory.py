@@ -44,11 +44,13 @@ def plan_memory(config: FinetuneConfig, unet_config: Mapping[str, Any]) -> Memor
     on_host = {"optimizer": config.offload_optimizer, "weights": config.offload_parameters}
     # Unmanaged accumulation keeps the sum of a step's gradients whole on every worker in stage 1 (adr/0006).
     gradients = size * trained // (workers if stage >= 2 else 1)
+    average = _FLOAT32 * trained // (workers if stage == 3 else 1)  # rank 0's, where it is not divided
     activations = _activations(network, config)
     return MemoryPlan(
         weights=0 if on_host["weights"] else size * total // (workers if stage == 3 else 1),
         gradients=0 if on_host["optimizer"] and stage >= 2 else gradients,
         optimizer=0 if on_host["optimizer"] else (ADAMW_BYTES * trained + masters) // workers,
+        average=0 if config.ema_decay is None or on_host["weights"] else average,
         reference=_reference(network, config, size),
         activations=activations,
     )

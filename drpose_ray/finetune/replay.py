@@ -68,7 +68,7 @@ def gradient(
     reward = torch.stack(rewards).mean(0)
     pulls = _pull_back(cotangents, sampler, plan)
     active = plan.active_steps if accept(reward, torch.stack(cotangents)) else ()
-    kl, num_objects = 0.0, noise.shape[1]
+    kl, num_objects = torch.zeros((), dtype=torch.float64, device=noise.device), noise.shape[1]
     chunks = [
         slice(i, i + (objects_per_call or num_objects)) for i in range(0, num_objects, objects_per_call or num_objects)
     ]
@@ -92,13 +92,14 @@ def gradient(
                 continue
             done = True
             if kl_weight:
-                kl += divergence.item()
+                kl += divergence.detach()  # read at the end, so that the next call is not waited for
         if done:
             trained.append(step)
+    kl_value = float(kl)
     return GradientReport(
         reward,
-        kl,
-        loss=float((1 - reward).mean()) + kl_weight * kl,
+        kl_value,
+        loss=float((1 - reward).mean()) + kl_weight * kl_value,
         latents_x0=rolled.x0[plan.stop_step],
         active_steps=tuple(trained),
         num_denoiser_calls=len(plan.executed_steps) + len(active) * len(chunks),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -21,6 +20,7 @@ from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.data import PairStream
 from drpose_ray.finetune.engine import DenoiserEngine
 from drpose_ray.finetune.guard import StepGuard
+from drpose_ray.finetune.laps import Laps
 from drpose_ray.finetune.parts import Parts
 from drpose_ray.finetune.plan import GradientReport, TrainPlan, draw_plan
 from drpose_ray.finetune.rollout import Rollout, RolloutRequest
@@ -72,7 +72,7 @@ class Updater:
 
     def update(self, iteration: int) -> dict[str, float]:
         """Do iteration 0, 1, ... and return its metrics: means over all ranks, and this rank's seconds per phase."""
-        laps = _Laps(self._engine.device)
+        laps = Laps(self._engine.device)
         learning_rate = learning_rate_at(self._config, iteration)
         draws = self._draw_all(iteration, laps)
         terms: list[Mapping[str, torch.Tensor]] = []
@@ -96,10 +96,10 @@ class Updater:
             "grad_norm": grad_norm,
             "skipped_micro_steps": self.guard.skipped,
             "learning_rate": learning_rate,
-            **{f"seconds_{phase}": seconds for phase, seconds in laps.seconds.items()},
+            **{f"seconds_{phase}": seconds for phase, seconds in laps.seconds().items()},
         }
 
-    def _draw_all(self, iteration: int, laps: _Laps) -> list[_Draw]:
+    def _draw_all(self, iteration: int, laps: Laps) -> list[_Draw]:
         """The draws of this iteration, with remote rollouts begun; one iteration ahead where staleness is allowed."""
         micro_steps = range(self._config.gradient_accumulation)
         if self._pool is None:
@@ -113,7 +113,7 @@ class Updater:
             self._ahead.extend(self._draw(iteration + 1, micro_step, laps) for micro_step in micro_steps)
         return draws
 
-    def _draw(self, iteration: int, micro_step: int, laps: _Laps) -> _Draw:
+    def _draw(self, iteration: int, micro_step: int, laps: Laps) -> _Draw:
         config = self._config
         plan = draw_plan(
             stream(self._seed, "plan", iteration, micro_step),
@@ -134,7 +134,7 @@ class Updater:
             started = self._pool.start(RolloutRequest(plan, condition, batch.sample_ids, noise_seed))
         return _Draw(plan, batch, condition, noise_seed, before, started)
 
-    def _accumulate(self, draw: _Draw, laps: _Laps, terms: list[Mapping[str, torch.Tensor]]) -> GradientReport:
+    def _accumulate(self, draw: _Draw, laps: Laps, terms: list[Mapping[str, torch.Tensor]]) -> GradientReport:
         """Add one micro-batch's gradient, and to ``terms`` those of its reward, once per stop."""
         config, parts, device = self._config, self._parts, self._engine.device
 
@@ -195,24 +195,3 @@ def _means_over_ranks(
     means /= dist.get_world_size()
     keys = ("reward", "kl", "loss", *(f"reward_{name}" for name in names))
     return dict(zip(keys, means.tolist(), strict=True))
-
-
-@dataclass
-class _Laps:
-    """Seconds spent in the phases of an update."""
-
-    device: torch.device
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._last = self._now()
-
-    def end(self, phase: str) -> None:
-        now = self._now()
-        self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self._last
-        self._last = now
-
-    def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter()

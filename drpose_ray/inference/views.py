@@ -16,6 +16,7 @@ from PIL import Image
 from drpose_ray.geometry.cameras import VIEW_NAMES
 from drpose_ray.geometry.silhouettes import foreground
 from drpose_ray.geometry.view_sets import ViewSet
+from drpose_ray.pictures import grid, on_white, to_pixels
 from drpose_ray.publish import write_json
 
 DOMAINS: Final = ("normal", "color")
@@ -83,12 +84,8 @@ def write_views(views: Views, folder: Path, record: dict[str, Any]) -> None:
 
 def draw_sheet(views: Views) -> Image.Image:
     """All twelve side by side on white, normals above colours."""
-    rows = [np.hstack(getattr(views, domain)) for domain in DOMAINS]
-    sheet = Image.fromarray(np.vstack(rows))
-    white = Image.new("RGBA", sheet.size, "white")
-    return Image.alpha_composite(white, sheet).convert("RGB")
+    return Image.fromarray(on_white(grid([getattr(views, domain) for domain in DOMAINS])))
 
 
 def _to_rgba(images: torch.Tensor, silhouettes: torch.Tensor) -> NDArray[np.uint8]:
-    pixels = torch.cat([images, silhouettes[:, None].to(images)], 1)
-    return (pixels * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    return to_pixels(torch.cat([images, silhouettes[:, None].to(images)], 1))

@@ -16,6 +16,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from drpose_ray import figures
 from drpose_ray.geometry.skeleton import NUM_BODY_JOINTS, PARENTS
 from drpose_ray.poses.features import yaw_aligned_joints
 from drpose_ray.publish import replace_when_complete
@@ -55,7 +56,7 @@ def plot_diversity(sets: Mapping[str, NDArray[np.floating]], path: Path) -> None
     bars.margins(x=0.1)
     bars.set_xlabel(f"S: mean standard deviation of 22 joint positions, {ALIGNMENT} (mm)")
     with replace_when_complete(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
+        temporary.write_bytes(figures.save(figure, dpi=100))
 
 
 def _draw_skeletons(axes: Axes, joints: NDArray[np.float64]) -> None:

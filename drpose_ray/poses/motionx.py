@@ -141,7 +141,8 @@ def _check_names(clips: Iterable[MotionClip], path: Path) -> None:
             )  # fmt: skip
 
 
-def _read_folder(folder: Path, reading: Reading) -> list[MotionClip]:
+def motion_files(folder: Path) -> list[Path]:
+    """The files of motions at or below a folder; InputError if there are none, or of several kinds."""
     present = list_files(folder)
     files = [file for file in present if file.suffix.lower() in _KINDS and not _is_no_motion(file, folder)]
     kinds = Counter(file.suffix.lower() for file in files)
@@ -160,7 +161,12 @@ def _read_folder(folder: Path, reading: Reading) -> list[MotionClip]:
             value=dict(sorted(kinds.items())),
             remedy="give one folder for each kind",
         )
-    if kinds[".npy"]:
+    return files
+
+
+def _read_folder(folder: Path, reading: Reading) -> list[MotionClip]:
+    files = motion_files(folder)
+    if files[0].suffix.lower() == ".npy":
         return read_motionx_tree(folder, reading)
     name = folder.absolute().name
     return [

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from drpose_ray.pictures import on_white
+from drpose_ray.pictures import grid, on_white
 from drpose_ray.publish import replace_when_complete
 from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.open_shard import FrameSample, read_shard
@@ -58,15 +58,13 @@ def _block(sample: FrameSample) -> Image.Image:
         for first, kind in _ROWS
         if (names := sorted(name for name in sample.images if name.startswith(kind)))
     ]
-    columns = 1 + max(len(names) for _, names in rows)
-    block = Image.new("RGB", (columns * _CELL, len(rows) * _CELL), _PAPER)
-    for place, (first, names) in enumerate(rows):
-        for column, name in enumerate([first, *names]):
-            if name is not None:
-                cell = Image.fromarray(_shown(sample.images[name]))
-                cell = cell.resize((_CELL, _CELL), Image.Resampling.BICUBIC)
-                block.paste(cell, (column * _CELL, place * _CELL))
-    return block
+    return Image.fromarray(
+        grid([[_small(sample.images[name]) if name else None for name in (first, *names)] for first, names in rows])
+    )
+
+
+def _small(picture: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(_shown(picture)).resize((_CELL, _CELL), Image.Resampling.BICUBIC))
 
 
 def _shown(picture: NDArray[Any]) -> NDArray[np.uint8]:

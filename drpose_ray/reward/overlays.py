@@ -9,6 +9,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from drpose_ray.diffusion.vae import ImageVAE
+from drpose_ray.pictures import grid, to_pixels
 from drpose_ray.publish import replace_when_complete
 from drpose_ray.reward.latent_poses import LatentPoses
 from drpose_ray.reward.predictor import SkeletonPredictor
@@ -37,10 +38,8 @@ class Overlays:
         latents, maps = self._data.pick(self._rows, torch.tensor(_VIEWS), predictor.config.map_size, device)
         predicted = predictor(latents).sigmoid().cpu()
         cells = torch.stack([self._over_views(predicted), self._over_views(maps.cpu())], 2)  # (P, v, 2, 3, cell, cell)
-        sheet = cells.permute(0, 4, 1, 2, 5, 3).reshape(len(self._rows) * _CELL, len(_VIEWS) * 2 * _CELL, 3)
-        image = Image.fromarray((sheet * 255).round().to(torch.uint8).numpy())
         with replace_when_complete(path) as temporary:
-            image.save(temporary, "PNG")
+            Image.fromarray(grid(to_pixels(cells.flatten(1, 2)))).save(temporary, "PNG")
 
     def _over_views(self, maps: torch.Tensor) -> torch.Tensor:
         glow = _enlarge(compose_preview(maps))

@@ -26,15 +26,34 @@ class Reward(Protocol):
     def __call__(self, latents_x0: torch.Tensor, poses: PosedPeople) -> torch.Tensor: ...
 
 
+class TargetMaps:
+    """R(J(theta)) of Eq. 1 of the latest poses, drawn when first asked for: all stops, terms and members share them."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._drawn_of: tuple[torch.Tensor, ...] = ()
+        self._maps: dict[int, torch.Tensor] = {}
+
+    def draw(self, poses: PosedPeople, size: int) -> torch.Tensor:
+        """Maps (B, 6, 23, size, size) in [0, 1] on ``device``; not to be written to."""
+        of = (poses.joints, poses.center, poses.width_m)
+        # By value: to a reward actor the poses of one batch come anew with each stop.
+        if not (self._drawn_of and all(map(torch.equal, of, self._drawn_of))):
+            self._drawn_of, self._maps = tuple(tensor.clone() for tensor in of), {}
+        if size not in self._maps:
+            self._maps[size] = target_maps(poses, size).to(self.device)
+        return self._maps[size]
+
+
 class PoseReward:
     """PoseScore (Eq. 1) of latents against maps drawn from their poses."""
 
-    def __init__(self, score: PoseScore, map_size: int, device: torch.device) -> None:
-        """``map_size`` is the side of the maps that the score's predictor draws; ``score`` is moved to ``device``."""
-        self._score, self._size, self._device = score.to(device), map_size, device
+    def __init__(self, score: PoseScore, map_size: int, targets: TargetMaps) -> None:
+        """``map_size`` is the side of the maps that the score's predictor draws; ``score`` moves to where they are."""
+        self._score, self._size, self._targets = score.to(targets.device), map_size, targets
 
     def __call__(self, latents_x0: torch.Tensor, poses: PosedPeople) -> torch.Tensor:
-        scores: torch.Tensor = self._score(latents_x0, target_maps(poses, self._size).to(self._device))
+        scores: torch.Tensor = self._score(latents_x0, self._targets.draw(poses, self._size))
         return scores
 
 

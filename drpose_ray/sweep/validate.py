@@ -10,9 +10,9 @@ import torch
 
 from drpose_ray.diffusion.layout import load_i2mv
 from drpose_ray.evaluate.config import EvaluateConfig
+from drpose_ray.evaluate.evaluate_model import METRICS
+from drpose_ray.evaluate.evaluators import Evaluators
 from drpose_ray.evaluate.generate import generate_latents
-from drpose_ray.evaluate.judge import METRICS
-from drpose_ray.evaluate.judges import Judges
 from drpose_ray.evaluate.pose_sets import read_pose_set
 from drpose_ray.origin import FileHashes
 from drpose_ray.reward.config import DistanceConfig
@@ -21,7 +21,7 @@ from drpose_ray.shards.manifest import manifest_sha256
 
 
 @dataclass(frozen=True)
-class ValidationJudge:
+class ValidationEvaluator:
     """What to judge with. Picklable: the networks are read where it is called."""
 
     poses: Path  # six-view shards
@@ -46,8 +46,8 @@ class ValidationJudge:
     def __call__(self, model_folder: Path) -> dict[str, float]:
         """Means over the validation poses, by metric key. Raises InputError if a file is missing or does not fit."""
         device = torch.device(self.device)
-        judges = Judges(self.predictor, self.distance, self.settings.estimator, device)
-        poses = read_pose_set(self.poses, "validation", judges.map_size)
+        evaluators = Evaluators(self.predictor, self.distance, self.settings.estimator, device)
+        poses = read_pose_set(self.poses, "validation", evaluators.map_size)
         model = load_i2mv(model_folder).to(device)
         latents = generate_latents(
             model,
@@ -56,5 +56,5 @@ class ValidationJudge:
             batch_size=self.settings.batch_size,
             seed=self.seed,
         )
-        table = judges.judge(model_folder.name, model, latents, poses)
+        table = evaluators.evaluate(model_folder.name, model, latents, poses)
         return {metric.key: table.mean(metric.key) for metric in METRICS}

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import project
 from drpose_ray.geometry.skeleton import PARENTS
-from drpose_ray.pictures import on_white
+from drpose_ray.pictures import grid, on_white
 from drpose_ray.publish import replace_when_complete
 from drpose_ray.seeding import stream
 from drpose_ray.shards.manifest import read_manifest
@@ -108,12 +108,12 @@ def _spread(frames: Sequence[int]) -> list[int]:
 
 
 def _draw_strip(strip: _Strip, width: int) -> Image.Image:
-    canvas = Image.new("RGB", (width, _CELL), _PAPER)
-    for column, sample in enumerate(strip.frames):
-        canvas.paste(_picture(sample), (column * _CELL, 0))
+    cells = [_picture(sample) for sample in strip.frames]
     if strip.frames:
-        middle = strip.frames[len(strip.frames) // 2]
-        canvas.paste(_with_skeleton(_picture(middle), middle), (len(strip.frames) * _CELL, 0))
+        middle = len(cells) // 2
+        cells.append(_with_skeleton(cells[middle], strip.frames[middle]))
+    cells += [Image.new("RGB", (_CELL, _CELL), _PAPER)] * (width // _CELL - len(cells))
+    canvas = Image.fromarray(grid([[np.asarray(cell) for cell in cells]]))
     ImageDraw.Draw(canvas).rectangle((0, 0, width - 1, _CELL - 1), outline=_FRAME_RGB)
     return canvas
 

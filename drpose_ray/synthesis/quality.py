@@ -15,11 +15,11 @@ from drpose_ray.shards.record import INPUT_IMAGE, FrameStatus, SequenceRecord
 from drpose_ray.synthesis.quality_config import QualityConfig
 from drpose_ray.synthesis.quality_measures import (
     Thumbnail,
+    agreement_with_body,
     border_share,
     brightness_and_contrast,
     find_frozen,
     movement,
-    silhouette_iou,
     take_thumbnail,
 )
 
@@ -72,7 +72,7 @@ class QualityCheck:
             elif (
                 shown is not None
                 and config.min_silhouette_iou is not None
-                and silhouette_iou(shown, record, frame, self.body) < config.min_silhouette_iou
+                and agreement_with_body(shown, record, frame, self.body) < config.min_silhouette_iou
             ):
                 yield frame, "silhouette"
 

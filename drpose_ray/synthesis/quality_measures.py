@@ -14,6 +14,7 @@ from scipy.ndimage import binary_erosion, binary_fill_holes
 from drpose_ray.body.silhouette import draw_silhouette
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.geometry.cameras import Frame, project
+from drpose_ray.metrics.silhouettes import silhouette_iou
 from drpose_ray.pictures import on_white
 from drpose_ray.shards.record import SequenceRecord
 
@@ -75,7 +76,7 @@ def border_share(person: NDArray[np.bool_]) -> float:
     return float((total - inner) / total) if total else 0.0
 
 
-def silhouette_iou(thumbnail: Thumbnail, record: SequenceRecord, frame: int, body: Body) -> float:
+def agreement_with_body(thumbnail: Thumbnail, record: SequenceRecord, frame: int, body: Body) -> float:
     """Intersection over union of the drawn person and the unclothed body in the frame's pose, through its camera."""
     assert record.camera is not None  # a drawn frame has one
     vertices, _ = body.pose(record.motion[frame])
@@ -83,8 +84,7 @@ def silhouette_iou(thumbnail: Thumbnail, record: SequenceRecord, frame: int, bod
     posed = draw_silhouette(vertices, body.faces, view, record.camera.azimuth_deg, len(thumbnail.person))
     if thumbnail.closed:
         posed = binary_fill_holes(posed)
-    union = (posed | thumbnail.person).sum()
-    return float((posed & thumbnail.person).sum() / union) if union else 0.0
+    return float(silhouette_iou(torch.from_numpy(posed), torch.from_numpy(thumbnail.person), of_nothing=0.0))
 
 
 def movement(record: SequenceRecord) -> NDArray[np.float64]:

@@ -9,9 +9,10 @@ import torch
 
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.errors import InputError
-from drpose_ray.evaluate.estimator import PoseEstimator, joint_errors_cm, shrink_images
+from drpose_ray.evaluate.estimator import PoseEstimator, shrink_images
 from drpose_ray.evaluate.estimator_config import EstimatorConfig, EstimatorFitSettings
 from drpose_ray.evaluate.fit_estimator import fit_estimator, relative_joints
+from drpose_ray.metrics.joints import pelvis_aligned_error_cm
 from drpose_ray.reward.config import PredictorConfig
 from drpose_ray.reward.predictor import SkeletonPredictor
 from tests.reward.posed_people import draw_images, draw_joints, frame_joints
@@ -45,7 +46,7 @@ def test_a_short_fit_reads_poses_better_than_the_mean_pose(data: PosedPeople) ->
     _, seen = fit(data)
     held_out = data.joints[-16:]
     mean_pose = (relative_joints(data)[:-16].mean(0) * data.width_m[-16:, None, None]).to(held_out)
-    blind = float(joint_errors_cm(mean_pose, held_out).mean())
+    blind = float(pelvis_aligned_error_cm(mean_pose, held_out).mean())
     assert seen[-1]["validation_mpjpe_cm"] < 0.8 * blind
     assert seen[-1]["loss"] < seen[0]["loss"]
 
@@ -65,10 +66,10 @@ def test_softened_images_are_trained_on_and_measured(data: PosedPeople) -> None:
 
 def test_error_is_pelvis_aligned_centimetres_over_the_other_joints() -> None:
     joints = draw_joints(2)
-    assert joint_errors_cm(joints + 5.0, joints).abs().max() < 1e-3
+    assert pelvis_aligned_error_cm(joints + 5.0, joints).abs().max() < 1e-3
     wrong = joints.clone()
     wrong[:, 5, 2] += 0.22
-    torch.testing.assert_close(joint_errors_cm(wrong, joints), torch.full((2,), 1.0))
+    torch.testing.assert_close(pelvis_aligned_error_cm(wrong, joints), torch.full((2,), 1.0))
 
 
 def test_estimate_is_metric_and_takes_images_of_any_size_and_type() -> None:

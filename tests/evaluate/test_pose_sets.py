@@ -6,8 +6,8 @@ import torch
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.build import build_i2mv
 from drpose_ray.diffusion.config import small_architecture
+from drpose_ray.evaluate.evaluate_model import PoseSet
 from drpose_ray.evaluate.generate import encode_truth, fit_images, generate_latents
-from drpose_ray.evaluate.judge import PoseSet
 from drpose_ray.evaluate.pose_sets import picked_frames, standing_windows
 from drpose_ray.poses.windows import PoseWindow
 

@@ -1,4 +1,4 @@
-"""The optimiser step does not depend on how many ranks share the batch."""
+"""The optimiser step, and the average of the weights, do not depend on how many ranks share the batch."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from torch import nn
 LEARNING_RATE, ACCUMULATION, BATCH, SIDE = 1e-2, 2, 4, 6
 ACTIVE_STEPS = (2, 1, 2, 1)  # as the literal draw does it: backward calls vary from micro-step to micro-step
 ZERO_STAGES = (1, 2, 3)
+DECAY = 0.2
 NUM_SMALL_STEPS, SMALL_STEP = 40, 4e-4
 OPTIMISER = {"betas": (0.9, 0.999), "weight_decay": 0.01}
 
@@ -38,18 +39,20 @@ def _train_rank(rank: int, world_size: int, folder: str, port: int) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", rank=rank, world_size=world_size)
     for zero_stage in ZERO_STAGES:
-        trained = _train_with_engine(rank, world_size, zero_stage)
+        trained = _train_with_engine(rank, world_size, zero_stage, Path(folder) / f"average_{zero_stage}")
         if rank == 0:
             save_file(trained, Path(folder) / f"stage_{zero_stage}.safetensors")
     dist.destroy_process_group()
 
 
-def _train_with_engine(rank: int, world_size: int, zero_stage: int) -> dict[str, torch.Tensor]:
+def _train_with_engine(rank: int, world_size: int, zero_stage: int, folder: Path) -> dict[str, torch.Tensor]:
+    from drpose_ray.finetune.average import WeightAverage
     from drpose_ray.finetune.engine import DenoiserEngine
 
     engine = DenoiserEngine(
         _network(), **OPTIMISER, max_grad_norm=1.0, gradient_accumulation=ACCUMULATION, zero_stage=zero_stage
     )
+    average = WeightAverage(engine, DECAY)
     share = slice(rank * BATCH // world_size, (rank + 1) * BATCH // world_size)
     norms = []
     for iteration in range(len(ACTIVE_STEPS)):
@@ -58,13 +61,24 @@ def _train_with_engine(rank: int, world_size: int, zero_stage: int) -> dict[str,
                 x, cotangent = (tensor[share] for tensor in _call(iteration, micro_step, k))
                 engine.backward((cotangent * engine.network(x)).sum((1, 2, 3)).mean())
         norms.append(engine.step(LEARNING_RATE))
-    return {**engine.state_dict(), "norms": torch.tensor(norms)}
+        average.update()
+    weights, averaged = engine.trained_weights(), average.whole()
+    assert (weights.keys() == averaged.keys() == dict(_network().named_parameters()).keys()) == (rank == 0)
+    folder.mkdir(exist_ok=True)
+    average.save(folder)
+    dist.barrier()
+    again = WeightAverage(engine, DECAY)
+    again.load(folder)
+    assert all(torch.equal(value, averaged[name]) for name, value in again.whole().items())
+    whole = engine.state_dict()
+    assert all(torch.equal(value, whole[name]) for name, value in weights.items())
+    return {**whole, **{f"average.{name}": value for name, value in averaged.items()}, "norms": torch.tensor(norms)}
 
 
 def _train_plainly() -> dict[str, torch.Tensor]:
     network = _network()
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, **OPTIMISER)
-    norms = []
+    norms, averaged = [], {name: p.detach().clone() for name, p in network.named_parameters()}
     for iteration in range(len(ACTIVE_STEPS)):
         loss = torch.zeros(())
         for micro_step in range(ACCUMULATION):
@@ -75,7 +89,13 @@ def _train_plainly() -> dict[str, torch.Tensor]:
         loss.backward()
         norms.append(torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0))
         optimizer.step()
-    return {**{name: tensor.detach() for name, tensor in network.state_dict().items()}, "norms": torch.stack(norms)}
+        decay = min(DECAY, (1 + iteration) / (10 + iteration))
+        averaged = {name: decay * averaged[name] + (1 - decay) * p.detach() for name, p in network.named_parameters()}
+    return {
+        **{name: tensor.detach() for name, tensor in network.state_dict().items()},
+        **{f"average.{name}": tensor for name, tensor in averaged.items()},
+        "norms": torch.stack(norms),
+    }
 
 
 @pytest.mark.slow
@@ -126,5 +146,5 @@ def test_in_bfloat16_small_steps_add_up_in_float32_masters(tmp_path: Path) -> No
         port = probe.getsockname()[1]
     torch.multiprocessing.spawn(_train_in_bfloat16, (str(tmp_path), port), nprocs=1)
     for zero_stage in ZERO_STAGES:
-        trained = load_file(tmp_path / f"bfloat16_{zero_stage}.safetensors")["weight"]
+        trained = load_file(tmp_path / f"bfloat16_{zero_stage}.safetensors")["weight"].float()
         torch.testing.assert_close(trained, torch.full((1, 8), 1 - NUM_SMALL_STEPS * SMALL_STEP), rtol=0, atol=4e-3)

@@ -102,8 +102,9 @@ def test_killed_worker_resumes_and_ends_with_the_same_weights(
         assert _without_seconds(line) == _without_seconds(undisturbed_line)
 
 
-def test_one_worker_with_a_pool_and_an_average_resumes_too(tmp_path: Path, dataset: Path) -> None:
-    settings = {"num_workers": 1, "rollout_actors": 1, "ema_decay": 0.5, "checkpoint_every": 3}
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_with_a_pool_and_an_average_resume_too(workers: int, tmp_path: Path, dataset: Path) -> None:
+    settings = {"num_workers": workers, "rollout_actors": workers, "ema_decay": 0.5, "checkpoint_every": 3}
     undisturbed = _run(_task(tmp_path / "undisturbed", dataset, **settings))
     task = _task(tmp_path / "killed", dataset, nap_seconds=0.4, **settings)
     killer = _kill_worker_once(task, rank=0, after_iteration=3)

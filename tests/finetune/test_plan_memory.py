@@ -80,6 +80,7 @@ def test_settings_save_what_they_promise_at_full_size() -> None:
     eight = plan(num_workers=8, batch_size=8, zero_stage=3, reference="sharded")
     assert eight.weights == full.weights // 8 and eight.optimizer == full.optimizer // 8
     assert plan(offload_optimizer=True).optimizer == 0
+    assert full.average == 0 and plan(ema_decay=0.9).average == 4 * 919_783_684
 
 
 def test_the_job_prints_a_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

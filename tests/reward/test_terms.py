@@ -10,7 +10,7 @@ from drpose_ray.reward.config import DistanceConfig, PredictorConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.pose_score import PoseScore
 from drpose_ray.reward.predictor import SkeletonPredictor
-from drpose_ray.reward.terms import Ensemble, PoseReward, WeightedSum
+from drpose_ray.reward.terms import Ensemble, PoseReward, TargetMaps, WeightedSum
 from tests.reward.posed_people import draw_joints, draw_latents, draw_maps, frame_joints
 
 
@@ -66,4 +66,15 @@ def test_pose_score_as_a_part_is_pose_score() -> None:
     )
     latents = draw_latents(joints).transpose(0, 1).float()
     expected = score(latents, draw_maps(joints, 16))
-    assert torch.equal(PoseReward(score, 16, torch.device("cpu"))(latents, poses), expected)
+    assert torch.equal(PoseReward(score, 16, TargetMaps(torch.device("cpu")))(latents, poses), expected)
+
+
+def test_maps_are_drawn_once_for_equal_poses_and_again_for_others() -> None:
+    joints = draw_joints(2)
+    poses, targets = PosedPeople(joints, *frame_joints(joints)), TargetMaps(torch.device("cpu"))
+    drawn = targets.draw(poses, 16)
+    again = PosedPeople(joints.clone(), poses.center.clone(), poses.width_m.clone())
+    assert targets.draw(again, 16) is drawn and targets.draw(again, 8).shape[-1] == 8
+    joints[0] += 0.1  # the poses that were drawn, changed in place
+    moved = targets.draw(poses, 16)
+    assert torch.equal(moved[1], drawn[1]) and not torch.equal(moved[0], drawn[0])

@@ -21,10 +21,10 @@ from drpose_ray.synthesis.config import ClothedBodyConfig
 from drpose_ray.synthesis.quality import REASONS, QualityCheck
 from drpose_ray.synthesis.quality_config import QualityConfig
 from drpose_ray.synthesis.quality_measures import (
+    agreement_with_body,
     border_share,
     find_frozen,
     movement,
-    silhouette_iou,
     take_thumbnail,
 )
 
@@ -82,7 +82,7 @@ def test_true_renders_overlap_with_the_body_far_above_the_limit(records: list[Se
     for record in records:
         for frame in range(FRAMES):
             thumbnail = take_thumbnail(record.images["input"][frame], 96, 0.05)
-            assert silhouette_iou(thumbnail, record, frame, body) > 0.75
+            assert agreement_with_body(thumbnail, record, frame, body) > 0.75
             assert border_share(thumbnail.person) == 0
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import ray
 import torch
+import torch.distributed as dist
+from ray.util.queue import Queue
 
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.rollout import Roller, Rollout, RolloutRequest
@@ -61,10 +63,21 @@ class RolloutPool:
         )
         count = config.rollout_actors // config.num_workers
         self._actors = [start.remote(load_roller, config) for _ in range(count)]
+        self._references = _shared_queue() if config.num_workers > 1 else None
 
     def set_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """Hand the trained weights to every actor; what is started from now on uses them."""
-        stored = ray.put(dict(weights))
+        """Hand the trained weights, which rank 0 gives, to every actor; what is started from now on uses them.
+
+        Collective: rank 0 puts them into Ray's store, and the others are told where they are. Nobody comes here again
+        before all have taken that, as training in between is collective too.
+        """
+        if dist.get_rank() == 0:
+            stored = ray.put(dict(weights))
+            if self._references is not None:  # an empty queue is falsy
+                self._references.put_nowait_batch([[stored]] * (dist.get_world_size() - 1))
+        else:
+            assert self._references is not None
+            (stored,) = self._references.get()
         for actor in self._actors:  # an actor does its calls in order, so there is nothing to wait for
             actor.set_weights.remote(stored)
 
@@ -80,6 +93,20 @@ class RolloutPool:
     def finish(self, started: Sequence[Any]) -> Rollout:
         """Wait for a rollout that was begun."""
         return _collect(answers(list(started)), self._device)
+
+
+def _shared_queue() -> Queue:
+    """One queue for all ranks, made and owned by rank 0: it ends with it.
+
+    Ray counts the references that pass through its own queue. Of one that is sent otherwise it would keep the object,
+    a whole model, for as long as the sender lives.
+    """
+    shared: list[Any] = [None]
+    if dist.get_rank() == 0:
+        shared = [Queue(actor_options={"num_cpus": 0, "scheduling_strategy": "DEFAULT"})]
+    dist.broadcast_object_list(shared)
+    queue: Queue = shared[0]
+    return queue
 
 
 def _collect(parts: Sequence[Rollout], device: torch.device) -> Rollout:
