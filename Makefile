@@ -21,7 +21,7 @@ export MAX_JOBS ?= 2
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */\1\t/' | expand -t 10
-	@echo "Variables: CONFIG=$(CONFIG) (demo)  ARGS='--finetune.kl_weight 0.3' (demo, weights)  PYTHON=$(PYTHON)"
+	@echo "Variables: CONFIG=$(CONFIG) (demo)  ARGS='--finetune.algorithm.kl_weight 0.3' (demo, weights)  PYTHON=$(PYTHON)"
 
 demo: $(DEMO)  ## motions -> poses -> shards -> reward -> DrPose -> before/after table, on a CPU
 	$(RUN) -m jobs.pipeline --config $(CONFIG) $(ARGS)
@@ -31,7 +31,7 @@ claims: $(DEMO)  ## three seeds, four times as long as the demo, on three times 
 	for seed in 0 1 2; do \
 	  test -f outputs/claims/seed$$seed/evaluate/summary.json || \
 	  $(RUN) -m jobs.pipeline --config $(CONFIG) --run.seed $$seed --run.folder outputs/claims/seed$$seed \
-	    --finetune.num_iterations 400 --finetune.kl_weight 6 --poses.num_test 192 $(ARGS) || exit 1; \
+	    --finetune.optimizer.num_iterations 400 --finetune.algorithm.kl_weight 6 --poses.num_test 192 $(ARGS) || exit 1; \
 	done
 
 test: $(DEV)  ## every test, slow ones included (make test ARGS="-m 'not slow'" for the quick ones)

@@ -30,7 +30,8 @@ from drpose_ray.diffusion.ddim import DdimSampler, Denoiser, draw_noise
 from drpose_ray.diffusion.multiview_unet import MultiViewUNet
 from drpose_ray.diffusion.schedule import NoiseSchedule
 from drpose_ray.finetune import graph, replay
-from drpose_ray.finetune.plan import GradientReport, TrainPlan
+from drpose_ray.finetune.gradient_report import GradientReport
+from drpose_ray.finetune.plan import TrainPlan
 from drpose_ray.reward.config import DistanceConfig, PredictorConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.pose_score import PoseScore

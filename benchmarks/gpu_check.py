@@ -41,15 +41,16 @@ def list_steps(root: Path, device: str) -> list[Step]:
     shards = {"reward.multiview_shards": f'["{run / "shards" / "train"}"]'}
     reward = {**shards, "reward.fit.updates": 2, "reward.fit.validation_samples": 2}
     train = {
-        "finetune.num_sampling_steps": 3, "finetune.num_train_steps": 1, "finetune.max_early_stop": 1,
-        "finetune.num_iterations": 2, "finetune.plan_variant": "in_prefix",
+        "finetune.algorithm.num_sampling_steps": 3, "finetune.algorithm.num_train_steps": 1,
+        "finetune.algorithm.max_early_stop": 1, "finetune.algorithm.plan": "in_prefix",
+        "finetune.optimizer.num_iterations": 2,
     }  # fmt: skip
     poses = {
-        "poses.motions": "[]", "poses.num_dance_clips": 6, "poses.dance_seconds": 3, "poses.window": 2,
+        "poses.motions": "[]", "poses.dance.num_clips": 6, "poses.dance.seconds": 3, "poses.window": 2,
         "poses.num_train": 4, "poses.num_val": 0, "poses.num_test": 3, "poses.test_share": 0.3,
         "synthesis.clothed_body.multiview": "true", "synthesis.workers": 1, "evaluate.num_standing": 2,
     }  # fmt: skip
-    pipeline = base | poses | reward | train | judged | {"finetune.predictor": root / "none.safetensors"}
+    pipeline = base | poses | reward | train | judged | {"finetune.reward.predictor": root / "none.safetensors"}
     steps = [
         Step("pipeline", "latents, predictor fit, rollout, replay, evaluation", "pipeline", pipeline),
         Step("estimator", "estimator fit", "fit_estimator", {
@@ -68,16 +69,16 @@ def list_steps(root: Path, device: str) -> list[Step]:
         }),
     ]  # fmt: skip
     ways: dict[str, dict[str, object]] = {
-        "zero2_offload": {"zero_stage": 2, "offload_optimizer": "true"},
+        "zero2_offload": {"parallel.zero_stage": 2, "parallel.offload": "optimizer"},
         "zero3_offload": {
-            "zero_stage": 3, "offload_optimizer": "true", "offload_parameters": "true", "reference": "sharded"
+            "parallel.zero_stage": 3, "parallel.offload": "optimizer,parameters", "parallel.reference": "sharded"
         },
-        "bfloat16": {"precision": "bfloat16"},
-        "compile_rollout": {"compile_rollout": "true"},
-        "lora": {"trained": "lora", "reference": "adapter_off"},
-        "reference_offloaded": {"reference": "offloaded"},
-        "rollout_pool": {"rollout_actors": 1},  # the trainer holds the one GPU, so actors are on the CPU
-        "remote_reward": {"remote_reward": "true"},
+        "bfloat16": {"model.precision": "bfloat16"},
+        "compile_rollout": {"rollout.compile": "true"},
+        "lora": {"model.lora_rank": 16, "parallel.reference": "adapter_off"},
+        "reference_offloaded": {"parallel.reference": "offloaded"},
+        "rollout_pool": {"rollout.actors.num": 1},  # the trainer holds the one GPU, so actors are on the CPU
+        "remote_reward": {"reward.actor_gpus": 0},
     }  # fmt: skip
     for name, settings in ways.items():
         changed = {f"finetune.{field}": value for field, value in settings.items()}

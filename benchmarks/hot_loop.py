@@ -96,10 +96,13 @@ class Rank:
         torch.set_num_threads(1)
         os.environ.update(RANK=str(rank), WORLD_SIZE=str(RANKS), LOCAL_RANK=str(rank), DS_ACCELERATOR="cpu")
         dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=RANKS)
-        config = FinetuneConfig(base=BASE.absolute(), num_workers=RANKS, rollout_actors=RANKS)
+        config = FinetuneConfig.model_validate({
+            "model": {"base": BASE.absolute()}, "parallel": {"num_workers": RANKS},
+            "optimizer": {"batch_size": RANKS}, "rollout": {"actors": {"num": RANKS}},
+        })  # fmt: skip
         self._rank = rank
         self._engine = DenoiserEngine(
-            load_unet(config.base).requires_grad_(True), betas=(0.9, 0.999), weight_decay=0.0, max_grad_norm=1.0,
+            load_unet(config.model.base).requires_grad_(True), betas=(0.9, 0.999), weight_decay=0.0, max_grad_norm=1.0,
             gradient_accumulation=1, zero_stage=2,
         )  # fmt: skip
         load_roller = Loaders(DistanceConfig(), 0).roller

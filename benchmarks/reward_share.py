@@ -38,6 +38,7 @@ TEXT_TOKENS = 77
 class Paper(Config):
     """What is read of the preset."""
 
+    distance: DistanceConfig = DistanceConfig()
     finetune: FinetuneConfig = FinetuneConfig()
     reward: RewardConfig = RewardConfig()
 
@@ -50,7 +51,7 @@ def flops(work: Callable[[], object]) -> int:
 
 def mean_calls(config: FinetuneConfig) -> tuple[float, float]:
     """Denoiser calls of a rollout and trained steps, over all literal draws: every stop with every start."""
-    T, K, m = config.num_sampling_steps, config.num_train_steps, config.max_early_stop
+    T, K, m = config.algorithm.num_sampling_steps, config.algorithm.num_train_steps, config.algorithm.max_early_stop
     spacing = T // K
     span = (K - 1) * spacing
     plans = [
@@ -67,7 +68,7 @@ def mean_calls(config: FinetuneConfig) -> tuple[float, float]:
 def denoiser_flops(name: str, config: FinetuneConfig, side: int) -> tuple[int, int, int]:
     """Images of a call, a forward pass, and a forward and backward pass with blocks computed again."""
     unet_config = json.loads(Path(f"configs/architectures/{name}/unet/config.json").read_text())
-    objects = config.batch_size
+    objects = config.optimizer.batch_size
     with torch.device("meta"):
         network = MultiViewUNet(**{**unet_config, "sample_size": side})
         views, labels = network.num_views, int(network.config.projection_class_embeddings_input_dim)
@@ -80,15 +81,15 @@ def denoiser_flops(name: str, config: FinetuneConfig, side: int) -> tuple[int, i
         timestep = torch.tensor(500)
     with torch.no_grad():
         forward = flops(lambda: network(latents, timestep, condition))
-    if config.block_checkpointing:
+    if config.parallel.block_checkpointing:
         network.enable_gradient_checkpointing()
     trained = flops(lambda: network(latents, timestep, condition).float().square().mean().backward())
     return 2 * objects * views, forward, trained
 
 
-def reward_flops(config: RewardConfig, objects: int, map_size: int) -> tuple[int, int]:
+def reward_flops(config: Paper, objects: int, map_size: int) -> tuple[int, int]:
     """Of the predictor and of LPIPS, forward and backward to the latents."""
-    predictor_config = config.predictor.model_copy(update={"map_size": map_size})
+    predictor_config = config.reward.predictor.model_copy(update={"map_size": map_size})
     side = predictor_config.latent_size
     found = []
     for weight in (0.0, config.distance.perceptual_weight):
@@ -106,9 +107,9 @@ def reward_flops(config: RewardConfig, objects: int, map_size: int) -> tuple[int
 
 def table() -> str:
     paper = load_config(Paper, ["--config", "configs/paper.yaml"])
-    objects, side = paper.finetune.batch_size, paper.reward.predictor.latent_size
+    objects, side = paper.finetune.optimizer.batch_size, paper.reward.predictor.latent_size
     calls, active = mean_calls(paper.finetune)
-    rewards = {size: reward_flops(paper.reward, objects, size) for size in MAP_SIZES}
+    rewards = {size: reward_flops(paper, objects, size) for size in MAP_SIZES}
     lines = ["| reward at maps of | predictor, TFLOP | LPIPS, TFLOP | together |", "|---|---|---|---|"]
     lines += [
         f"| {size} x {size} | {a / 1e12:.3f} | {b / 1e12:.3f} | {(a + b) / 1e12:.3f} |"

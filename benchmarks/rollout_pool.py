@@ -38,11 +38,13 @@ def median_seconds(folder: Path) -> dict[str, float]:
 def run(dataset: Path, actors: int, args: argparse.Namespace, staleness: int) -> dict[str, float]:
     """Seconds per phase of one worker with that many actors."""
     config = FinetuneConfig.model_validate({
-        "num_sampling_steps": 6, "num_train_steps": 2, "max_early_stop": 1, "plan_variant": "in_prefix", "kl_weight": 1,
-        "batch_size": args.batch, "gradient_accumulation": 1, "num_iterations": args.iterations, "num_workers": 1,
-        "rollout_actors": actors, "rollout_staleness": staleness if actors else 0,
-        "base": Path("weights/small/i2mv").absolute(),
-        "predictor": Path("weights/small/predictor.safetensors").absolute(),
+        "model": {"base": Path("weights/small/i2mv").absolute()},
+        "reward": {"predictor": Path("weights/small/predictor.safetensors").absolute()},
+        "algorithm": {
+            "num_sampling_steps": 6, "num_train_steps": 2, "max_early_stop": 1, "plan": "in_prefix", "kl_weight": 1
+        },
+        "optimizer": {"num_iterations": args.iterations, "batch_size": args.batch, "gradient_accumulation": 1},
+        "rollout": {"actors": {"num": actors, "staleness": staleness} if actors else None},
     })  # fmt: skip
     with tempfile.TemporaryDirectory() as folder, local_or_cluster_ray(num_cpus=1 + actors):
         task = FinetuneTask(config, 0, dataset, Loaders(DistanceConfig(), 0), Path(folder))

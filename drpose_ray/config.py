@@ -15,19 +15,16 @@ from typing import Any, ClassVar, NoReturn, TypeVar, cast
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from drpose_ray.dotted import section_of
 from drpose_ray.errors import InputError
-from drpose_ray.flags import COMMAND_LINE, parse_flags, section_of, suggest
+from drpose_ray.flags import COMMAND_LINE, parse_flags, suggest
 from drpose_ray.help_page import help_page
 from drpose_ray.idle_flags import refuse_idle_flags
+from drpose_ray.job_sections import known_sections
 from drpose_ray.preset import read_preset
 from drpose_ray.publish import replace_when_complete
+from drpose_ray.renamed import refuse_renamed
 from drpose_ray.secrets import is_redacted, redact_values
-
-SECTIONS = (
-    "run", "poses", "people", "synthesis", "base", "reward", "estimator", "encode", "finetune", "generate", "evaluate",
-    "planning", "sweep", "export", "verify", "reshard", "card", "twin", "scans", "check", "renders", "reward_report",
-)  # fmt: skip
-"""Every top-level section that a preset may hold. The job that owns a section checks what is inside it."""
 
 
 class Config(BaseModel):
@@ -36,20 +33,24 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     USES: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """Of a job: for each section that it does not use whole, the fields that it does. Flags for others are refused."""
+    """Of a job: for each section that it does not use whole, the settings that it does. Flags for others: refused."""
+
+    COMMON: ClassVar[tuple[str, ...]] = ()
+    """Of a section: the settings that most users change, which ``--help`` shows first."""
 
 
 C = TypeVar("C", bound=Config)
 
 
 def load_config(cls: type[C], argv: Sequence[str] | None = None) -> C:
-    """Build ``cls`` from ``--config preset.yaml`` and dotted flags such as ``--finetune.kl_weight 0.3``.
+    """Build ``cls`` from ``--config preset.yaml`` and dotted flags such as ``--finetune.algorithm.kl_weight 0.3``.
 
     ``argv`` defaults to the process's arguments. Relative paths are relative to the current directory. Environment
     variables are not read. ``--help`` prints every field that the job reads and exits. Raises InputError naming
     the file or flag, the dotted field, its value and a remedy.
     """
     flags = parse_flags(cls, sys.argv[1:] if argv is None else argv)
+    refuse_renamed(flags.values, COMMAND_LINE, "--")
     refuse_idle_flags(cls, flags.values, cls.USES)
     preset = {} if flags.config is None else _own_sections(cls, Path(_plain(flags.config, "config")))
     _refuse_odd(preset)
@@ -156,10 +157,11 @@ def _own_sections(cls: type[Config], file: Path) -> dict[str, Any]:
             value=type(values).__name__,
             remedy="write sections as 'name:' with indented 'field: value' lines below",
         )
-    known = (*cls.model_fields, *SECTIONS)
+    known = (*cls.model_fields, *known_sections())
     for name in values:
         if name not in known:
             raise InputError("unknown section", file=file, field=str(name), remedy=suggest(str(name), known))
+    refuse_renamed(values, file)
     # A bare "poses:" is YAML for null; where a section is required it means one with nothing overridden.
     fields = {name: field for name, field in cls.model_fields.items() if name in values}
     return {

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from drpose_ray.dotted import dotted_names, section_of
 from drpose_ray.errors import InputError
 from drpose_ray.files import refusing
+from drpose_ray.renamed import refuse_renamed
 
 _HELP = "--help lists every flag; nested fields are dotted, for example --run.folder outputs/mine"
 COMMAND_LINE = "command line"
@@ -62,22 +64,6 @@ def parse_flags(cls: type[BaseModel], argv: Sequence[str]) -> Flags:
     return Flags(values, config, asks_help)
 
 
-def section_of(annotation: Any) -> type[BaseModel] | None:
-    """The configuration inside a field's annotation, if the field is a section (optional ones included)."""
-    for candidate in (annotation, *get_args(annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return candidate
-    return None
-
-
-def dotted_names(cls: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Every flag of ``cls``, sections included."""
-    for name, info in cls.model_fields.items():
-        yield prefix + name
-        if section := section_of(info.annotation):
-            yield from dotted_names(section, f"{prefix}{name}.")
-
-
 def suggest(name: str, known: Sequence[str]) -> str:
     """What ``name`` was likely meant to be, or what there is."""
     close = difflib.get_close_matches(name, known, n=1)
@@ -89,6 +75,7 @@ def _annotation(cls: type[BaseModel], name: str) -> Any:
     annotation: Any = cls
     for part in name.split("."):
         if at is None or part not in at.model_fields:
+            refuse_renamed({name: None}, COMMAND_LINE, "--")
             raise InputError("no such flag", file=COMMAND_LINE, field=f"--{name[:200]}", remedy=_meant(cls, name))
         annotation = at.model_fields[part].annotation
         at = section_of(annotation)

@@ -13,22 +13,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from drpose_ray.flags import section_of
+from drpose_ray.dotted import section_of
 from drpose_ray.idle_flags import has_effect
-
-COMMON = (
-    "run.folder", "run.seed", "poses.motions", "poses.num_train", "poses.num_val", "poses.num_test",
-    "poses.num_dance_clips", "synthesis.split", "synthesis.num_poses", "synthesis.output", "synthesis.workers",
-    "people.workers", "twin.num", "scans.sources", "check.workers", "renders.engine", "renders.image_size",
-    "renders.split", "renders.output", "renders.workers", "base.multiview_shards", "reward.multiview_shards",
-    "reward.fit.updates", "reward.fit.workers", "estimator.multiview_shards", "encode.output", "encode.workers",
-    "finetune.base", "finetune.predictor", "finetune.dataset", "finetune.num_iterations", "finetune.kl_weight",
-    "finetune.learning_rate", "finetune.num_workers", "generate.model", "generate.photos", "generate.output",
-    "evaluate.estimator", "evaluate.num_standing", "sweep.kl_weights", "sweep.max_early_stops", "export.finetuned",
-    "export.output", "verify.dataset", "verify.repair", "reshard.inputs", "reshard.output", "card.dataset",
-    "card.output", "planning.sizes", "planning.num_photos", "reward_report.splits", "reward_report.predictors",
-)  # fmt: skip
-"""Settings that most users change, in the order in which they are shown; a job shows those that it reads."""
 
 _WIDEST = 110
 _INDENT = 6
@@ -52,7 +38,7 @@ def help_page(
     program = f"jobs.{Path(module.__file__ or cls.__name__).stem}"
     shown = f", which are shown as {preset} sets them" if preset else ""
     settings = {setting.name: setting for setting in _settings(cls, values, "") if has_effect(setting.name, uses or {})}
-    common = [settings.pop(name) for name in COMMON if name in settings]
+    common = [settings.pop(name) for name in _common(cls) if name in settings]
     lines = [
         *_paragraphs(purpose, width), "",
         *_wrap(f"Usage: python -m {program} [--config PRESET.yaml] [--SECTION.SETTING VALUE ...]", width), "",
@@ -66,9 +52,15 @@ def help_page(
     for name, info in cls.model_fields.items():
         own = [setting for setting in settings.values() if setting.name.partition(".")[0] == name]
         if own:
-            title = f"{name}: {_sentence(info.description or _summary(info))}"
+            title = f"{name}: {info.description or _summary(info)}"
             lines += ["", *_wrap(title, width), *_entries(own, width)]
     return "\n".join(lines).strip() + "\n"
+
+
+def _common(cls: type[BaseModel]) -> Iterator[str]:
+    for name, info in cls.model_fields.items():
+        section = section_of(info.annotation)
+        yield from (f"{name}.{each}" for each in getattr(section, "COMMON", ()))
 
 
 class _Setting:
@@ -85,7 +77,7 @@ class _Setting:
             for name, said in _LIMITS
             if getattr(part, name, None) is not None
         ]
-        about = _sentence(self._info.description or _summary(self._info))
+        about = self._info.description or _summary(self._info)
         if limits:
             about += f" It is {' and '.join(limits)}."
         needed = self._info.is_required() and self._value is None
@@ -156,15 +148,6 @@ def _show(value: Any) -> str:
 def _summary(info: FieldInfo) -> str:
     section = section_of(info.annotation)
     return inspect.cleandoc(section.__doc__ or "").partition("\n")[0] if section else ""
-
-
-def _sentence(text: str) -> str:
-    """``text`` with a capital and a full stop, where its first word is plain lower-case letters."""
-    text = " ".join(text.split())
-    first = text.partition(" ")[0].rstrip(",:;")
-    if (len(first) > 1 and first.replace("-", "").isalpha() and first.islower()) or text.startswith("a "):
-        text = text[0].upper() + text[1:]
-    return text if not text or text.endswith((".", "?", "!")) else text + "."
 
 
 def _paragraphs(text: str, width: int) -> Iterator[str]:

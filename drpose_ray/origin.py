@@ -17,7 +17,7 @@ from drpose_ray.files import list_files
 from drpose_ray.publish import file_sha256, write_json
 
 _SHORT = 12
-_FORMAT = 1
+_FORMAT = 2  # 1 had the settings of version 0.1.0's names
 
 
 class FileHashes:

@@ -39,15 +39,17 @@ RECORDED_PACKAGES = (
 class RunSettings(Config):
     """The ``run:`` section, shared by every job."""
 
-    folder: Path = Field(default=Path("outputs/run"), description="where jobs put their run folders")
-    seed: int = Field(default=0, ge=0, description="seed of every random stream of the run")
+    COMMON = ("folder", "seed")
+
+    folder: Path = Field(default=Path("outputs/run"), description="Folder in which jobs put their run folders.")
+    seed: int = Field(default=0, ge=0, description="Seed of every random stream of the run.")
     device: Device = Field(
         default="auto",
-        description="where networks run. cuda: GPUs are asked for, and it is refused where a machine has none; auto: "
-        "cuda where there are enough",
+        description="Device of the networks. cuda: GPUs are asked for, and it is refused where a machine has none; "
+        "auto: cuda where there are enough.",
     )
     tracking_uri: str | None = Field(
-        default=None, description="MLflow tracking server; by default a sqlite file mlflow.db in the run's folder"
+        default=None, description="MLflow tracking server; by default a sqlite file mlflow.db in the run's folder."
     )
 
 

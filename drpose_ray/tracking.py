@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
-from typing import Any
 
 from drpose_ray.config import Config
 from drpose_ray.delivery import Delivery
+from drpose_ray.dotted import flatten
 from drpose_ray.mlflow_run import Artifact, Ended, Metrics, MlflowRun, Params, sqlite_uri
 from drpose_ray.secrets import redact_values
 
-__all__ = ["Tracker", "flatten", "sqlite_uri", "start_tracking"]
+__all__ = ["Tracker", "sqlite_uri", "start_tracking"]
 
 _FLUSH_SECONDS = 120.0  # of a server that answers; making a sqlite file takes half a minute on a busy machine
 _INTERRUPTED_SECONDS = 5.0
@@ -72,14 +72,3 @@ def start_tracking(
         raise
     delivery.put(Ended("FINISHED"))
     delivery.close(_FLUSH_SECONDS)
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            flat.update(flatten(value, f"{prefix}{name}."))
-        else:
-            flat[prefix + name] = value
-    return flat

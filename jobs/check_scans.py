@@ -31,8 +31,12 @@ from jobs import run_job
 class CheckSettings(Config):
     """The ``check:`` section."""
 
+    COMMON = ("workers",)
+
     workers: int = Field(
-        default=1, ge=1, description="Ray actors of one CPU that read scans at once; 1: the job itself, without Ray"
+        default=1,
+        ge=1,
+        description="Number of Ray actors of one CPU that read scans at once; 1 is the job itself, without Ray.",
     )
 
 
@@ -45,7 +49,7 @@ class CheckScansConfig(Config):
 
     run: RunSettings = RunSettings()
     scans: ScansConfig = ScansConfig()
-    check: CheckSettings = Field(default=CheckSettings(), description="how the scans are read")
+    check: CheckSettings = Field(default=CheckSettings(), description="How the scans are read.")
 
 
 class CheckScansSummary(Summary):

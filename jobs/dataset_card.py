@@ -25,11 +25,15 @@ from jobs import run_job
 class CardSettings(Config):
     """The ``card:`` section."""
 
-    dataset: Path | None = Field(default=None, description="folder or s3://...; by default the run's train shards")
-    output: Path | None = Field(
-        default=None, description="folder of the card, not the dataset's; by default dataset_card in the run folder"
+    COMMON = ("dataset", "output")
+
+    dataset: Path | None = Field(
+        default=None, description="Dataset, a folder or s3://...; by default the run's train shards."
     )
-    name: str | None = Field(default=None, description="title; by default the end of the dataset's path")
+    output: Path | None = Field(
+        default=None, description="Folder of the card, not the dataset's; by default dataset_card in the run folder."
+    )
+    name: str | None = Field(default=None, description="Title of the card; by default the end of the dataset's path.")
 
 
 class DatasetCardConfig(Config):
@@ -39,8 +43,8 @@ class DatasetCardConfig(Config):
         "run": ("folder",),
     }
 
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept")
-    card: CardSettings = Field(default=CardSettings(), description="of which dataset, and where to")
+    run: RunSettings = Field(default=RunSettings(), description="Where the run is kept.")
+    card: CardSettings = Field(default=CardSettings(), description="Which dataset gets a card, and where.")
 
     @property
     def dataset(self) -> Path:

@@ -1,7 +1,7 @@
 """Encode the input images of a dataset once, so that training holds neither VAE nor image encoder.
 
 python -m jobs.encode_conditions --config configs/small.yaml
-python -m jobs.finetune --config configs/small.yaml --finetune.conditions outputs/small/conditions/train
+python -m jobs.finetune --config configs/small.yaml --finetune.data.conditions outputs/small/conditions/train
 """
 
 from __future__ import annotations
@@ -24,30 +24,32 @@ from jobs import run_job
 class EncodeSettings(Config):
     """How the work is spread."""
 
-    output: Path | None = Field(None, description="where the encodings are kept; by default below the run's folder")
-    samples_per_call: int = Field(4, ge=1, description="images encoded together")
-    workers: int = Field(2, ge=1, description="Ray actors, each with the encoders it needs")
+    COMMON = ("output", "workers")
+
+    output: Path | None = Field(None, description="Folder of the encodings; by default one below the run's folder.")
+    samples_per_call: int = Field(4, ge=1, description="Number of images encoded together.")
+    workers: int = Field(2, ge=1, description="Number of Ray actors, each with the encoders it needs.")
     gpus_per_worker: float | None = Field(
-        None, ge=0, description="GPUs of an actor, e.g. 0.25; by default as run.device says"
+        None, ge=0, description="GPUs of an actor, e.g. 0.25; by default as run.device says."
     )
 
 
 class EncodeConditionsConfig(Config):
-    """Settings of jobs/encode_conditions.py; of the finetune section it reads base, text_embeddings and dataset."""
+    """Settings of jobs/encode_conditions.py; of the finetune section it reads the model and the dataset."""
 
     USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "run": ("folder", "device"),
-        "finetune": ("base", "text_embeddings", "dataset"),
+        "finetune": ("model.base", "model.text_embeddings", "data.dataset"),
     }
 
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept")
-    finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="the model and the dataset")
-    encode: EncodeSettings = Field(default=EncodeSettings(), description="how the work is spread")
+    run: RunSettings = Field(default=RunSettings(), description="Where the run is kept.")
+    finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="The model and the dataset.")
+    encode: EncodeSettings = Field(default=EncodeSettings(), description="How the work is spread.")
 
     @property
     def dataset(self) -> Path:
         """The shards of pairs."""
-        return self.finetune.dataset or self.run.folder / "shards" / "train"
+        return self.finetune.data.dataset or self.run.folder / "shards" / "train"
 
     @property
     def output(self) -> Path:
@@ -74,8 +76,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     from drpose_ray.finetune.conditions.on_ray import EncodeTask, encode_on_ray
 
     task = EncodeTask(
-        dataset=absolute(config.dataset), model=config.finetune.base, output=absolute(config.output),
-        text_embeddings=config.finetune.text_embeddings, samples_per_call=config.encode.samples_per_call,
+        dataset=absolute(config.dataset), model=config.finetune.model.base, output=absolute(config.output),
+        text_embeddings=config.finetune.model.text_embeddings, samples_per_call=config.encode.samples_per_call,
         workers=config.encode.workers, gpus_per_worker=choose_gpus(
             config.run.device, config.encode.workers, config.encode.gpus_per_worker, may_share=True
         ),

@@ -32,9 +32,9 @@ class EncodeLatentsConfig(Config):
         "reward": ("multiview_shards", "i2mv"),
     }
 
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept")
-    reward: RewardConfig = Field(default=RewardConfig(), description="the datasets, and the model whose VAE encodes")
-    encode: EncodeSettings = Field(default=EncodeSettings(), description="how the work is spread")
+    run: RunSettings = Field(default=RunSettings(), description="Where the run is kept.")
+    reward: RewardConfig = Field(default=RewardConfig(), description="The datasets, and the model whose VAE encodes.")
+    encode: EncodeSettings = Field(default=EncodeSettings(), description="How the work is spread.")
 
     @property
     def output(self) -> Path:

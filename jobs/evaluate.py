@@ -18,7 +18,7 @@ from drpose_ray.errors import InputError
 from drpose_ray.evaluate.config import EvaluateConfig
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.progress import Progress
-from drpose_ray.reward.config import RewardConfig
+from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.runs import CONFIG_FILE, METRICS_FILE, RunSettings, open_run, read_metrics
 from drpose_ray.seeding import derive_seed
 from drpose_ray.tracking import sqlite_uri, start_tracking
@@ -43,18 +43,17 @@ CURVES = {
 
 
 class EvaluateJobConfig(Config):
-    """Settings of jobs/evaluate.py; of the reward section only the distance is used."""
+    """Settings of jobs/evaluate.py."""
 
     USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "finetune": ("base", "predictor"),
-        "reward": ("distance",),
+        "finetune": ("model.base", "reward.predictor"),
         "evaluate": tuple(name for name in EvaluateConfig.model_fields if name not in {"split", "num_standing"}),
     }
 
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
-    finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="names the base and the predictor")
-    reward: RewardConfig = Field(default=RewardConfig(), description="the distance of Eq. 1")
-    evaluate: EvaluateConfig = Field(default=EvaluateConfig(), description="models, judges and poses")
+    run: RunSettings = Field(default=RunSettings(), description="Where the run is kept, and its seed.")
+    finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="The base and the skeleton predictor.")
+    distance: DistanceConfig = Field(default=DistanceConfig(), description="The distance of Eq. 1.")
+    evaluate: EvaluateConfig = Field(default=EvaluateConfig(), description="Models, judges and poses.")
 
     @property
     def folder(self) -> Path:
@@ -82,14 +81,14 @@ class EvaluateJobConfig(Config):
                     f"with --evaluate.{name}",
                 )  # fmt: skip
         return {
-            BASE: self.finetune.base,
+            BASE: self.finetune.model.base,
             DRPOSE: self.evaluate.drpose or arms / DRPOSE / "model",
             NO_KL: self.evaluate.drpose_no_kl or arms / NO_KL / "model",
         }
 
     def twins(self) -> tuple[str, ...]:
         """Every stand-in that the numbers depend on."""
-        distance = self.reward.distance
+        distance = self.distance
         lpips_is_real = distance.backbone_weights is not None or distance.perceptual_weight == 0
         return self.evaluate.twins + (() if lpips_is_real else ("a random-feature distance, for LPIPS",))
 
@@ -112,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from drpose_ray.metrics.silhouettes import fixed_mask_iou
 
     device = choose_device(config.run.device)
-    evaluators = Evaluators(config.finetune.predictor, config.reward.distance, config.evaluate.estimator, device)
+    evaluators = Evaluators(config.finetune.reward.predictor, config.distance, config.evaluate.estimator, device)
     with Progress("loading models"):
         models = {name: load_i2mv(folder).to(device) for name, folder in config.model_folders().items()}
     sets = [read_pose_set(path, name, evaluators.map_size) for name, path in config.pose_folders().items()]

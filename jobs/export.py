@@ -21,6 +21,7 @@ from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.preset import read_preset
 from drpose_ray.progress import Progress
 from drpose_ray.publish import write_json
+from drpose_ray.renamed import refuse_renamed
 from drpose_ray.runs import CONFIG_FILE, RunSettings, Summary
 from jobs import run_job
 
@@ -28,15 +29,23 @@ from jobs import run_job
 class ExportConfig(Config):
     """What to export, and as what."""
 
+    COMMON = ("finetuned", "output")
+
     finetuned: Path | None = Field(
         None,
-        description="folder of a finetune run, by default the run's finetune/drpose; only of your own, since DeepSpeed "
-        "unpickles checkpoints",
+        description="Folder of a finetune run, by default the run's finetune/drpose; only of your own, since "
+        "DeepSpeed unpickles checkpoints.",
     )
-    output: Path | None = Field(None, description="folder of the model; by default the run's export")
-    iterations: int | None = Field(None, ge=1, description="of the checkpoint; by default the last")
-    precision: Precision = Field("float16", description="of the U-Net; float16 is what the originals store")
-    average: bool = Field(False, description="the moving average of the weights, where the run kept one")
+    output: Path | None = Field(None, description="Folder of the model; by default the run's export.")
+    iterations: int | None = Field(
+        None, ge=1, description="Number of iterations after which the checkpoint was made; by default the last."
+    )
+    precision: Precision = Field(
+        "float16", description="Precision of the exported U-Net; float16 is what the originals store."
+    )
+    average: bool = Field(
+        False, description="Whether the moving average of the weights is exported, where the run kept one."
+    )
 
 
 class ExportJobConfig(Config):
@@ -46,8 +55,8 @@ class ExportJobConfig(Config):
         "run": ("folder",),
     }
 
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept")
-    export: ExportConfig = Field(default=ExportConfig(), description="what to export, and as what")
+    run: RunSettings = Field(default=RunSettings(), description="Where the run is kept.")
+    export: ExportConfig = Field(default=ExportConfig(), description="What to export, and as what.")
 
     @property
     def finetuned(self) -> Path:
@@ -87,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with Progress("reading the checkpoint and writing the model"):
         weights = read_zero_checkpoint(checkpoint, average=settings.average)
         card = write_card(finetune, dataset, checkpoint.iterations, folder)
-        export_finetuned(finetune.base, weights, output, settings.precision, card)
+        export_finetuned(finetune.model.base, weights, output, settings.precision, card)
     summary = ExportSummary(
         finetuned=str(folder), iterations=checkpoint.iterations, precision=settings.precision,
         average=settings.average, tensors=len(weights),
@@ -106,6 +115,7 @@ def _read_run(folder: Path) -> tuple[FinetuneConfig, Path | None]:
         )  # fmt: skip
     try:
         values = read_preset(path)
+        refuse_renamed(values, path)
         config = FinetuneConfig.model_validate(values["finetune"])
     except (OSError, KeyError, TypeError, ValueError) as error:
         why = error.problem if isinstance(error, InputError) else reason(error)
@@ -113,7 +123,7 @@ def _read_run(folder: Path) -> tuple[FinetuneConfig, Path | None]:
             f"not the folder of a finetune run ({why})", file=path, field="export.finetuned",
             remedy="name a folder such as outputs/paper/finetune/drpose",
         ) from error  # fmt: skip
-    return config, config.dataset
+    return config, config.data.dataset
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """DrPose post-training (Algorithm 1): a multi-view model and a dataset of (image, pose) pairs -> a post-trained model.
 
 python -m jobs.finetune --config configs/small.yaml
-python -m jobs.finetune --config configs/small.yaml --finetune.kl_weight 0 --finetune.name drpose_no_kl
+python -m jobs.finetune --config configs/small.yaml --finetune.algorithm.kl_weight 0 --finetune.name drpose_no_kl
 
 Settings say in brackets where their value is from: the paper, reading notes of it, or assumed (docs/assumptions.md).
 """
@@ -13,30 +13,27 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import Field
 
 from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
 from drpose_ray.device import Device
+from drpose_ray.dotted import replaced
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.progress import Progress
-from drpose_ray.reward.config import RewardConfig
+from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.runs import RunSettings, Summary, open_run, read_metrics
 from drpose_ray.tracking import Tracker, sqlite_uri, start_tracking
 from jobs import run_job
 
 
 class FinetuneJobConfig(Config):
-    """Settings of jobs/finetune.py; of the reward section only the distance is used."""
+    """Settings of jobs/finetune.py."""
 
-    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "reward": ("distance",),
-    }
-
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
-    finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="Algorithm 1 and its workers")
-    reward: RewardConfig = Field(default=RewardConfig(), description="the distance of Eq. 1")
+    run: RunSettings = Field(default=RunSettings(), description="Where the run is kept, and its seed.")
+    finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="Algorithm 1 and its workers.")
+    distance: DistanceConfig = Field(default=DistanceConfig(), description="The distance of Eq. 1.")
 
     @property
     def folder(self) -> Path:
@@ -46,7 +43,7 @@ class FinetuneJobConfig(Config):
     @property
     def dataset(self) -> Path:
         """The shards to train on."""
-        return self.finetune.dataset or self.run.folder / "shards" / "train"
+        return self.finetune.data.dataset or self.run.folder / "shards" / "train"
 
 
 class FinetuneSummary(Summary):
@@ -73,26 +70,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     from drpose_ray.on_ray import local_or_cluster_ray
 
     dataset = absolute(config.dataset)
-    settings = config.finetune.model_copy(update={"dataset": dataset})
+    settings = replaced(config.finetune, {"data.dataset": dataset})
     settings.check_files()
     task = FinetuneTask(
         config=settings,
         seed=config.run.seed,
         dataset=dataset,
-        loaders=Loaders(config.reward.distance, config.run.seed),
+        loaders=Loaders(config.distance, config.run.seed),
         run_folder=config.folder,
     )
     uri = config.run.tracking_uri or sqlite_uri(config.run.folder)
     # The workers prune the metrics file to where they resume.
-    with open_run(config, config.folder, "finetune", start_step=settings.num_iterations) as run:
+    with open_run(config, config.folder, "finetune", start_step=settings.optimizer.num_iterations) as run:
         with (
             local_or_cluster_ray(settings.num_processes),
             start_tracking(uri, "finetune", settings.name) as tracker,
         ):
             tracker.log_params(config)
             task = replace(task, use_gpu=choose_training_gpus(config.run.device, settings))
-            with Progress(f"iterations of {settings.name}", settings.num_iterations) as progress:
-                finetune_on_ray(task, functools.partial(_show, tracker, progress, settings.num_iterations))
+            with Progress(f"iterations of {settings.name}", settings.optimizer.num_iterations) as progress:
+                finetune_on_ray(task, functools.partial(_show, tracker, progress, settings.optimizer.num_iterations))
             if (config.folder / SAMPLES).is_dir():
                 tracker.log_artifact(config.folder / SAMPLES)
         run.finish(_summarise(config.folder, task.model_folder))
@@ -103,10 +100,7 @@ def choose_training_gpus(device: Device, settings: FinetuneConfig) -> bool:
     """Whether each worker gets a GPU; a rank of NCCL cannot share one. Actors have what the settings give them."""
     from drpose_ray.device.on_ray import choose_gpus
 
-    actors = settings.rollout_actors * settings.gpus_per_rollout_actor
-    if settings.remote_reward:
-        actors += settings.num_workers * settings.gpus_per_reward_actor
-    return choose_gpus(device, settings.num_workers, others=actors) > 0
+    return choose_gpus(device, settings.parallel.num_workers, others=settings.gpus_of_actors) > 0
 
 
 def _show(

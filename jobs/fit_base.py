@@ -40,6 +40,8 @@ CHECKPOINT = "checkpoint.pt"
 class BaseConfig(Config):
     """The ``base:`` section."""
 
+    COMMON = ("multiview_shards",)
+
     multiview_shards: tuple[Path, ...] = Field(default=(), description="folders of six-view shards to train on")
     num_held_out: int = Field(default=200, ge=1, description="people at the end of the data kept for measuring")
     vae: VaeFitConfig = VaeFitConfig()

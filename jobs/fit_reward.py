@@ -20,7 +20,7 @@ from pydantic import Field
 from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
 from drpose_ray.device import choose_device
 from drpose_ray.progress import Progress
-from drpose_ray.reward.config import RewardConfig
+from drpose_ray.reward.config import DistanceConfig, RewardConfig
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.tracking import Tracker, sqlite_uri, start_tracking
 from jobs import run_job
@@ -36,8 +36,9 @@ _TRACKED_EVERY = 10  # updates: a small one takes hardly longer than telling MLf
 class FitRewardConfig(Config):
     """Settings of jobs/fit_reward.py."""
 
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
-    reward: RewardConfig = Field(default=RewardConfig(), description="the predictor, its distance and its training")
+    run: RunSettings = Field(default=RunSettings(), description="Where the run is kept, and its seed.")
+    distance: DistanceConfig = Field(default=DistanceConfig(), description="The distance of Eq. 1.")
+    reward: RewardConfig = Field(default=RewardConfig(), description="The predictor and its training.")
 
     @property
     def folder(self) -> Path:
@@ -72,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     alone = config.reward.fit.workers == 1
     computes_here = alone or bool(config.reward.multiview_shards)
     device = choose_device(config.run.device) if computes_here else torch.device("cpu")
-    task = FitTask(config.reward, _latents(config, device), config.run.seed, absolute(config.folder))
+    task = FitTask(config.reward, config.distance, _latents(config, device), config.run.seed, absolute(config.folder))
     settings = config.reward.fit
     uri = config.run.tracking_uri or sqlite_uri(config.run.folder)
     # The training prunes the metrics file to where it resumes.

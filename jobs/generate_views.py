@@ -32,8 +32,8 @@ class GenerateViewsConfig(Config):
         "run": ("folder", "seed", "device"),
     }
 
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
-    generate: GenerateConfig = Field(default=GenerateConfig(), description="the model, the photos, and the sampler")
+    run: RunSettings = Field(default=RunSettings(), description="Where the run is kept, and its seed.")
+    generate: GenerateConfig = Field(default=GenerateConfig(), description="The model, the photos, and the sampler.")
 
     @property
     def output(self) -> Path:

@@ -28,7 +28,7 @@ class MakeScansConfig(Config):
     }
 
     run: RunSettings = RunSettings()
-    poses: PosesConfig = Field(default=PosesConfig(), description="motions of the mocap share, training split only")
+    poses: PosesConfig = Field(default=PosesConfig(), description="Motions of the mocap share, training split only.")
     twin: TwinConfig = TwinConfig()
 
 

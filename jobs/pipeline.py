@@ -14,18 +14,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from drpose_ray.config import Config, absolute, dump_config, load_config
+from drpose_ray.dotted import all_but, replaced
 from drpose_ray.evaluate.config import EvaluateConfig
 from drpose_ray.files import list_files, list_folders
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.origin import FileHashes
 from drpose_ray.poses.config import PosesConfig
 from drpose_ray.publish import write_json
-from drpose_ray.reward.config import PREDICTOR_FILE, RewardConfig
+from drpose_ray.reward.config import PREDICTOR_FILE, DistanceConfig, RewardConfig
 from drpose_ray.runs import SUMMARY_FILE, RunSettings, Summary, open_run
 from drpose_ray.secrets import redact_values, withheld
 from drpose_ray.seeding import derive_seed
@@ -38,22 +39,19 @@ class PipelineConfig(Config):
     """Settings of jobs/pipeline.py: the sections of the stages."""
 
     USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "finetune": tuple(name for name in FinetuneConfig.model_fields if name != "name"),
-        "synthesis": tuple(
-            name for name in SynthesisConfig.model_fields if name not in {"selection", "split", "output", "dry_run"}
-        ),
+        "finetune": all_but(FinetuneConfig, "name"),
+        "synthesis": all_but(SynthesisConfig, "selection", "split", "output", "dry_run"),
     }
 
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
-    poses: PosesConfig = Field(default=PosesConfig(), description="motions and how many windows to select")
-    synthesis: SynthesisConfig = Field(default=SynthesisConfig(), description="how poses become images")
-    reward: RewardConfig = Field(
-        default=RewardConfig(), description="the distance; and the predictor, where it is fitted"
-    )
+    run: RunSettings = Field(default=RunSettings(), description="Where the run is kept, and its seed.")
+    poses: PosesConfig = Field(default=PosesConfig(), description="Motions and how many windows to select.")
+    synthesis: SynthesisConfig = Field(default=SynthesisConfig(), description="How poses become images.")
+    distance: DistanceConfig = Field(default=DistanceConfig(), description="The distance of Eq. 1.")
+    reward: RewardConfig = Field(default=RewardConfig(), description="The predictor, where it is fitted.")
     finetune: FinetuneConfig = Field(
-        default=FinetuneConfig(), description="Algorithm 1; a predictor file that does not exist is fitted first"
+        default=FinetuneConfig(), description="Algorithm 1; a predictor file that does not exist is fitted first."
     )
-    evaluate: EvaluateConfig = Field(default=EvaluateConfig(), description="the judgement")
+    evaluate: EvaluateConfig = Field(default=EvaluateConfig(), description="The judgement.")
 
 
 class StageSummary(Summary):
@@ -75,7 +73,6 @@ class PipelineSummary(Summary):
 
 CONFIG, SUMMARY = PipelineConfig, PipelineSummary
 
-C = TypeVar("C", bound=Config)
 _WITHOUT_EFFECT = {"workers", "gpus_per_worker", "checkpoint_every", "max_worker_failures"}
 """Of settings, wherever they stand: how the same work is spread, and how often it is kept."""
 
@@ -99,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from drpose_ray.on_ray import local_or_cluster_ray
 
     root = config.run.folder
-    num_cpus = max(config.synthesis.workers, config.finetune.num_workers, config.reward.fit.workers)
+    num_cpus = max(config.synthesis.workers, config.finetune.parallel.num_workers, config.reward.fit.workers)
     with open_run(config, root / "pipeline", "pipeline") as run, local_or_cluster_ray(num_cpus):
         stages: list[StageSummary] = []
         upstream = ""
@@ -126,23 +123,28 @@ def plan_stages(config: PipelineConfig) -> list[Stage]:
     run, root = config.run, config.run.folder
     # People of the judgement come from a stream of their own: none of them is trained on.
     judged_run = run.model_copy(update={"seed": derive_seed(run.seed, "judged people")})
-    tuned, fits_reward = config.finetune, not config.finetune.predictor.exists()
+    tuned, fits_reward = config.finetune, not config.finetune.reward.predictor.exists()
     if fits_reward:
-        tuned = _with(tuned, predictor=root / "fit_reward" / PREDICTOR_FILE)
-    arms = {DRPOSE: _with(tuned, name=DRPOSE), NO_KL: _with(tuned, name=NO_KL, kl_weight=0.0)}
+        tuned = replaced(tuned, {"reward.predictor": root / "fit_reward" / PREDICTOR_FILE})
+    arms = {
+        DRPOSE: replaced(tuned, {"name": DRPOSE}),
+        NO_KL: replaced(tuned, {"name": NO_KL, "algorithm.kl_weight": 0.0}),
+    }
 
     def synthesis(name: str, settings: RunSettings, synthesis: SynthesisConfig) -> Stage:
-        job = synthesize.SynthesizeConfig(run=settings, synthesis=_with(synthesis, split=name, output=None))
+        job = synthesize.SynthesizeConfig(run=settings, synthesis=replaced(synthesis, {"split": name, "output": None}))
         return Stage(name, synthesize.main, job, root / "synthesize" / name)
 
-    six_views = _with(
+    six_views = replaced(
         config.synthesis,
-        selection=root / "judged_poses.parquet",
-        mimo=None,  # judgement needs ground truth from all sides, which only a rendered body has
-        clothed_body=_with(config.synthesis.clothed_body, multiview=True),
+        {
+            "selection": root / "judged_poses.parquet",
+            "mimo": None,  # judgement needs ground truth from all sides, which only a rendered body has
+            "clothed_body.multiview": True,
+        },
     )
     # Standing people keep the heading of the scans that the base knows.
-    standing = _with(six_views, clothed_body=_with(six_views.clothed_body, azimuth_deg=None))
+    standing = replaced(six_views, {"clothed_body.azimuth_deg": None})
     stages = [
         Stage(
             "select_poses",
@@ -150,18 +152,18 @@ def plan_stages(config: PipelineConfig) -> list[Stage]:
             select_poses.SelectPosesConfig(run=run, poses=config.poses),
             root / "select_poses",
         ),
-        synthesis("train", run, _with(config.synthesis, selection=None)),
+        synthesis("train", run, replaced(config.synthesis, {"selection": None})),
         synthesis("challenging", judged_run, six_views),
         synthesis("standing", judged_run, standing),
     ]
     if fits_reward:
-        job = fit_reward.FitRewardConfig(run=run, reward=config.reward)
+        job = fit_reward.FitRewardConfig(run=run, distance=config.distance, reward=config.reward)
         stages.append(Stage("fit_reward", fit_reward.main, job, root / "fit_reward"))
     for name, settings in arms.items():
-        arm = finetune.FinetuneJobConfig(run=run, finetune=settings, reward=config.reward)
+        arm = finetune.FinetuneJobConfig(run=run, finetune=settings, distance=config.distance)
         stages.append(Stage(name, finetune.main, arm, arm.folder))
     judgement = evaluate.EvaluateJobConfig(
-        run=run, finetune=arms[DRPOSE], reward=config.reward, evaluate=config.evaluate
+        run=run, finetune=arms[DRPOSE], distance=config.distance, evaluate=config.evaluate
     )
     return [*stages, Stage("evaluate", evaluate.main, judgement, judgement.folder)]
 
@@ -247,10 +249,6 @@ def by_content(value: Any, root: Path, hashes: FileHashes) -> Any:
 
 def _summarise(stage: Stage, seconds: float, *, done_before: bool) -> StageSummary:
     return StageSummary(name=stage.name, folder=str(stage.folder), seconds=seconds, done_before=done_before)
-
-
-def _with(config: C, **changes: object) -> C:
-    return config.model_copy(update=changes)
 
 
 if __name__ == "__main__":

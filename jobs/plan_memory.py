@@ -1,7 +1,7 @@
 """What a finetune configuration needs on each worker's device, from counts alone; loads no weights.
 
 python -m jobs.plan_memory --config configs/paper.yaml
-python -m jobs.plan_memory --config configs/paper.yaml --finetune.trained lora --finetune.reference adapter_off
+python -m jobs.plan_memory --config configs/paper.yaml --finetune.model.lora_rank 16 --finetune.parallel.zero_stage 3
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class PlanMemoryConfig(Config):
         "run": ("folder",),
     }
 
-    run: RunSettings = Field(default=RunSettings(), description="where the plan is kept")
-    finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="the configuration to plan for")
+    run: RunSettings = Field(default=RunSettings(), description="Where the plan is kept.")
+    finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="The configuration to plan for.")
 
 
 class PlanMemorySummary(Summary):
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from drpose_ray.diffusion.weight_files import read_model_json
     from drpose_ray.finetune.plan_memory import plan_memory
 
-    file = config.base / "unet" / "config.json"
+    file = config.model.base / "unet" / "config.json"
     fields = read_model_json(file)
     read_unet_config(fields, file)
     plan = plan_memory(config, fields)

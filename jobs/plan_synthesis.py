@@ -31,9 +31,11 @@ class PlanSynthesisConfig(Config):
         "run": ("folder", "seed"),
     }
 
-    run: RunSettings = Field(default=RunSettings(), description="where the plan is kept, and its seed")
-    synthesis: SynthesisConfig = Field(default=SynthesisConfig(), description="as it would be built")
-    planning: PlanningConfig = Field(default=PlanningConfig(), description="for which sizes, on what, at which price")
+    run: RunSettings = Field(default=RunSettings(), description="Where the plan is kept, and its seed.")
+    synthesis: SynthesisConfig = Field(default=SynthesisConfig(), description="The dataset as it would be built.")
+    planning: PlanningConfig = Field(
+        default=PlanningConfig(), description="For which sizes, on what and at which price it is planned."
+    )
 
     @property
     def selection(self) -> Path:

@@ -39,11 +39,11 @@ class RenderScansConfig(Config):
         "run": ("folder", "seed", "device"),
     }
 
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
+    run: RunSettings = Field(default=RunSettings(), description="Where the run is kept, and its seed.")
     scans: ScansConfig = Field(
-        default=ScansConfig(), description="which scans; none named: those of jobs/make_scans.py"
+        default=ScansConfig(), description="Which scans are rendered; none named means those of jobs/make_scans.py."
     )
-    renders: RendersConfig = Field(default=RendersConfig(), description="which views, rendered by what, where to")
+    renders: RendersConfig = Field(default=RendersConfig(), description="Which views, rendered by what, where to.")
 
     @property
     def sources(self) -> tuple[ScanSource, ...]:

@@ -19,7 +19,7 @@ from drpose_ray.errors import InputError
 from drpose_ray.evaluate.page import Picture, Section, write_page
 from drpose_ray.evaluate.reward.config import RewardReportConfig
 from drpose_ray.progress import Progress
-from drpose_ray.reward.config import RewardConfig
+from drpose_ray.reward.config import DistanceConfig, RewardConfig
 from drpose_ray.runs import RunSettings, open_run
 from jobs import run_job
 
@@ -39,16 +39,17 @@ _GENERATED_AT_ONCE, _OF_SIZE = 16, 96
 
 
 class ReportRewardConfig(Config):
-    """Settings of jobs/report_reward.py; of the reward section, the model folder and the distance are used."""
+    """Settings of jobs/report_reward.py; of the reward section the model folder is used."""
 
     USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "run": ("folder", "seed", "device"),
-        "reward": ("i2mv", "distance"),
+        "reward": ("i2mv",),
     }
 
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
-    reward: RewardConfig = Field(default=RewardConfig(), description="the model whose VAE encodes, and the distance")
-    reward_report: RewardReportConfig = Field(default=RewardReportConfig(), description="what is judged, and on whom")
+    run: RunSettings = Field(default=RunSettings(), description="Where the run is kept, and its seed.")
+    distance: DistanceConfig = Field(default=DistanceConfig(), description="The distance of Eq. 1.")
+    reward: RewardConfig = Field(default=RewardConfig(), description="The model whose VAE encodes.")
+    reward_report: RewardReportConfig = Field(default=RewardReportConfig(), description="What is judged, and on whom.")
 
     @property
     def folder(self) -> Path:
@@ -85,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     few = some_of_each(list(splits.values()), settings.few)
     predictors = [
-        load_scored_predictor(name, path, config.reward.distance, few, device)
+        load_scored_predictor(name, path, config.distance, few, device)
         for name, path in settings.predictors.items()
     ]
     decode = functools.partial(decode_images, model.vae)

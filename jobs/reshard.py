@@ -23,9 +23,11 @@ from jobs import run_job
 class ReshardSettings(Config):
     """The ``reshard:`` section."""
 
-    inputs: tuple[Path, ...] = Field(default=(), description="finished datasets, folders or s3://..., in order")
-    output: Path | None = Field(default=None, description="the new dataset, a folder or s3://...")
-    sequences_per_shard: int = Field(default=100, ge=1, le=10_000, description="windows per shard")
+    COMMON = ("inputs", "output")
+
+    inputs: tuple[Path, ...] = Field(default=(), description="Finished datasets, folders or s3://..., in order.")
+    output: Path | None = Field(default=None, description="Folder or s3://... of the new dataset.")
+    sequences_per_shard: int = Field(default=100, ge=1, le=10_000, description="Number of windows per shard.")
 
 
 class ReshardConfig(Config):
@@ -35,8 +37,8 @@ class ReshardConfig(Config):
         "run": ("folder",),
     }
 
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept")
-    reshard: ReshardSettings = Field(default=ReshardSettings(), description="what to copy, and where to")
+    run: RunSettings = Field(default=RunSettings(), description="Where the run is kept.")
+    reshard: ReshardSettings = Field(default=ReshardSettings(), description="What to copy, and where to.")
 
 
 class ReshardSummary(Summary):

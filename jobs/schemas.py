@@ -1,4 +1,4 @@
-"""Write one JSON Schema per job configuration, job summary and stored record into ``schemas/``.
+"""Write one JSON Schema per job configuration, job summary and stored record into ``schemas/``, and the jobs' index.
 
 Normal:  python -m jobs.schemas
 In CI:   python -m jobs.schemas --check    (writes nothing; status 1 if the folder is not what it would write)
@@ -18,6 +18,7 @@ from types import ModuleType
 from pydantic import BaseModel
 
 import jobs
+from drpose_ray.job_sections import INDEX, Index, collect_index
 from drpose_ray.publish import write_json
 
 FOLDER = Path(__file__).resolve().parents[1] / "schemas"
@@ -65,6 +66,12 @@ def job_modules() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(jobs.__path__))
 
 
+def job_index() -> Index:
+    """Which job reads which settings, from the jobs' ``CONFIG`` classes."""
+    loaded = {name: importlib.import_module(f"jobs.{name}") for name in job_modules()}
+    return collect_index({name: job.CONFIG for name, job in loaded.items() if hasattr(job, "CONFIG")})
+
+
 def write_schemas(folder: Path) -> int:
     """Make ``folder`` hold exactly what the models now say; returns how many files that is."""
     schemas = collect_schemas()
@@ -77,9 +84,9 @@ def write_schemas(folder: Path) -> int:
 
 
 def find_drift(folder: Path) -> list[str]:
-    """Names of files in ``folder`` that are missing, left over, or other than the models now say."""
-    expected = collect_schemas()
-    stored = {file.name: json.loads(file.read_text(encoding="utf-8")) for file in folder.glob("*.json")}
+    """Names of files in ``folder``, and of the index, that are missing, left over, or other than the models now say."""
+    expected = {**collect_schemas(), INDEX.name: job_index()}
+    stored = {file.name: json.loads(file.read_text(encoding="utf-8")) for file in (*folder.glob("*.json"), INDEX)}
     return sorted(name for name in expected.keys() | stored.keys() if expected.get(name) != stored.get(name))
 
 
@@ -92,6 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if drift:
             print(f"schemas/ is not up to date: {', '.join(drift)}; run `make schemas` and review the difference")
         return 1 if drift else 0
+    write_json(INDEX, job_index())
     print(f"{write_schemas(FOLDER)} schemas in {FOLDER}")
     return 0
 

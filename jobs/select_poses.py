@@ -2,7 +2,7 @@
 
 Normal:     python -m jobs.select_poses --config configs/small.yaml --poses.motions '["path/to/motions"]'
 More:       the same with another --run.folder, --poses.num_train 5000 and --poses.continues <earlier run>/picks.npz
-At scale:   --poses.actors 16, exactly; --poses.core_set_picks 20000, in two rounds
+At scale:   --poses.actors 16, exactly; --poses.core_set.picks 20000, in two rounds
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class SelectPosesConfig(Config):
         "run": ("folder", "seed"),
     }
 
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
-    poses: PosesConfig = Field(default=PosesConfig(), description="motions and how many windows to select")
+    run: RunSettings = Field(default=RunSettings(), description="Where the run is kept, and its seed.")
+    poses: PosesConfig = Field(default=PosesConfig(), description="Motions and how many windows to select.")
 
 
 class SplitSummary(Summary):
@@ -145,9 +145,11 @@ def select(config: SelectPosesConfig, folder: Path) -> SelectPosesSummary:
 
 def _sequence_settings(poses: PosesConfig) -> dict[str, object]:
     """What must not change if an earlier sequence of picks is continued. Actors do not matter: they change no pick."""
-    names = ("fps", "window", "max_windows_per_clip", "split_by", "val_share", "test_share", "core_set_picks")
+    names = ("fps", "window", "max_windows_per_clip", "split_by", "val_share", "test_share")
     settings: dict[str, object] = {name: getattr(poses, name) for name in names}
-    return settings | ({} if poses.core_set_picks is None else {"core_set_parts": poses.core_set_parts})
+    if poses.core_set is None:
+        return settings | {"core_set_picks": None}
+    return settings | {"core_set_picks": poses.core_set.picks, "core_set_parts": poses.core_set.parts}
 
 
 @contextmanager
@@ -163,11 +165,11 @@ def _sampling(poses: PosesConfig) -> Iterator[MakeSampler]:
 
             stack.enter_context(local_or_cluster_ray(num_cpus=poses.actors))
             make_sampler, first_round = partial(SamplerOnRay, num_actors=poses.actors), pick_each_part_on_ray
-        if poses.core_set_picks is not None:
+        if poses.core_set:
             make_sampler = partial(
                 CoreSetSampler,
-                num_parts=poses.core_set_parts,
-                num_per_part=poses.core_set_picks,
+                num_parts=poses.core_set.parts,
+                num_per_part=poses.core_set.picks,
                 first_round=first_round,
             )
         yield make_sampler
@@ -188,9 +190,9 @@ def _gather(poses: PosesConfig, seed: int) -> list[MotionClip]:
     from drpose_ray.poses.dance import generate_dances
 
     clips = gather_motions(poses)
-    clips += generate_dances(seed, poses.num_dance_clips, round(poses.dance_seconds * poses.fps), poses.fps)
+    clips += generate_dances(seed, poses.dance.num_clips, round(poses.dance.seconds * poses.fps), poses.fps)
     if not clips:
-        raise InputError("no motions", field="poses.motions", remedy="give motions, or poses.num_dance_clips above 0")
+        raise InputError("no motions", field="poses.motions", remedy="give motions, or poses.dance.num_clips above 0")
     refuse_duplicates(clips)
     return clips
 

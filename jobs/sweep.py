@@ -1,6 +1,6 @@
 """Choose KL weight and early stop (w_KL, m) on validation poses: one finetune run per pair, judged as the final one.
 
-python -m jobs.sweep --config configs/small.yaml --sweep.kl_weights '[0.1, 0.3, 1]' --finetune.num_iterations 100
+python -m jobs.sweep --config configs/small.yaml --sweep.kl_weights 0.1,0.3,1 --finetune.optimizer.num_iterations 100
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import ClassVar
 from pydantic import Field
 
 from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
+from drpose_ray.dotted import all_but, replaced
 from drpose_ray.evaluate.config import EvaluateConfig
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.progress import Progress
-from drpose_ray.reward.config import RewardConfig
+from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.runs import RunSettings, Summary, open_run
 from drpose_ray.seeding import derive_seed
 from drpose_ray.sweep.config import SweepConfig
@@ -31,18 +32,15 @@ class SweepJobConfig(Config):
     """Settings of jobs/sweep.py."""
 
     USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "finetune": tuple(
-            name for name in FinetuneConfig.model_fields if name not in {"name", "kl_weight", "max_early_stop"}
-        ),
-        "reward": ("distance",),
+        "finetune": all_but(FinetuneConfig, "name", "algorithm.kl_weight", "algorithm.max_early_stop"),
         "evaluate": ("estimator", "num_sampling_steps", "batch_size"),
     }
 
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
-    finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="what all trials share")
-    reward: RewardConfig = Field(default=RewardConfig(), description="the distance of Eq. 1")
-    evaluate: EvaluateConfig = Field(default=EvaluateConfig(), description="how trials are judged")
-    sweep: SweepConfig = Field(default=SweepConfig(), description="what is varied")
+    run: RunSettings = Field(default=RunSettings(), description="Where the run is kept, and its seed.")
+    finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="What all trials share.")
+    distance: DistanceConfig = Field(default=DistanceConfig(), description="The distance of Eq. 1.")
+    evaluate: EvaluateConfig = Field(default=EvaluateConfig(), description="How trials are judged.")
+    sweep: SweepConfig = Field(default=SweepConfig(), description="What is varied.")
 
     @property
     def folder(self) -> Path:
@@ -72,12 +70,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     config.finetune.check_files()
     shards = config.run.folder / "shards"
-    dataset = absolute(config.finetune.dataset or shards / "train")
-    trials = list_trials(config.sweep, config.finetune.model_copy(update={"dataset": dataset}))
+    dataset = absolute(config.finetune.data.dataset or shards / "train")
+    trials = list_trials(config.sweep, replaced(config.finetune, {"data.dataset": dataset}))
     judge = ValidationEvaluator(
         poses=config.sweep.validation or shards / "val",
-        predictor=config.finetune.predictor,
-        distance=config.reward.distance,
+        predictor=config.finetune.reward.predictor,
+        distance=config.distance,
         settings=config.evaluate,
         device="cpu",
         seed=derive_seed(config.run.seed, "validation"),
@@ -93,12 +91,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         use_gpu = choose_training_gpus(config.run.device, config.finetune)
         judge = replace(judge, device="cuda" if use_gpu else "cpu")
         with Progress("judging the base"):
-            base = judge_on_ray(judge, config.finetune.base, use_gpu)
+            base = judge_on_ray(judge, config.finetune.model.base, use_gpu)
         task = SweepTask(
             folder=config.folder,
             seed=config.run.seed,
             dataset=dataset,
-            loaders=Loaders(config.reward.distance, config.run.seed),
+            loaders=Loaders(config.distance, config.run.seed),
             judge=judge,
             judged_by=judge.origin(),
             tracking_uri=uri,

@@ -44,8 +44,8 @@ class SynthesizeConfig(Config):
         "run": ("folder", "seed", "device"),
     }
 
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
-    synthesis: SynthesisConfig = Field(default=SynthesisConfig(), description="which poses to draw, how and where to")
+    run: RunSettings = Field(default=RunSettings(), description="Where the run is kept, and its seed.")
+    synthesis: SynthesisConfig = Field(default=SynthesisConfig(), description="Which poses to draw, how and where to.")
 
     @property
     def selection(self) -> Path:
@@ -199,7 +199,7 @@ def _placed(chosen: C) -> C:
 
     changes = {"body": absolute(chosen.body or ensure_body(BODY_CACHE))}
     if isinstance(chosen, MimoConfig):
-        changes |= {name: absolute(getattr(chosen, name)) for name in ("weights", "photos", "colour_table")}
+        changes |= {name: absolute(getattr(chosen, name)) for name in ("weights", "photos", "color_table")}
     return chosen.model_copy(update=changes)
 
 

@@ -26,14 +26,19 @@ from jobs import run_job
 class VerifySettings(Config):
     """The ``verify:`` section."""
 
-    dataset: Path | None = Field(default=None, description="folder or s3://...; by default the run's train shards")
+    COMMON = ("dataset", "repair")
+
+    dataset: Path | None = Field(
+        default=None, description="Dataset, a folder or s3://...; by default the run's train shards."
+    )
     deep: bool = Field(
         default=False,
-        description="decode the pictures too, which takes longer; headers, poses and joints are checked always",
+        description="Whether pictures are decoded too, which takes longer; headers, poses and joints are checked "
+        "always.",
     )
     repair: bool = Field(
         default=False,
-        description="remove damaged shards and abandoned parts; the next build makes the shards again",
+        description="Whether damaged shards and abandoned parts are removed; the next build makes the shards again.",
     )
 
 
@@ -44,8 +49,8 @@ class VerifyDatasetConfig(Config):
         "run": ("folder",),
     }
 
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept")
-    verify: VerifySettings = Field(default=VerifySettings(), description="which dataset")
+    run: RunSettings = Field(default=RunSettings(), description="Where the run is kept.")
+    verify: VerifySettings = Field(default=VerifySettings(), description="Which dataset is verified.")
 
     @property
     def dataset(self) -> str:

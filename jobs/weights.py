@@ -20,7 +20,7 @@ from drpose_ray.files import list_files, read_json
 from drpose_ray.poses.config import PosesConfig
 from drpose_ray.publish import file_sha256, write_json
 from drpose_ray.renders.config import RendersConfig
-from drpose_ray.reward.config import PREDICTOR_FILE, RewardConfig
+from drpose_ray.reward.config import PREDICTOR_FILE, DistanceConfig, RewardConfig
 from drpose_ray.runs import SUMMARY_FILE, RunSettings, Summary, open_run
 from drpose_ray.scans.config import TwinConfig
 from drpose_ray.synthesis.people_config import PeopleConfig
@@ -31,14 +31,15 @@ from jobs.pipeline import Stage, run_stage
 class WeightsConfig(Config):
     """Settings of jobs/weights.py: the sections of its stages."""
 
-    run: RunSettings = Field(default=RunSettings(), description="where the run is kept, and its seed")
-    poses: PosesConfig = Field(default=PosesConfig(), description="mocap whose training split feeds the sets")
-    people: PeopleConfig = Field(default=PeopleConfig(), description="the ray-cast sets")
-    twin: TwinConfig = Field(default=TwinConfig(), description="scans for the skeleton predictor")
-    renders: RendersConfig = Field(default=RendersConfig(), description="how those are rendered")
-    base: fit_base.BaseConfig = Field(default=fit_base.BaseConfig(), description="VAE, U-Net and image encoder")
-    reward: RewardConfig = Field(default=RewardConfig(), description="skeleton predictor")
-    estimator: EstimatorTrainingConfig = Field(default=EstimatorTrainingConfig(), description="independent estimator")
+    run: RunSettings = Field(default=RunSettings(), description="Where the run is kept, and its seed.")
+    poses: PosesConfig = Field(default=PosesConfig(), description="Mocap whose training split feeds the sets.")
+    people: PeopleConfig = Field(default=PeopleConfig(), description="The ray-cast sets.")
+    twin: TwinConfig = Field(default=TwinConfig(), description="Scans for the skeleton predictor.")
+    renders: RendersConfig = Field(default=RendersConfig(), description="How those scans are rendered.")
+    base: fit_base.BaseConfig = Field(default=fit_base.BaseConfig(), description="VAE, U-Net and image encoder.")
+    distance: DistanceConfig = Field(default=DistanceConfig(), description="The distance of Eq. 1.")
+    reward: RewardConfig = Field(default=RewardConfig(), description="Skeleton predictor.")
+    estimator: EstimatorTrainingConfig = Field(default=EstimatorTrainingConfig(), description="Independent estimator.")
 
 
 class WeightsSummary(Summary):
@@ -78,7 +79,7 @@ def plan_stages(config: WeightsConfig) -> list[Stage]:
     scans = make_scans.MakeScansConfig(run=run, poses=config.poses, twin=config.twin)
     renders = render_scans.RenderScansConfig(run=run, renders=config.renders)
     base = fit_base.FitBaseConfig(run=run, base=config.base)
-    reward = fit_reward.FitRewardConfig(run=run, reward=config.reward)
+    reward = fit_reward.FitRewardConfig(run=run, distance=config.distance, reward=config.reward)
     estimator = fit_estimator.FitEstimatorConfig(run=run, estimator=config.estimator)
     return [
         Stage("render_people", render_people.main, people, root / "render_people"),

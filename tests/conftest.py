@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-pytest_plugins = ("tests.s3_server",)
+pytest_plugins = ("tests.shapes", "tests.s3_server")
 
 # Before any test module is imported: the libraries read these when they are.
 os.environ.update(

@@ -42,7 +42,7 @@ class Poses(Config):
 class Job(Config):
     """A job with one section that must be given and one that has defaults of its own."""
 
-    finetune: Finetune = Field(Finetune(kl_weight=0.5), description="post-training")
+    tuning: Finetune = Field(Finetune(kl_weight=0.5), description="post-training")
     poses: Poses = Field(description="selection")
 
 
@@ -53,30 +53,30 @@ def preset(folder: Path, text: str) -> str:
 
 
 def test_flags_override_the_preset_and_the_preset_overrides_defaults(tmp_path: Path) -> None:
-    file = preset(tmp_path, "poses: {count: 10}\nfinetune: {betas: [0.5, 0.6], plan: {max_early_stop: 3}}\n")
-    job = load_config(Job, ["--config", file, "--finetune.plan.num_sampling_steps", "5", "--finetune.motions=clips"])
+    file = preset(tmp_path, "poses: {count: 10}\ntuning: {betas: [0.5, 0.6], plan: {max_early_stop: 3}}\n")
+    job = load_config(Job, ["--config", file, "--tuning.plan.num_sampling_steps", "5", "--tuning.motions=clips"])
     assert job.poses.count == 10
-    assert job.finetune.betas == (0.5, 0.6)
-    assert job.finetune.plan == Plan(num_sampling_steps=5, max_early_stop=3)
-    assert job.finetune.motions == Path("clips")
-    assert job.finetune.kl_weight == 0.5, "a job's own default of a section survives a partial override"
+    assert job.tuning.betas == (0.5, 0.6)
+    assert job.tuning.plan == Plan(num_sampling_steps=5, max_early_stop=3)
+    assert job.tuning.motions == Path("clips")
+    assert job.tuning.kl_weight == 0.5, "a job's own default of a section survives a partial override"
 
 
 def test_flags_take_lists_null_and_numbers_yaml_would_read_as_text(tmp_path: Path) -> None:
-    file = preset(tmp_path, "poses:\nfinetune: {kl_weight: 1e-5}\n")  # YAML 1.1 reads 1e-5 as a string
-    job = load_config(Job, ["--config", file, "--finetune.betas", "0.1,0.2,0.3", "--finetune.limit", "null"])
-    assert job.finetune.kl_weight == 1e-5
-    assert job.finetune.betas == (0.1, 0.2, 0.3)
-    assert job.finetune.limit is None
+    file = preset(tmp_path, "poses:\ntuning: {kl_weight: 1e-5}\n")  # YAML 1.1 reads 1e-5 as a string
+    job = load_config(Job, ["--config", file, "--tuning.betas", "0.1,0.2,0.3", "--tuning.limit", "null"])
+    assert job.tuning.kl_weight == 1e-5
+    assert job.tuning.betas == (0.1, 0.2, 0.3)
+    assert job.tuning.limit is None
 
 
 def test_a_mapping_that_is_not_a_section_is_replaced_whole(tmp_path: Path) -> None:
-    file = preset(tmp_path, "poses:\nfinetune: {rates: {hands: 2}}\n")
-    assert load_config(Job, ["--config", file]).finetune.rates == {"hands": 2.0}
+    file = preset(tmp_path, "poses:\ntuning: {rates: {hands: 2}}\n")
+    assert load_config(Job, ["--config", file]).tuning.rates == {"hands": 2.0}
 
 
 def test_the_resolved_file_alone_gives_the_same_configuration(tmp_path: Path) -> None:
-    first = load_config(Job, ["--poses.count", "3", "--finetune.kl_weight", "1e-7", "--finetune.limit", "null"])
+    first = load_config(Job, ["--poses.count", "3", "--tuning.kl_weight", "1e-7", "--tuning.limit", "null"])
     dump_config(first, tmp_path / "config.resolved.yaml")
     assert load_config(Job, ["--config", str(tmp_path / "config.resolved.yaml")]) == first
 
@@ -92,11 +92,11 @@ def test_one_preset_serves_jobs_with_other_sections(tmp_path: Path) -> None:
     [
         ("posess: {count: 1}", [], "posess", "'poses'"),
         ("poses: {cuont: 1}", [], "poses.cuont", "'count'"),
-        ("poses:\nfinetune: {plan: {max_stop: 1}}", [], "finetune.plan.max_stop", "max_early_stop"),
-        ("poses:\nfinetune: {kl_weight: -1}", [], "finetune.kl_weight", "--finetune.kl_weight"),
-        ("poses:\nfinetune: {kl_weight: .nan}", [], "finetune.kl_weight", "--finetune.kl_weight"),
-        ("poses:\nfinetune: {plan: {max_early_stop: 21}}", [], "finetune.plan.max_early_stop", "m <= T"),
-        ("finetune: {kl_weight: 1}", [], "poses", "--poses"),
+        ("poses:\ntuning: {plan: {max_stop: 1}}", [], "tuning.plan.max_stop", "max_early_stop"),
+        ("poses:\ntuning: {kl_weight: -1}", [], "tuning.kl_weight", "--tuning.kl_weight"),
+        ("poses:\ntuning: {kl_weight: .nan}", [], "tuning.kl_weight", "--tuning.kl_weight"),
+        ("poses:\ntuning: {plan: {max_early_stop: 21}}", [], "tuning.plan.max_early_stop", "m <= T"),
+        ("tuning: {kl_weight: 1}", [], "poses", "--poses"),
         ("poses: 5", [], "poses", "--poses"),
     ],
 )
@@ -119,9 +119,9 @@ def test_a_file_that_is_not_a_plain_yaml_mapping_is_refused(tmp_path: Path, text
 
 def test_a_bad_flag_is_named_as_a_flag_even_beside_a_good_preset(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
-        load_config(Job, ["--config", preset(tmp_path, "poses: {count: 1}"), "--finetune.betas", "0.9,x"])
+        load_config(Job, ["--config", preset(tmp_path, "poses: {count: 1}"), "--tuning.betas", "0.9,x"])
     assert caught.value.file == "command line"
-    assert caught.value.field == "finetune.betas.1"
+    assert caught.value.field == "tuning.betas.1"
 
 
 @pytest.mark.parametrize("flags", [["--poses.cuont", "1"], ["--poses.cou", "1"], ["--synthesis.size", "1"], ["stray"]])
@@ -138,7 +138,7 @@ def test_a_missing_preset_is_refused(tmp_path: Path) -> None:
 def test_the_environment_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSES", '{"count": 9}')
     monkeypatch.setenv("FINETUNE", '{"kl_weight": 9}')
-    assert load_config(Job, ["--poses.count", "1"]) == Job(finetune=Finetune(kl_weight=0.5), poses=Poses(count=1))
+    assert load_config(Job, ["--poses.count", "1"]) == Job(tuning=Finetune(kl_weight=0.5), poses=Poses(count=1))
 
 
 def test_help_describes_every_field(capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,7 +146,7 @@ def test_help_describes_every_field(capsys: pytest.CaptureFixture[str]) -> None:
         load_config(Job, ["--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    assert "--finetune.plan.max_early_stop" in text
+    assert "--tuning.plan.max_early_stop" in text
     assert "w_KL" in text
 
 
@@ -170,8 +170,8 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         (b"a: &a [*a]", "holds itself"),
         (b"poses: {count: " + b"9" * 5000 + b"}", "not valid YAML"),
         (b"poses: {count: 0x" + b"f" * 5000 + b"}", "more than 64 bits"),
-        (b'finetune: {motions: "a\\0b"}\nposes:', "not UTF-8 text"),
-        (b'finetune: {motions: "a\\uD800b"}\nposes:', "not UTF-8 text"),
+        (b'tuning: {motions: "a\\0b"}\nposes:', "not UTF-8 text"),
+        (b'tuning: {motions: "a\\uD800b"}\nposes:', "not UTF-8 text"),
         (b"poses: {count: 1}\0", "not valid YAML"),
         (b"\xff\xfep\0o\0", "UTF-16"),
         (b"poses: {name: \xff}", "not UTF-8 text"),
@@ -208,17 +208,17 @@ def test_a_preset_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "flags",
     [
-        ["--finetune.motions", "a\udcffb"],
+        ["--tuning.motions", "a\udcffb"],
         ["--config", "a\udcffb.yaml"],
         ["--config", "a\0b.yaml"],
-        ["--finetune.rates", '{"\\ud800": 1}'],
-        ["--finetune.rates", '{"a": 1, "a": 2}'],
-        ["--finetune.rates", '{"a": ' * 5000],
-        ["--finetune.betas", "[" * 5000],
-        ["--finetune.betas", "[" * 5000 + "]" * 5000],
-        ["--finetune.betas", "[" + "9" * 5000 + ', "x"]'],
-        ["--finetune.betas", "1," * 100_000],
-        ["--finetune", '{"plan": ' * 2000 + "1" + "}" * 2000],
+        ["--tuning.rates", '{"\\ud800": 1}'],
+        ["--tuning.rates", '{"a": 1, "a": 2}'],
+        ["--tuning.rates", '{"a": ' * 5000],
+        ["--tuning.betas", "[" * 5000],
+        ["--tuning.betas", "[" * 5000 + "]" * 5000],
+        ["--tuning.betas", "[" + "9" * 5000 + ', "x"]'],
+        ["--tuning.betas", "1," * 100_000],
+        ["--tuning", '{"plan": ' * 2000 + "1" + "}" * 2000],
         ["--poses.count", "9" * 5000],
         ["--poses.count", "9" * 40],
         ["--poses.count", "0x" + "f" * 5000],
@@ -248,11 +248,11 @@ def test_a_folder_that_is_not_utf8_is_refused_before_any_record_is_written(
 
 def test_lists_are_words_or_json_and_add_up_and_the_last_of_other_flags_counts() -> None:
     def betas(*flags: str) -> tuple[float, ...]:
-        return load_config(Job, ["--poses.count", "1", *flags]).finetune.betas
+        return load_config(Job, ["--poses.count", "1", *flags]).tuning.betas
 
-    assert betas("--finetune.betas", "[0.1, 0.2]") == betas("--finetune.betas=0.1,0.2") == (0.1, 0.2)
-    assert betas("--finetune.betas", "0.1", "--finetune.betas", "0.2") == (0.1, 0.2)
-    job = load_config(Job, ["--poses.count", "1", "--poses.count", "2", "--finetune.rates", "hands=2,feet=1"])
-    assert (job.poses.count, job.finetune.rates) == (2, {"hands": 2.0, "feet": 1.0})
-    whole = load_config(Job, ["--poses", '{"count": 4}', "--finetune.plan.max_early_stop", "3"])
-    assert (whole.poses.count, whole.finetune.plan.max_early_stop) == (4, 3)
+    assert betas("--tuning.betas", "[0.1, 0.2]") == betas("--tuning.betas=0.1,0.2") == (0.1, 0.2)
+    assert betas("--tuning.betas", "0.1", "--tuning.betas", "0.2") == (0.1, 0.2)
+    job = load_config(Job, ["--poses.count", "1", "--poses.count", "2", "--tuning.rates", "hands=2,feet=1"])
+    assert (job.poses.count, job.tuning.rates) == (2, {"hands": 2.0, "feet": 1.0})
+    whole = load_config(Job, ["--poses", '{"count": 4}', "--tuning.plan.max_early_stop", "3"])
+    assert (whole.poses.count, whole.tuning.plan.max_early_stop) == (4, 3)

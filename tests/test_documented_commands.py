@@ -28,10 +28,14 @@ NOT_RUN = {
 }
 """Part of a command -> why it is not run here. All commands are parsed."""
 
-_SMALL_MODEL = {"--finetune.num_iterations": "1", "--finetune.num_workers": "1", "--finetune.batch_size": "1"}
+_SMALL_MODEL = {
+    "--finetune.optimizer.num_iterations": "1",
+    "--finetune.optimizer.batch_size": "1",
+    "--finetune.parallel.num_workers": "1",
+}
 TINY = {
     "select_poses": {"--poses.num_train": "2", "--poses.num_val": "2", "--poses.num_test": "0", "--poses.window": "2",
-                     "--poses.num_dance_clips": "6", "--poses.dance_seconds": "2"},
+                     "--poses.dance.num_clips": "6", "--poses.dance.seconds": "2"},
     "synthesize": {"--synthesis.workers": "1", "--synthesis.clothed_body.image_size": "96"},
     "finetune": _SMALL_MODEL,
     "sweep": {**_SMALL_MODEL, "--sweep.kl_weights": "[4]", "--sweep.max_early_stops": "[2]",

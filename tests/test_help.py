@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from drpose_ray.config import load_config
+from drpose_ray.dotted import dotted_names
 from drpose_ray.errors import InputError
-from drpose_ray.flags import dotted_names
-from drpose_ray.help_page import COMMON
 from drpose_ray.idle_flags import refuse_idle_flags
 from jobs.schemas import job_modules
 
@@ -80,10 +79,13 @@ def test_help_begins_with_what_for_and_an_example_and_has_every_flag_once(
 
 
 def test_the_settings_that_matter_come_first_and_all_of_them_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    known = {name for job in JOBS for name in dotted_names(importlib.import_module(f"jobs.{job}").CONFIG)}
-    assert set(COMMON) <= known
+    for job in JOBS:
+        for section in importlib.import_module(f"jobs.{job}").CONFIG.model_fields.values():
+            assert set(section.annotation.COMMON) <= set(dotted_names(section.annotation)), section.annotation
     text = page("finetune", capsys)
-    assert text.index("--finetune.kl_weight") < text.index("\nrun:") < text.index("--finetune.betas")
+    assert (
+        text.index("--finetune.algorithm.kl_weight") < text.index("\nrun:") < text.index("--finetune.optimizer.betas")
+    )
 
 
 @pytest.mark.parametrize("job", JOBS)
@@ -105,21 +107,21 @@ def test_the_values_of_the_preset_and_of_flags_are_shown(capsys: pytest.CaptureF
         shown = page("finetune", capsys, *flags).split(f"\n  --{name} ")[1].split("\n  --")[0]
         return " ".join(shown.split()).split("Default: ")[1]
 
-    assert default("finetune.kl_weight") == "0.01."
-    assert default("finetune.kl_weight", "--config", preset) == "4.0."
-    assert default("finetune.eta", "--config", preset, "--finetune.eta", "0.25") == "0.25."
+    assert default("finetune.algorithm.kl_weight") == "0.01."
+    assert default("finetune.algorithm.kl_weight", "--config", preset) == "4.0."
+    assert default("finetune.algorithm.eta", "--config", preset, "--finetune.algorithm.eta", "0.25") == "0.25."
 
 
 @pytest.mark.parametrize(
     ("flag", "meant"),
     [
-        ("--finetune.kl_wieght", "did you mean --finetune.kl_weight?"),
-        ("--kl_weight", "did you mean --finetune.kl_weight?"),
-        ("--finetun.kl_weight", "did you mean --finetune.kl_weight?"),
-        ("--finetune.kl-weight", "did you mean --finetune.kl_weight?"),
+        ("--finetune.kl_wieght", "did you mean --finetune.algorithm.kl_weight?"),
+        ("--kl_weight", "did you mean --finetune.algorithm.kl_weight?"),
+        ("--finetun.kl_weight", "did you mean --finetune.algorithm.kl_weight?"),
+        ("--finetune.kl-weight", "did you mean --finetune.algorithm.kl_weight?"),
         ("--fintune", "did you mean --finetune?"),
         ("--confg", "did you mean --config?"),
-        ("--" + "x" * 100_000, "the sections of this job are run, finetune, reward"),
+        ("--" + "x" * 100_000, "the sections of this job are run, finetune, distance"),
     ],
 )
 def test_a_mistyped_flag_gets_its_suggestion(flag: str, meant: str) -> None:
@@ -129,10 +131,12 @@ def test_a_mistyped_flag_gets_its_suggestion(flag: str, meant: str) -> None:
 
 
 def test_a_mistyped_choice_gets_its_suggestion() -> None:
-    assert refusal("finetune", "--finetune.trained", "lara").remedy == "did you mean 'lora'?"
+    assert refusal("finetune", "--finetune.optimizer.schedule", "cosin").remedy == "did you mean 'cosine'?"
 
 
-@pytest.mark.parametrize("flags", [["--finetune.kl_weight"], ["--finetune.kl_weight", "--run.seed", "1"]])
+@pytest.mark.parametrize(
+    "flags", [["--finetune.algorithm.kl_weight"], ["--finetune.algorithm.kl_weight", "--run.seed", "1"]]
+)
 def test_a_flag_without_its_value_is_refused(flags: list[str]) -> None:
     assert "no value" in refusal("finetune", *flags).problem
 
@@ -144,7 +148,7 @@ def test_a_job_runs_as_a_script_from_any_folder(tmp_path: Path) -> None:
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
-    assert "did you mean --finetune.kl_weight?" in done.stderr
+    assert "did you mean --finetune.algorithm.kl_weight?" in done.stderr
 
 
 def test_a_python_without_the_packages_is_one_line() -> None:

@@ -21,9 +21,9 @@ def test_a_pshuman_folder_is_post_trained_and_exported(
     from drpose_ray.diffusion.layout import load_i2mv
 
     argv = [
-        *write_paper_run(tmp_path, PSHUMAN_TINY), "--finetune.checkpoint_every", "1", "--finetune.trained", "lora",
-        "--finetune.lora_rank", "2", "--finetune.reference", "adapter_off", "--finetune.ema_decay", "0.9",
-        "--finetune.learning_rate", "0.01",
+        *write_paper_run(tmp_path, PSHUMAN_TINY), "--finetune.checkpoint.every", "1",
+        "--finetune.model.lora_rank", "2", "--finetune.parallel.reference", "adapter_off",
+        "--finetune.export.ema_decay", "0.9", "--finetune.optimizer.learning_rate", "0.01",
     ]  # fmt: skip
     assert finetune.main(argv) == 0
     run = tmp_path / "run" / "finetune" / "drpose"

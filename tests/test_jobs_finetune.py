@@ -18,12 +18,20 @@ def test_two_workers_give_the_same_model_under_zero_2_and_zero_3(tmp_path: Path,
     from drpose_ray.diffusion.layout import load_i2mv
 
     shared = [
-        *write_paper_run(tmp_path, ERA3D_TINY), "--finetune.num_workers", "2", "--finetune.learning_rate", "1e-4",
-        "--finetune.export_precision", "float32", "--finetune.kl_weight", "0.1",
+        *write_paper_run(tmp_path, ERA3D_TINY), "--finetune.parallel.num_workers", "2",
+        "--finetune.optimizer.learning_rate", "1e-4", "--finetune.algorithm.kl_weight", "0.1",
+        "--finetune.export.precision", "float32",
     ]  # fmt: skip
     stages = {"zero2": ("2", "resident"), "zero3": ("3", "sharded")}
     for name, (stage, reference) in stages.items():
-        ways = ["--finetune.name", name, "--finetune.zero_stage", stage, "--finetune.reference", reference]
+        ways = [
+            "--finetune.name",
+            name,
+            "--finetune.parallel.zero_stage",
+            stage,
+            "--finetune.parallel.reference",
+            reference,
+        ]
         assert finetune.main([*shared, *ways]) == 0
         summary = json.loads((tmp_path / "run" / "finetune" / name / "summary.json").read_text())
         assert summary["iterations"] == 2 and summary["kl_end"] > 0

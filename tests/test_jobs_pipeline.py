@@ -70,7 +70,8 @@ def test_a_stage_depends_on_the_content_of_what_it_names_and_on_no_path(tmp_path
         config = PipelineConfig.model_validate({
             "run": {"folder": place / "run", "tracking_uri": None}, "poses": {"motions": [place / "motions"]},
             "finetune": {
-                "base": place / "base", "predictor": place / "predictor", "dataset": place / "run" / "shards" / "train",
+                "model": {"base": place / "base"}, "reward": {"predictor": place / "predictor"},
+                "data": {"dataset": place / "run" / "shards" / "train"},
             },
         })  # fmt: skip
         return by_content(config, place / "run", FileHashes())
@@ -84,7 +85,7 @@ def test_a_stage_depends_on_the_content_of_what_it_names_and_on_no_path(tmp_path
 
 
 def test_with_mimo_only_the_training_images_are_its_own(tmp_path: Path) -> None:
-    mimo = {"weights": "w", "photos": "p", "photo_licence": "CC0-1.0", "colour_table": "c.npy"}
+    mimo = {"weights": "w", "photos": "p", "photo_licence": "CC0-1.0", "color_table": "c.npy"}
     config = PipelineConfig.model_validate({"run": {"folder": tmp_path}, "synthesis": {"mimo": mimo}})
     drawn = {stage.name: stage.config.synthesis for stage in plan_stages(config) if "synthesize" in stage.folder.parts}
     assert {name: settings.mimo is not None for name, settings in drawn.items()} == {
@@ -118,8 +119,8 @@ def toy_flags(tmp_path: Path) -> list[str]:
     settings = {
         "run.folder": run,
         "poses.motions": "[]",
-        "poses.num_dance_clips": 6,
-        "poses.dance_seconds": 3,
+        "poses.dance.num_clips": 6,
+        "poses.dance.seconds": 3,
         "poses.window": 2,
         "poses.num_train": 4,
         "poses.num_val": 0,
@@ -131,13 +132,13 @@ def toy_flags(tmp_path: Path) -> list[str]:
         "reward.i2mv": tmp_path / "base",
         "reward.fit.updates": 2,
         "reward.fit.validation_samples": 2,
-        "finetune.base": tmp_path / "base",
-        "finetune.predictor": tmp_path / "missing.safetensors",
-        "finetune.num_sampling_steps": 2,
-        "finetune.num_train_steps": 1,
-        "finetune.max_early_stop": 1,
-        "finetune.gradient_accumulation": 1,
-        "finetune.num_iterations": 2,
+        "finetune.model.base": tmp_path / "base",
+        "finetune.reward.predictor": tmp_path / "missing.safetensors",
+        "finetune.algorithm.num_sampling_steps": 2,
+        "finetune.algorithm.num_train_steps": 1,
+        "finetune.algorithm.max_early_stop": 1,
+        "finetune.optimizer.gradient_accumulation": 1,
+        "finetune.optimizer.num_iterations": 2,
         "evaluate.estimator": tmp_path / "estimator.safetensors",
         "evaluate.num_standing": 2,
         "evaluate.num_sampling_steps": 2,

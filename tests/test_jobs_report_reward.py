@@ -35,7 +35,7 @@ def test_two_predictors_are_compared_side_by_side(tmp_path: Path, monkeypatch: p
         "reward_report.splits": json.dumps({"a": "x", "bb": "y"}), "reward_report.people_per_split": "4",
         "reward_report.few": "4", "reward_report.angles_deg": "[10, 60]", "reward_report.ascent_steps": "2",
         "reward_report.generated_steps": "1", "reward_report.estimator": "weights/small/estimator.safetensors",
-        "reward.distance.perceptual_weight": "0",
+        "distance.perceptual_weight": "0",
     }  # fmt: skip
     assert report_reward.main([part for name, value in flags.items() for part in (f"--{name}", value)]) == 0
     folder = tmp_path / "report_reward"

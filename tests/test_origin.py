@@ -30,8 +30,8 @@ def test_a_file_is_its_bytes_wherever_it_lies_and_is_read_once(tmp_path: Path, m
     record.write_text("[torn")
     assert FileHashes(record).of_file(Path(moved), "base") == first
     with pytest.raises(InputError, match="no such file") as refused:
-        FileHashes().of_file(tmp_path / "none", "finetune.base")
-    assert refused.value.field == "finetune.base"
+        FileHashes().of_file(tmp_path / "none", "finetune.model.base")
+    assert refused.value.field == "finetune.model.base"
 
 
 def test_another_file_of_the_same_size_and_time_is_another(tmp_path: Path) -> None:

@@ -26,9 +26,10 @@ def test_preset_loads_in_every_job(preset: str, job: str) -> None:
 def test_paper_preset_has_the_papers_numbers() -> None:
     settings = yaml.safe_load((CONFIGS / "paper.yaml").read_text())
     tuned, poses, fit = settings["finetune"], settings["poses"], settings["reward"]["fit"]
-    assert (tuned["num_sampling_steps"], tuned["num_train_steps"], tuned["max_early_stop"]) == (20, 2, 8)
-    assert (tuned["kl_weight"], tuned["batch_size"], tuned["gradient_accumulation"]) == (0.01, 2, 2)
-    assert (tuned["num_iterations"], poses["num_train"], poses["window"]) == (18_000, 1500, 10)
+    algorithm, optimizer = tuned["algorithm"], tuned["optimizer"]
+    assert (algorithm["num_sampling_steps"], algorithm["num_train_steps"], algorithm["max_early_stop"]) == (20, 2, 8)
+    assert (algorithm["kl_weight"], optimizer["batch_size"], optimizer["gradient_accumulation"]) == (0.01, 2, 2)
+    assert (optimizer["num_iterations"], poses["num_train"], poses["window"]) == (18_000, 1500, 10)
     assert (fit["updates"], fit["samples_per_update"]) == (10_000, 16)
     predictor = settings["reward"]["predictor"]
     assert (predictor["latent_size"], predictor["latent_channels"]) == (96, 4) and predictor["map_size"] in {96, 192}

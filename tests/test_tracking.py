@@ -8,9 +8,10 @@ import pytest
 from pydantic import Field
 
 from drpose_ray.config import Config
+from drpose_ray.dotted import flatten
 from drpose_ray.mlflow_run import sqlite_file
 from drpose_ray.runs import RunSettings
-from drpose_ray.tracking import flatten, sqlite_uri, start_tracking
+from drpose_ray.tracking import sqlite_uri, start_tracking
 
 
 class Finetune(Config):

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 PUBLISHED_WIDTH = 1280
 """Hidden width in the published weights, whatever the U-Net's own width."""
 
 
 class CameraRegressor(nn.Module):
-    """One scalar of the input camera from the pooled features of both domains: (N, ``in_features``) -> (N, 1)."""
+    """One scalar of the input camera from the pooled features of both domains."""
 
     def __init__(self, in_features: int, num_blocks: int, width: int = PUBLISHED_WIDTH) -> None:
         super().__init__()
@@ -21,7 +22,7 @@ class CameraRegressor(nn.Module):
         self.blocks = nn.ModuleList(_ResidualBlock(width) for _ in range(num_blocks))
         self.linear_out = nn.Linear(width, 1)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Float[Tensor, "N in_features"]) -> Float[Tensor, "N 1"]:
         x = self.linear_in(x)
         for block in self.blocks:
             x = block(x)
@@ -35,12 +36,12 @@ class _ResidualBlock(nn.Module):
         super().__init__()
         self.linear1, self.linear2 = nn.Linear(width, width), nn.Linear(width, width)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         return F.silu(x + self.linear2(F.silu(self.linear1(x))))
 
 
-def pool_domain_pairs(features: torch.Tensor) -> torch.Tensor:
-    """Middle features (2 B V, C, h, w), normals first -> (B V, 2 C): averaged over the map, domains side by side.
+def pool_domain_pairs(features: Float[Tensor, "N C h w"]) -> Float[Tensor, "N//2 2*C"]:
+    """Middle features, normals first, averaged over the map, domains side by side.
 
     Detached: the regressors read the network and do not train it.
     """

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
 
 
 @dataclass(frozen=True)
 class FlatCondition:
-    """The same, one row per image of the U-Net's batch: (N, 4, h, w), (N, E) and (N, tokens, D), N = M B V."""
+    """The same, one row per image of the U-Net's batch, N = M B V."""
 
-    image_latents: torch.Tensor
-    class_labels: torch.Tensor
-    text: torch.Tensor
+    image_latents: Float[Tensor, "N C h w"]
+    class_labels: Float[Tensor, "N E"]
+    text: Float[Tensor, "N tokens D"]
 
     def to(self, dtype: torch.dtype) -> FlatCondition:
         """The same, rounded to ``dtype``."""
@@ -25,26 +27,30 @@ class Condition:
     """Conditioning of B objects.
 
     Attributes:
-        image_latents: (M, B, V, 4, h, w) VAE latent of each image's input: the same image for all views, except that
+        image_latents: VAE latent of each image's input: the same image for all views, except that
             PSHuman's face view is given the head crop.
-        class_labels: (M, B, V, E) embedding of the same inputs with the embedding of its noise level appended.
-        text: (M, V, tokens, D) embeddings of "… {view} view, {color|normal} map": the only thing that tells the
+        class_labels: embedding of the same inputs with the embedding of its noise level appended.
+        text: embeddings of "… {view} view, {color|normal} map": the only thing that tells the
             network which view and domain an image is. Never dropped.
     """
 
-    image_latents: torch.Tensor
-    class_labels: torch.Tensor
-    text: torch.Tensor
+    image_latents: Float[Tensor, "M B V C h w"]
+    class_labels: Float[Tensor, "M B V E"]
+    text: Float[Tensor, "M V tokens D"]
 
     @staticmethod
-    def from_inputs(image_latents: torch.Tensor, class_labels: torch.Tensor, text: torch.Tensor) -> Condition:
-        """From the I inputs of each object, latents (B, I, 4, h, w) and labels (B, I, E). Costs no memory for I = 1.
+    def from_inputs(
+        image_latents: Float[Tensor, "B I C h w"],
+        class_labels: Float[Tensor, "B I E"],
+        text: Float[Tensor, "M V tokens D"],
+    ) -> Condition:
+        """From the latents and labels of the I inputs of each object. Costs no memory for I = 1.
 
         The last view is given the last input and all others the first: with I = 1 all are given the same.
         """
         domains, views = text.shape[:2]
 
-        def per_view(x: torch.Tensor) -> torch.Tensor:
+        def per_view(x: Tensor) -> Tensor:
             if x.shape[1] == 1:
                 return x.expand(-1, views, *x.shape[2:])
             return torch.cat([x[:, :1].expand(-1, views - 1, *x.shape[2:]), x[:, -1:]], 1)
@@ -59,7 +65,7 @@ class Condition:
         """The same on ``device``."""
         return Condition(self.image_latents.to(device), self.class_labels.to(device), self.text.to(device))
 
-    def __getitem__(self, index: slice | torch.Tensor) -> Condition:
+    def __getitem__(self, index: slice | Shaped[Tensor, " n"]) -> Condition:
         """The condition of some of the objects."""
         return replace(self, image_latents=self.image_latents[:, index], class_labels=self.class_labels[:, index])
 

@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from drpose_ray.diffusion.schedule import NoiseSchedule
 from drpose_ray.errors import InputError
 from drpose_ray.seeding import torch_stream
 
-# (latents (M, B, V, C, h, w), timestep, condition) -> output like latents
-Denoiser = Callable[[torch.Tensor, int, Any], torch.Tensor]
-# The noise z that the step t adds where eta > 0, like the latents. The same step must give the same noise.
-VarianceNoise = Callable[[int], torch.Tensor]
+# (latents, timestep, condition) -> output
+Denoiser = Callable[[Float[Tensor, "M B V C h w"], int, Any], Float[Tensor, "M B V C h w"]]
+# The noise z that the step t adds where eta > 0. The same step must give the same noise.
+VarianceNoise = Callable[[int], Float[Tensor, "M B V C h w"]]
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,13 @@ class DdimStep:
     p: float
     q: float
 
-    def project(self, latents: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
+    def project(self, latents: Float[Tensor, "*axes"], output: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
         """The clean latents that ``output`` predicts at ``latents``."""
         return self.p * latents + self.q * output
 
-    def advance(self, latents: torch.Tensor, output: torch.Tensor, noise: torch.Tensor | None) -> torch.Tensor:
+    def advance(
+        self, latents: Float[Tensor, "*axes"], output: Float[Tensor, "*axes"], noise: Float[Tensor, "*axes"] | None
+    ) -> Float[Tensor, "*axes"]:
         """The latents of the next step; ``noise`` is z, None where ``c`` is 0."""
         following = self.a * latents + self.b * output
         return following if noise is None else following + self.c * noise
@@ -69,7 +73,7 @@ class DdimSampler:
         """The steps T..1, in the order of sampling."""
         return iter(range(self.num_steps, 0, -1))
 
-    def noise_for(self, step: int, variance_noise: VarianceNoise | None) -> torch.Tensor | None:
+    def noise_for(self, step: int, variance_noise: VarianceNoise | None) -> Float[Tensor, "M B V C h w"] | None:
         """The noise z of the step, or None where the step adds none. Raises InputError if it is missing."""
         if self[step].c == 0:
             return None
@@ -95,12 +99,12 @@ class DdimSampler:
 @torch.no_grad()
 def sample(
     denoiser: Denoiser,
-    noise: torch.Tensor,
+    noise: Float[Tensor, "M B V C h w"],
     condition: object,
     sampler: DdimSampler,
     variance_noise: VarianceNoise | None = None,
-) -> torch.Tensor:
-    """Run the sampler from ``noise`` (M, B, V, C, h, w) to clean latents of the same shape, as diffusers' pipelines do.
+) -> Float[Tensor, "M B V C h w"]:
+    """Run the sampler from ``noise`` to clean latents, as diffusers' pipelines do.
 
     Guidance is the denoiser's business: wrap it.
     """
@@ -111,8 +115,10 @@ def sample(
     return latents
 
 
-def draw_noise(seed: int, sample_ids: Sequence[str], shape: tuple[int, int, int, int, int], step: int) -> torch.Tensor:
-    """Standard normal noise (M, B, V, C, h, w) on the CPU, keyed by sample: workers and batch size do not change it.
+def draw_noise(
+    seed: int, sample_ids: Sequence[str], shape: tuple[int, int, int, int, int], step: int
+) -> Float[Tensor, "M B V C h w"]:
+    """Standard normal noise on the CPU, keyed by sample: workers and batch size do not change it.
 
     Args:
         seed: of the run or of one iteration of it.

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float32
 from PIL import Image
+from torch import Tensor
 
 
-def quantize(images: torch.Tensor) -> torch.Tensor:
-    """Images in [0, 1] at the 8-bit levels below them, float32: the originals truncate on their way through 8 bits."""
+def quantize(images: Float[Tensor, "*axes"]) -> Float32[Tensor, "*axes"]:
+    """Images in [0, 1] at the 8-bit levels below them: the originals truncate on their way through 8 bits."""
     # The tiny addend keeps a level that arithmetic left at 254.9999 from becoming the one below.
     return (images.float() * 255 + 1e-3).floor() / 255
 
 
-def resize_bicubic(images: torch.Tensor, side: int) -> torch.Tensor:
-    """Images (N, 3, H, W) in [0, 1] -> (N, 3, side, side) float32 at 8-bit levels, by Pillow on the CPU.
+def resize_bicubic(images: Float[Tensor, "N 3 H W"], side: int) -> Float32[Tensor, "N 3 {side} {side}"]:
+    """Images in [0, 1] at another size and at 8-bit levels, by Pillow on the CPU.
 
     What lies between two levels is taken to the nearer one first.
     """
@@ -28,8 +30,8 @@ def resize_bicubic(images: torch.Tensor, side: int) -> torch.Tensor:
     return stacked.to(images.device).float() / 255
 
 
-def crop_head(images: torch.Tensor) -> torch.Tensor:
-    """The top third, middle third of images (B, 3, s, s) in [0, 1], enlarged to their size at 8-bit levels: what
+def crop_head(images: Float[Tensor, "B 3 s s"]) -> Float32[Tensor, "B 3 s s"]:
+    """The top third, middle third of images in [0, 1], enlarged to their size at 8-bit levels: what
     PSHuman's face view is given.
     """
     side, third = images.shape[-1], images.shape[-1] // 3

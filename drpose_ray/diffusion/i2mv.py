@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 from drpose_ray.diffusion.condition import Condition
 from drpose_ray.diffusion.eight_bit import crop_head, quantize
@@ -17,16 +18,13 @@ from drpose_ray.diffusion.vae import ImageVAE
 
 @dataclass(frozen=True)
 class ImageToMultiView:
-    """The parts of an I2MV model, each as its published counterpart is.
-
-    ``text`` (M, V, tokens, D) are the fixed prompt embeddings.
-    """
+    """The parts of an I2MV model, each as its published counterpart is."""
 
     unet: MultiViewUNet
     vae: ImageVAE
     image_encoder: ImageEncoder
     schedule: NoiseSchedule
-    text: torch.Tensor
+    text: Float[Tensor, "M V tokens D"]  # fixed prompt embeddings
 
     @property
     def latent_shape(self) -> tuple[int, int, int, int, int]:
@@ -39,14 +37,18 @@ class ImageToMultiView:
         return int(self.unet.config.sample_size) * self.vae.pixels_per_latent
 
     @torch.no_grad()
-    def encode_condition(self, images: torch.Tensor, noise: torch.Tensor | None = None) -> Condition:
+    def encode_condition(
+        self,
+        images: Float[Tensor, "B 3 s s"] | Float[Tensor, "B 2 3 s s"],
+        noise: Float[Tensor, "M B V P"] | None = None,
+    ) -> Condition:
         """Condition of input images in [0, 1] on white.
 
         Args:
-            images: (B, 3, s, s), which every view is given; or (B, 2, 3, s, s), the person and the head crop that
-                PSHuman's face view is given. A model with a face view crops by itself what it does not get.
-            noise: (M, B, V, P) standard normal, unCLIP's noise of level 0 on the embedding. Left out, none is added:
-                a difference of .006 standard deviations.
+            images: one per object, which every view is given; or two, the person and the head crop that PSHuman's face
+                view is given. A model with a face view crops by itself what it does not get.
+            noise: standard normal, unCLIP's noise of level 0 on the embedding. Left out, none is added: a difference
+                of .006 standard deviations.
         """
         latents, embeddings = self.encode_inputs(images)
         condition = Condition.from_inputs(latents, self.image_encoder.class_labels(embeddings), self.text)
@@ -56,9 +58,11 @@ class ImageToMultiView:
         return replace(condition, class_labels=self.image_encoder.class_labels(per_image, noise))
 
     @torch.no_grad()
-    def encode_inputs(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Latents (B, I, 4, h, w) and image embeddings (B, I, P) of what ``encode_condition`` is given; I is 2 for a
-        model with a face view, else 1.
+    def encode_inputs(
+        self, images: Float[Tensor, "B 3 s s"] | Float[Tensor, "B I 3 s s"]
+    ) -> tuple[Float[Tensor, "B inputs C h w"], Float[Tensor, "B inputs P"]]:
+        """Latents and image embeddings of what ``encode_condition`` is given: two inputs for a model with a face view,
+        else one.
         """
         inputs = images[:, None] if images.ndim == 4 else images
         if self.unet.face_view and inputs.shape[1] == 1:
@@ -70,8 +74,8 @@ class ImageToMultiView:
         return latents, embeddings
 
     @torch.no_grad()
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """Multi-view latents (M, B, V, 4, h, w) -> images (M, B, V, 3, s, s) in [0, 1], few at a time."""
+    def decode(self, latents: Float[Tensor, "M B V C h w"]) -> Float[Tensor, "M B V 3 s s"]:
+        """Multi-view latents -> images in [0, 1], few at a time."""
         sliced = [[self.vae.decode(views) for views in domain] for domain in latents]
         return torch.stack([torch.stack(domain) for domain in sliced])
 
@@ -97,7 +101,9 @@ class GuidedDenoiser:
         """
         self.denoiser, self.scale, self.batched = denoiser, scale, batched
 
-    def __call__(self, latents: torch.Tensor, timestep: int | torch.Tensor, condition: Condition) -> torch.Tensor:
+    def __call__(
+        self, latents: Float[Tensor, "M B V C h w"], timestep: int | Int[Tensor, "M B"], condition: Condition
+    ) -> Float[Tensor, "M B V C h w"]:
         """As the denoiser's own call, at twice the cost."""
         if self.batched:
             both = self.denoiser(torch.cat([latents, latents], 1), timestep, condition.dropped().joined(condition))

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import torch
-from torch import nn
+from jaxtyping import Float, Float32
+from torch import Tensor, nn
 
 from drpose_ray.diffusion.component_fields import ClipVisionFields, parse_fields
 from drpose_ray.diffusion.eight_bit import resize_bicubic
@@ -38,19 +39,21 @@ class ImageEncoder(nn.Module):
         """P, the length of an embedding."""
         return int(self.clip.config.projection_dim)
 
-    def resize(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (B, 3, H, W) in [0, 1] at the encoder's own size and at 8-bit levels, as CLIP's preprocessor does."""
+    def resize(self, images: Float[Tensor, "B 3 H W"]) -> Float32[Tensor, "B 3 s s"]:
+        """Images in [0, 1] at the encoder's own size and at 8-bit levels, as CLIP's preprocessor does."""
         return resize_bicubic(images, int(self.clip.config.image_size))
 
-    def embed(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (B, 3, H, W) in [0, 1] -> embeddings (B, P) in the weights' precision."""
+    def embed(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B P"]:
+        """Embeddings of images in [0, 1], in the weights' precision."""
         pixels = images if images.shape[-1] == self.clip.config.image_size else self.resize(images)
         mean, std = (pixels.new_tensor(x, dtype=torch.float32).view(1, 3, 1, 1) for x in (CLIP_MEAN, CLIP_STD))
         normalized = (pixels.float().contiguous() - mean) / std
         return self.clip(normalized.to(self.normalizer.mean.dtype)).image_embeds  # type: ignore[no-any-return]
 
-    def class_labels(self, embeddings: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
-        """Embeddings (…, P), and their noise where there is some -> (…, 2 P): noised embedding, level embedding."""
+    def class_labels(
+        self, embeddings: Float[Tensor, "*axes P"], noise: Float[Tensor, "*axes P"] | None = None
+    ) -> Float[Tensor, "*axes 2*P"]:
+        """Of embeddings, and their noise where there is some: noised embedding, level embedding."""
         normalized = self.normalizer.scale(embeddings) * float(self.noising.alpha(0))
         if noise is not None:
             normalized = normalized + float(self.noising.sigma(0)) * noise
@@ -59,8 +62,8 @@ class ImageEncoder(nn.Module):
         level = torch.cat([embeddings.new_ones(half), embeddings.new_zeros(embeddings.shape[-1] - half)])
         return torch.cat([self.normalizer.unscale(normalized), level.expand_as(embeddings)], -1)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (B, 3, H, W) in [0, 1] -> class labels (B, 2 P), without noise."""
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B E"]:
+        """Class labels of images in [0, 1], without noise."""
         return self.class_labels(self.embed(images))
 
     def make_constants(self) -> None:

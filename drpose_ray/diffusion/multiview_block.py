@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from drpose_ray.torchvision_ops import define_missing_operators
 
@@ -41,13 +42,13 @@ class MultiViewTransformerBlock(nn.Module):
 
     def forward(
         self,
-        hidden_states: torch.Tensor,
-        attention_mask: torch.Tensor | None = None,  # noqa: ARG002
-        encoder_hidden_states: torch.Tensor | None = None,
+        hidden_states: Float[Tensor, "N L C"],
+        attention_mask: Tensor | None = None,  # noqa: ARG002
+        encoder_hidden_states: Float[Tensor, "N tokens D"] | None = None,
         *_: Any,
         **__: Any,
-    ) -> torch.Tensor:
-        """``hidden_states`` (N, L, C) of square maps, ``encoder_hidden_states`` text (N, tokens, D) -> (N, L, C).
+    ) -> Float[Tensor, "N L C"]:
+        """``hidden_states`` are of square maps, ``encoder_hidden_states`` the text.
 
         The other arguments are what diffusers passes to every block, by position under its gradient checkpointing;
         none has a meaning here.
@@ -58,13 +59,13 @@ class MultiViewTransformerBlock(nn.Module):
         x = x + _attend(self.attn2, self.norm2(x), encoder_hidden_states)
         return x + self.ff(self.norm3(x))  # type: ignore[no-any-return]
 
-    def _joint_attention(self, x: torch.Tensor) -> torch.Tensor:
+    def _joint_attention(self, x: Tensor) -> Tensor:
         """Each image attends to itself in both domains: (N, L, C) -> tokens of the pair (N/2, 2L, C), normals first."""
         pairs = torch.cat(x.chunk(2), dim=1)
         update = torch.cat(_attend(self.attn1, pairs).chunk(2, dim=1))
         return blend_face_into_front(update, self.num_views) if self.face_view else update
 
-    def _add_rowwise_attention(self, x: torch.Tensor) -> torch.Tensor:
+    def _add_rowwise_attention(self, x: Tensor) -> Tensor:
         """``x`` (N, L, C) plus the row attention of its body views."""
         if not self.face_view:
             return x + self._rowwise_attention(self.norm_mv(x), self.num_views)
@@ -74,7 +75,7 @@ class MultiViewTransformerBlock(nn.Module):
         flat = flat + self._rowwise_attention(self.norm_mv(flat), self.num_views - 1)
         return torch.cat([flat.view(body.shape), face], dim=1).flatten(0, 1)
 
-    def _rowwise_attention(self, x: torch.Tensor, num_views: int) -> torch.Tensor:
+    def _rowwise_attention(self, x: Tensor, num_views: int) -> Tensor:
         """Each image row attends to the same row of all views: the epipolar line of orthographic level cameras."""
         images, tokens, channels = x.shape
         side, objects = math.isqrt(tokens), images // num_views
@@ -83,8 +84,8 @@ class MultiViewTransformerBlock(nn.Module):
         return attended.view(objects, side, num_views, side, channels).transpose(1, 2).reshape(x.shape)
 
 
-def blend_face_into_front(x: torch.Tensor, num_views: int) -> torch.Tensor:
-    """Half of the face view, at a third of its size, in the front view's head window: (N, L, C) -> same.
+def blend_face_into_front(x: Float[Tensor, "N L C"], num_views: int) -> Float[Tensor, "N L C"]:
+    """Half of the face view, at a third of its size, in the front view's head window.
 
     The window is the top third, middle third of the front view, i.e. the pixels the face view was cropped from. No
     gradient reaches the face view through it. Every third token from the second on is what bilinear resizing by a
@@ -99,7 +100,7 @@ def blend_face_into_front(x: torch.Tensor, num_views: int) -> torch.Tensor:
     return torch.cat([front[:, None], images[:, 1:]], dim=1).reshape(x.shape)
 
 
-def _attend(attention: Attention, x: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
+def _attend(attention: Attention, x: Tensor, context: Tensor | None = None) -> Tensor:
     """Multi-head attention with the parameters of a diffusers ``Attention``, always by the fused kernel."""
     source = x if context is None else context
     query, key, value = (

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from drpose_ray.diffusion.camera_regressor import CameraRegressor, pool_domain_pairs
 from drpose_ray.diffusion.condition import Condition
@@ -21,9 +23,8 @@ from diffusers.models.embeddings import TimestepEmbedding  # noqa: E402
 class MultiViewUNet(UNet2DConditionModel):  # type: ignore[misc]
     """Stock ``UNet2DConditionModel`` with every transformer block replaced (docs/facts/i2mv.md, 1.1 to 1.4).
 
-    Called as a denoiser: ``unet(latents, timestep, condition)`` with multi-view latents (M, B, V, 4, h, w). The
-    configuration decides which modules exist: seven views mean PSHuman's face view, the regress flags Era3D's camera
-    regressors.
+    Called as a denoiser, ``unet(latents, timestep, condition)``. The configuration decides which modules exist: seven
+    views mean PSHuman's face view, the regress flags Era3D's camera regressors.
     """
 
     def __init__(self, **published: Any) -> None:
@@ -54,12 +55,14 @@ class MultiViewUNet(UNet2DConditionModel):  # type: ignore[misc]
         side = int(self.config.sample_size)
         return 2, self.num_views, int(self.config.out_channels), side, side
 
-    def forward(self, latents: torch.Tensor, timestep: int | torch.Tensor, condition: Condition) -> torch.Tensor:
-        """The network's output (M, B, V, 4, h, w): v or noise, as the schedule says.
+    def forward(
+        self, latents: Float[Tensor, "M B V C h w"], timestep: int | Int[Tensor, "M B"], condition: Condition
+    ) -> Float[Tensor, "M B V C h w"]:
+        """The network's output: v or noise, as the schedule says.
 
         Args:
-            latents: (M, B, V, 4, h, w), any noise level.
-            timestep: 0..999, one for all, or (M, B), one per domain and object, shared by the views.
+            latents: of any noise level.
+            timestep: 0..999, one for all, or one per domain and object, shared by the views.
             condition: of the B objects.
 
         Weights in half precision are called in it; the output has the latents' dtype, so that a sampler's sums can stay
@@ -70,9 +73,9 @@ class MultiViewUNet(UNet2DConditionModel):  # type: ignore[misc]
         return self.forward_with_cameras(latents, timestep, condition)[0]
 
     def forward_with_cameras(
-        self, latents: torch.Tensor, timestep: int | torch.Tensor, condition: Condition
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """As ``forward``, and the input cameras (B, 2) it regressed: elevation in radians, 24 over the focal length in
+        self, latents: Float[Tensor, "M B V C h w"], timestep: int | Int[Tensor, "M B"], condition: Condition
+    ) -> tuple[Float[Tensor, "M B V C h w"], Float[Tensor, "B 2"] | None]:
+        """As ``forward``, and the input cameras it regressed: elevation in radians, 24 over the focal length in
         millimetres (0 for an orthographic input). None for a model without regressors.
         """
         self._check(latents)
@@ -101,21 +104,21 @@ class MultiViewUNet(UNet2DConditionModel):  # type: ignore[misc]
         output = self.conv_out(self.conv_act(self.conv_norm_out(x)))
         return output.view(latents.shape).to(latents.dtype), cameras
 
-    def _embed(self, latents: torch.Tensor, timestep: int | torch.Tensor, class_labels: torch.Tensor) -> torch.Tensor:
+    def _embed(self, latents: Tensor, timestep: int | Tensor, class_labels: Tensor) -> Tensor:
         """Time embedding plus class embedding, one row per image."""
         domains, objects, views = latents.shape[:3]
-        if not isinstance(timestep, torch.Tensor):
+        if not isinstance(timestep, Tensor):
             timestep = torch.tensor(timestep, device=latents.device)
         per_image = timestep.expand(domains, objects)[..., None].expand(domains, objects, views).reshape(-1)
         time = self.time_embedding(self.time_proj(per_image).to(class_labels.dtype))
         return time + self.class_embedding(class_labels)  # type: ignore[no-any-return]
 
-    def _regress_cameras(self, features: torch.Tensor, objects: int) -> torch.Tensor:
+    def _regress_cameras(self, features: Tensor, objects: int) -> Tensor:
         pooled = pool_domain_pairs(features)
         each = [getattr(self, f"{name}_regressor")(pooled) for name in self.regressed]
         return torch.cat(each, -1).view(objects, self.num_views, len(each)).mean(1)
 
-    def _check(self, latents: torch.Tensor) -> None:
+    def _check(self, latents: Tensor) -> None:
         _, _, views, _, height, width = latents.shape
         if views != self.num_views:
             raise InputError(
@@ -130,5 +133,5 @@ class MultiViewUNet(UNet2DConditionModel):  # type: ignore[misc]
             )  # fmt: skip
 
 
-def _text_for(block: torch.nn.Module, text: torch.Tensor) -> dict[str, torch.Tensor]:
+def _text_for(block: torch.nn.Module, text: Tensor) -> dict[str, Tensor]:
     return {"encoder_hidden_states": text} if getattr(block, "has_cross_attention", False) else {}

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float64, Int
+from torch import Tensor
 
 from drpose_ray.diffusion.component_fields import parse_fields
 from drpose_ray.diffusion.schedule_fields import ScheduleFields
@@ -36,7 +38,7 @@ class NoiseSchedule:
     timestep_spacing: str
     steps_offset: int
     set_alpha_to_one: bool
-    alphas_cumprod: torch.Tensor = field(init=False, repr=False, compare=False)  # (num_train_timesteps,) float64
+    alphas_cumprod: Float64[Tensor, " num_train_timesteps"] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alphas_cumprod", torch.cumprod(1 - self._betas(), 0))
@@ -68,19 +70,23 @@ class NoiseSchedule:
         chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
         return {"_class_name": "DDIMScheduler", **chosen, "clip_sample": False, "thresholding": False}
 
-    def alpha(self, timestep: int | torch.Tensor) -> torch.Tensor:
-        """Signal level at ``timestep`` (any shape): float64, same shape."""
+    def alpha(self, timestep: int | Int[Tensor, "*axes"]) -> Float64[Tensor, "*axes"]:
+        """Signal level at ``timestep``."""
         return self.alphas_cumprod.to(_device(timestep))[timestep].sqrt()
 
-    def sigma(self, timestep: int | torch.Tensor) -> torch.Tensor:
-        """Noise level at ``timestep`` (any shape): float64, same shape."""
+    def sigma(self, timestep: int | Int[Tensor, "*axes"]) -> Float64[Tensor, "*axes"]:
+        """Noise level at ``timestep``."""
         return (1 - self.alphas_cumprod.to(_device(timestep))[timestep]).sqrt()
 
-    def add_noise(self, x0: torch.Tensor, noise: torch.Tensor, timestep: int | torch.Tensor) -> torch.Tensor:
-        """``x_t`` of clean latents. ``timestep`` is an int or a tensor over the leading axes of ``x0``, e.g. (M, B)."""
+    def add_noise(
+        self, x0: Float[Tensor, "*axes"], noise: Float[Tensor, "*axes"], timestep: int | Int[Tensor, ...]
+    ) -> Float[Tensor, "*axes"]:
+        """``x_t`` of clean latents. A tensor ``timestep`` has the leading axes of ``x0``, e.g. (M, B)."""
         return _leading(self.alpha(timestep), x0) * x0 + _leading(self.sigma(timestep), x0) * noise
 
-    def velocity(self, x0: torch.Tensor, noise: torch.Tensor, timestep: int | torch.Tensor) -> torch.Tensor:
+    def velocity(
+        self, x0: Float[Tensor, "*axes"], noise: Float[Tensor, "*axes"], timestep: int | Int[Tensor, ...]
+    ) -> Float[Tensor, "*axes"]:
         """The v-prediction target ``alpha noise - sigma x0``; axes as in ``add_noise``."""
         return _leading(self.alpha(timestep), x0) * noise - _leading(self.sigma(timestep), x0) * x0
 
@@ -118,7 +124,7 @@ class NoiseSchedule:
             return float(self.alphas_cumprod[previous])
         return 1.0 if self.set_alpha_to_one else float(self.alphas_cumprod[0])
 
-    def _betas(self) -> torch.Tensor:
+    def _betas(self) -> Tensor:
         count = self.num_train_timesteps
         if self.beta_schedule == "linear":
             return torch.linspace(self.beta_start, self.beta_end, count, dtype=torch.float64)
@@ -129,10 +135,10 @@ class NoiseSchedule:
         return torch.tensor(betas, dtype=torch.float64)
 
 
-def _device(timestep: int | torch.Tensor) -> torch.device:
-    return timestep.device if isinstance(timestep, torch.Tensor) else torch.device("cpu")
+def _device(timestep: int | Tensor) -> torch.device:
+    return timestep.device if isinstance(timestep, Tensor) else torch.device("cpu")
 
 
-def _leading(level: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
+def _leading(level: Tensor, latents: Tensor) -> Tensor:
     """``level`` of the leading axes of ``latents``, in its dtype and device, ready to multiply it."""
     return level.to(latents).reshape(level.shape + (1,) * (latents.ndim - level.ndim))

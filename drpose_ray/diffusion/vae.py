@@ -8,8 +8,9 @@ from typing import Annotated, Any, Final
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from drpose_ray.diffusion.component_fields import ComponentFields, VaeFields, brief, parse_fields
 from drpose_ray.errors import InputError
@@ -50,18 +51,18 @@ class ImageVAE(nn.Module):
         self.config["scaling_factor"] = value
         self.autoencoder.register_to_config(scaling_factor=value)
 
-    def moments(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and standard deviation of the scaled latents, each (N, 4, h, w), of images (N, 3, H, W) in [0, 1]."""
+    def moments(self, images: Float[Tensor, "N 3 H W"]) -> tuple[Float[Tensor, "N C h w"], Float[Tensor, "N C h w"]]:
+        """Mean and standard deviation of the scaled latents of images in [0, 1]."""
         folded = F.pixel_unshuffle(images.contiguous() * 2 - 1, self.pixel_patch)
         posterior = self.autoencoder.encode(folded.contiguous()).latent_dist
         return posterior.mean * self.scaling_factor, posterior.std * self.scaling_factor
 
-    def encode(self, images: torch.Tensor) -> torch.Tensor:
-        """The posterior's mode, scaled: (N, 3, H, W) in [0, 1] -> (N, 4, h, w)."""
+    def encode(self, images: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N C h w"]:
+        """The posterior's mode, scaled, of images in [0, 1]."""
         return self.moments(images)[0]
 
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """(N, 4, h, w) -> images (N, 3, H, W), clamped to [0, 1]; what is not finite is NaN, not black or white."""
+    def decode(self, latents: Float[Tensor, "N C h w"]) -> Float[Tensor, "N 3 H W"]:
+        """Images clamped to [0, 1]; what is not finite is NaN, not black or white."""
         decoded = self.autoencoder.decode(latents.contiguous() / self.scaling_factor).sample
         images = F.pixel_shuffle(decoded, self.pixel_patch) / 2 + 0.5
         return images.clamp(0, 1).masked_fill(~images.isfinite(), torch.nan)

@@ -87,15 +87,15 @@ def _of_poses(config: DoctorConfig) -> Iterator[Asked]:
     if mimo:
         yield Asked(parts.MIMO, "synthesis.mimo.weights", mimo.weights, checks.mimo)
         known = partial(checks.colours, body_file=mimo.body)
-        yield Asked(parts.COLOURS, "synthesis.mimo.colour_table", mimo.colour_table, known)
+        yield Asked(parts.COLOURS, "synthesis.mimo.color_table", mimo.color_table, known)
         yield Asked(parts.PHOTOS, "synthesis.mimo.photos", mimo.photos, checks.photos)
 
 
 def _of_model(config: DoctorConfig) -> Iterator[Asked]:
-    base, text = config.finetune.base, config.finetune.text_embeddings
-    yield Asked(parts.BASE, "finetune.base", base, partial(checks.base_model, holds_text=text is None))
+    base, text = config.finetune.model.base, config.finetune.model.text_embeddings
+    yield Asked(parts.BASE, "finetune.model.base", base, partial(checks.base_model, holds_text=text is None))
     if text:
-        yield Asked(parts.PROMPTS, "finetune.text_embeddings", text, partial(checks.prompts, base=base))
+        yield Asked(parts.PROMPTS, "finetune.model.text_embeddings", text, partial(checks.prompts, base=base))
 
 
 def _of_reward(config: DoctorConfig) -> Iterator[Asked]:
@@ -103,16 +103,15 @@ def _of_reward(config: DoctorConfig) -> Iterator[Asked]:
     yield Asked(parts.BASE, "reward.i2mv", reward.i2mv, checks.vae)
     # jobs/pipeline.py fits a predictor that does not exist, if it is given what to fit it to.
     is_fitted = bool(reward.multiview_shards or reward.latents)
-    yield Asked(
-        parts.PREDICTOR, "finetune.predictor", config.finetune.predictor, checks.predictor, needed=not is_fitted
-    )
-    for term in config.finetune.rewards:
+    predictor = config.finetune.reward.predictor
+    yield Asked(parts.PREDICTOR, "finetune.reward.predictor", predictor, checks.predictor, needed=not is_fitted)
+    for term in config.finetune.reward.terms:
         for path in term.predictors:
-            yield Asked(parts.PREDICTOR, f"finetune.rewards ({term.name})", path, checks.predictor)
-    weights = reward.distance.backbone_weights
+            yield Asked(parts.PREDICTOR, f"finetune.reward.terms ({term.name})", path, checks.predictor)
+    weights = config.distance.backbone_weights
     if weights:
-        check = partial(checks.backbone, name=reward.distance.backbone)
-        yield Asked(parts.BACKBONE, "reward.distance.backbone_weights", weights, check)
+        check = partial(checks.backbone, name=config.distance.backbone)
+        yield Asked(parts.BACKBONE, "distance.backbone_weights", weights, check)
     yield Asked(parts.ESTIMATOR, "evaluate.estimator", config.evaluate.estimator, checks.estimator)
 
 
@@ -124,9 +123,10 @@ def _of_datasets(config: DoctorConfig) -> Iterator[Asked]:
         yield Asked(parts.SHARDS, "reward.multiview_shards", path, checks.shards)
     for path in config.reward.latents:
         yield Asked(parts.DERIVED, "reward.latents", path, partial(checks.latents, model=config.reward.i2mv))
-    tune = config.finetune
-    for field, place in (("dataset", tune.dataset), ("held_out", tune.held_out)):
+    data, held_out = config.finetune.data, config.finetune.held_out
+    for field, place in (("data", data.dataset), ("held_out", held_out.dataset if held_out else None)):
         if place:
-            yield Asked(parts.SHARDS, f"finetune.{field}", place, checks.shards)
-    if tune.conditions:
-        yield Asked(parts.DERIVED, "finetune.conditions", tune.conditions, partial(checks.conditions, base=tune.base))
+            yield Asked(parts.SHARDS, f"finetune.{field}.dataset", place, checks.shards)
+    if data.conditions:
+        check = partial(checks.conditions, base=config.finetune.model.base)
+        yield Asked(parts.DERIVED, "finetune.data.conditions", data.conditions, check)

@@ -11,7 +11,7 @@ from drpose_ray.config import Config
 from drpose_ray.evaluate.config import EvaluateConfig
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.poses.config import PosesConfig
-from drpose_ray.reward.config import RewardConfig
+from drpose_ray.reward.config import DistanceConfig, RewardConfig
 from drpose_ray.runs import RunSettings
 from drpose_ray.scans.config import ScansConfig
 from drpose_ray.synthesis.config import SynthesisConfig
@@ -25,17 +25,19 @@ class DoctorConfig(Config):
         "poses": ("motions", "skeletons"),
         "synthesis": ("clothed_body", "mimo"),
         "scans": ("sources", "body", "checks"),
-        "reward": ("multiview_shards", "latents", "i2mv", "distance"),
+        "reward": ("multiview_shards", "latents", "i2mv"),
         "finetune": (
-            "base", "text_embeddings", "predictor", "rewards", "dataset", "held_out", "conditions", "compile_rollout",
+            "model.base", "model.text_embeddings", "reward.predictor", "reward.terms", "data.dataset",
+            "data.conditions", "held_out.dataset", "rollout.compile",
         ),
         "evaluate": ("estimator",),
     }  # fmt: skip
 
-    run: RunSettings = Field(default=RunSettings(), description="the disk that is looked at, and the device asked for")
-    poses: PosesConfig = Field(default=PosesConfig(), description="where motions are")
-    synthesis: SynthesisConfig = Field(default=SynthesisConfig(), description="where bodies and MIMO are")
-    scans: ScansConfig = Field(default=ScansConfig(), description="where scans are")
-    reward: RewardConfig = Field(default=RewardConfig(), description="where the reward's data and backbone are")
-    finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="where the base model is")
-    evaluate: EvaluateConfig = Field(default=EvaluateConfig(), description="where the estimator is")
+    run: RunSettings = Field(default=RunSettings(), description="The disk that is looked at, and the device asked for.")
+    poses: PosesConfig = Field(default=PosesConfig(), description="Where motions are.")
+    synthesis: SynthesisConfig = Field(default=SynthesisConfig(), description="Where bodies and MIMO are.")
+    scans: ScansConfig = Field(default=ScansConfig(), description="Where scans are.")
+    distance: DistanceConfig = Field(default=DistanceConfig(), description="Where the backbone of LPIPS is.")
+    reward: RewardConfig = Field(default=RewardConfig(), description="Where the reward's data are.")
+    finetune: FinetuneConfig = Field(default=FinetuneConfig(), description="Where the base model is.")
+    evaluate: EvaluateConfig = Field(default=EvaluateConfig(), description="Where the estimator is.")

@@ -1,7 +1,7 @@
 """Examines this machine and the licensed parts that settings name: what is there, what is missing, where to get it.
 
 python -m drpose_ray.doctor.job --config configs/paper.yaml
-python -m drpose_ray.doctor.job --finetune.base /models/pshuman --finetune.text_embeddings /models/prompts
+python -m drpose_ray.doctor.job --finetune.model.base /models/pshuman --finetune.model.text_embeddings /models/prompts
 
 One line each: ok, missing, wrong, or unused by these settings. Exit status 0: all that the settings need is there;
 1: something is missing or wrong; 2: the settings were refused.
@@ -40,7 +40,7 @@ def _examine(config: DoctorConfig) -> Iterator[Finding]:
     from drpose_ray.doctor.asked import findings  # seconds, which --help need not pay
     from drpose_ray.doctor.machine import examine_machine
 
-    yield from examine_machine(config.run.folder, config.run.device, compiles=config.finetune.compile_rollout)
+    yield from examine_machine(config.run.folder, config.run.device, compiles=config.finetune.rollout.compile)
     yield from findings(config)
 
 

@@ -131,6 +131,6 @@ def _compiler(*, needed: bool) -> Finding:
     if absent:
         return Finding(
             "compiler", "missing" if needed else "unused", f"no {' and no '.join(absent)}",
-            "install g++ and ninja; only finetune.compile_rollout and DeepSpeed's own operators need them",
+            "install g++ and ninja; only finetune.rollout.compile and DeepSpeed's own operators need them",
         )  # fmt: skip
     return Finding("compiler", "ok", ", ".join(str(place) for place in tools.values()))

@@ -33,12 +33,12 @@ MOTIONS: Final = Part(
     "a form; non-commercial research, no sublicensing",
 )  # fmt: skip
 BASE: Final = Part(
-    "base model", "finetune.base", "what is post-trained, and its VAE's latents",
+    "base model", "finetune.model.base", "what is post-trained, and its VAE's latents",
     "https://github.com/pengHTYX/PSHuman or https://github.com/pengHTYX/Era3D, a whole Hugging Face folder",
     "weights of PSHuman CC BY 4.0, of Era3D Apache-2.0 and CC BY 4.0",
 )  # fmt: skip
 PROMPTS: Final = Part(
-    "prompt embeddings", "finetune.text_embeddings", "what tells the base its views and domains apart",
+    "prompt embeddings", "finetune.model.text_embeddings", "what tells the base its views and domains apart",
     "normal_embeds.pt and clr_embeds.pt beside the base's code, https://github.com/pengHTYX/PSHuman",
     "PSHuman's code: MIT; Era3D's: AGPL-3.0",
 )  # fmt: skip
@@ -47,7 +47,7 @@ MIMO: Final = Part(
     "pretrained_weights of https://github.com/menyifang/MIMO", "code Apache-2.0; see its page for the weights",
 )  # fmt: skip
 COLOURS: Final = Part(
-    "MIMO's colour table", "synthesis.mimo.colour_table", "the pose images that MIMO's weights know",
+    "MIMO's colour table", "synthesis.mimo.color_table", "the pose images that MIMO's weights know",
     "an asset of https://github.com/menyifang/MIMO that was not found in public: docs/mimo.md", "unknown",
 )  # fmt: skip
 PHOTOS: Final = Part(
@@ -55,7 +55,7 @@ PHOTOS: Final = Part(
     "state them in synthesis.mimo.photo_licence",
 )  # fmt: skip
 BACKBONE: Final = Part(
-    "LPIPS backbone", "reward.distance.backbone_weights", "the perceptual half of Eq. 1's distance",
+    "LPIPS backbone", "distance.backbone_weights", "the perceptual half of Eq. 1's distance",
     "torchvision's ImageNet weights, e.g. https://download.pytorch.org/models/vgg16-397923af.pth",
     "torchvision's: BSD-3-Clause",
 )  # fmt: skip
@@ -69,11 +69,11 @@ SHARDS: Final = Part(
     "made here, by jobs/render_scans.py from scans or jobs/synthesize.py from motions", "those of what it is made from",
 )  # fmt: skip
 DERIVED: Final = Part(
-    "encoded dataset", "finetune.conditions", "training without encoders in memory",
+    "encoded dataset", "finetune.data.conditions", "training without encoders in memory",
     "made here, by jobs/encode_conditions.py or jobs/encode_latents.py", "those of the dataset",
 )  # fmt: skip
 PREDICTOR: Final = Part(
-    "skeleton predictor", "finetune.predictor", "g_skel of Eq. 1",
+    "skeleton predictor", "finetune.reward.predictor", "g_skel of Eq. 1",
     "made here, by jobs/fit_reward.py; jobs/pipeline.py does it first", "those of the scans",
 )  # fmt: skip
 ESTIMATOR: Final = Part(

@@ -40,6 +40,8 @@ class EstimatorFitSettings(OptimiserSettings):
 class EstimatorTrainingConfig(Config):
     """The ``estimator:`` section: what ``jobs/fit_estimator.py`` trains, and on what."""
 
+    COMMON = ("multiview_shards",)
+
     multiview_shards: tuple[Path, ...] = Field(
         default=(), description="folders of six-view shards that the skeleton predictor was not trained on"
     )

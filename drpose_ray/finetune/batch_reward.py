@@ -1,5 +1,5 @@
 """The reward of a batch: PoseScore (Eq. 1) of generated latents against maps drawn from the batch's own poses, or a sum
-of several rewards (``finetune.rewards``).
+of several rewards (``finetune.reward.terms``).
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ def score_with_terms(
 
 
 def load_batch_reward(config: FinetuneConfig, distance: DistanceConfig, device: torch.device) -> BatchReward:
-    """The reward of ``config`` for latents of ``config.base``, on ``device``: a ``TermedReward`` if terms are given.
+    """The reward of ``config`` for latents of its base, on ``device``: a ``TermedReward`` if terms are given.
 
     Raises InputError if a file is missing, a predictor was trained on latents of another size, or a user's reward does
     not keep the contract of ``reward.terms.Reward``.
     """
-    unet = outline_unet(config.base)  # which views there are, and how large latents are
+    unet = outline_unet(config.model.base)  # which views there are, and how large latents are
     targets = TargetMaps(device)
-    if not config.rewards:
+    if not config.reward.terms:
         return _OfSlots(
-            _load_pose_score(config.predictor, "predictor", distance, unet.latent_shape, targets), unet.view_set
+            _load_pose_score(config.reward.predictor, "predictor", distance, unet.latent_shape, targets), unet.view_set
         )
-    terms = {term.name: _load_term(term, config, distance, unet.latent_shape, targets) for term in config.rewards}
-    return _SumOfSlots(WeightedSum(terms, {term.name: term.weight for term in config.rewards}), unet.view_set)
+    terms = {term.name: _load_term(term, config, distance, unet.latent_shape, targets) for term in config.reward.terms}
+    return _SumOfSlots(WeightedSum(terms, {term.name: term.weight for term in config.reward.terms}), unet.view_set)
 
 
 class _OfSlots:
@@ -93,9 +93,10 @@ def _load_term(
         domains, _, *latent = shape
         reward.probe((domains, NUM_VIEWS, *latent), targets.device)
         return reward
-    field = f"rewards ({term.name})"
+    field = f"terms ({term.name})"
     members = [
-        _load_pose_score(path, field, distance, shape, targets) for path in term.predictors or (config.predictor,)
+        _load_pose_score(path, field, distance, shape, targets)
+        for path in term.predictors or (config.reward.predictor,)
     ]
     if len(members) == 1:
         return members[0]
@@ -111,7 +112,7 @@ def _load_pose_score(
         raise InputError(
             f"the skeleton predictor reads latents of {read.latent_channels} x {read.latent_size}^2",
             file=path,
-            field=f"finetune.{field}",
+            field=f"finetune.reward.{field}",
             value=f"the model's latents are {channels} x {height}^2",
             remedy="train the predictor on this model's latents (jobs/fit_reward.py)",
         )

@@ -8,22 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from drpose_ray.diffusion.ddim import DdimSampler, Denoiser, VarianceNoise
-from drpose_ray.finetune.plan import GradientReport, TrainPlan
+from drpose_ray.finetune.gradient_report import GradientReport
+from drpose_ray.finetune.plan import TrainPlan
 
 
 def gradient(
     denoiser: Denoiser,
     frozen_denoiser: Denoiser,
-    noise: torch.Tensor,
+    noise: Float[Tensor, "M B V C h w"],
     variance_noise: VarianceNoise | None,
     condition: object,
     sampler: DdimSampler,
     plan: TrainPlan,
-    reward_fn: Callable[[torch.Tensor], torch.Tensor],
+    reward_fn: Callable[[Tensor], Tensor],
     kl_weight: float,
-    backward: Callable[[torch.Tensor], object] = torch.Tensor.backward,
+    backward: Callable[[Tensor], object] = Tensor.backward,
 ) -> GradientReport:
     """Accumulate the gradient of Eq. 2 into the denoiser's parameters. Arguments and result as ``replay.gradient``."""
     x, divergences, x0 = noise, [], {}

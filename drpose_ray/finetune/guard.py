@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 
 import torch
 import torch.distributed as dist
+from jaxtyping import Float
+from torch import Tensor
 
 from drpose_ray.errors import InputError
 
@@ -30,8 +32,8 @@ class StepGuard:
         self._rewards: deque[float] = deque(maxlen=_HISTORY)
         self.skipped = self._nonfinite_in_a_row = 0
 
-    def accepts(self, reward: torch.Tensor, cotangent: torch.Tensor) -> bool:
-        """Whether to go on with a micro-batch of rewards (B,) and their gradient. Collective.
+    def accepts(self, reward: Float[Tensor, " B"], cotangent: Float[Tensor, ...]) -> bool:
+        """Whether to go on with a micro-batch of rewards and their gradient. Collective.
 
         Raises InputError on all ranks if none of the last 20 was finite: such a run would end as if it had trained.
         """
@@ -43,7 +45,7 @@ class StepGuard:
             raise InputError(
                 f"the reward or its gradient was not finite {_MOST_NONFINITE} times in a row: nothing is trained",
                 field="skipped_micro_steps", value=self.skipped + 1,
-                remedy="check the base model and the predictor (or your own reward), and finetune.precision",
+                remedy="check the base model and the predictor (or your own reward), and finetune.model.precision",
             )  # fmt: skip
         if bad_ranks or self._is_spike(mean):
             self.skipped += 1
@@ -51,7 +53,7 @@ class StepGuard:
         self._rewards.append(mean)
         return True
 
-    def backward(self, loss: torch.Tensor, backward: Callable[[torch.Tensor], object]) -> bool:
+    def backward(self, loss: Float[Tensor, ""], backward: Callable[[Tensor], object]) -> bool:
         """``backward(loss)``, unless some rank's loss is not finite. Collective: either all ranks do it or none.
 
         Whether it was done.

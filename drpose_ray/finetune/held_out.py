@@ -43,8 +43,8 @@ class HeldOutWatch:
     ) -> None:
         """Made before any training, or in a run folder whose base latents were written then."""
         assert config.held_out is not None
-        reader = ShardReader(config.held_out, rank=rank, world_size=config.num_workers)
-        share = list(itertools.islice(reader, config.num_held_out // config.num_workers))
+        reader = ShardReader(config.held_out.dataset, rank=rank, world_size=config.parallel.num_workers)
+        share = list(itertools.islice(reader, config.held_out.num // config.parallel.num_workers))
         self._rank, self._parts, self._engine, self._folders = rank, parts, engine, folders
         self._monitor = HeldOutMonitor(parts, collate(share), derive_seed(seed, "held out"))
         self._monitor.begin(engine.rollout_network, folders.base / f"base_{rank:05d}.safetensors")

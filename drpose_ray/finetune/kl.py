@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 
-def kl_divergence(output: torch.Tensor, initial_output: torch.Tensor) -> torch.Tensor:
-    """Mean over all elements of the squared difference, a scalar that differentiates into ``output`` alone.
+def kl_divergence(output: Float[Tensor, "*axes"], initial_output: Float[Tensor, "*axes"]) -> Float[Tensor, ""]:
+    """Mean over all elements of the squared difference, which differentiates into ``output`` alone.
 
     The paper says predicted noise. Here both are raw outputs at the same latents: under v-prediction the noise differs
     by the factor alpha(t) only, which would make the term vanish at the noisy end.

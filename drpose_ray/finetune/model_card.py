@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import yaml
+
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.runs import RUN_FILE
 
@@ -37,7 +39,7 @@ def write_card(config: FinetuneConfig, dataset: Path | None, iterations: int, ru
         revision = f"sources with sha256 {str(record.get('source_sha256'))[:12]}"
     versions = {name: record.get("packages", {}).get(name) for name in ("torch", "diffusers", "deepspeed", "ray")}
     return _CARD.format(
-        name=config.base.name, base=config.base, dataset=dataset, iterations=iterations, revision=revision,
+        name=config.model.base.name, base=config.model.base, dataset=dataset, iterations=iterations, revision=revision,
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),
-        settings="\n".join(f"{name}: {value}" for name, value in config.model_dump(mode="json").items()),
+        settings=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False).rstrip(),
     )  # fmt: skip

@@ -44,9 +44,9 @@ if TYPE_CHECKING:  # only workers pay for importing DeepSpeed and diffusers: sec
 CHECKPOINTS = "checkpoints"
 MODEL, BEST, SAMPLES, HELD_OUT = "model", "best", "samples", "held_out"
 _WAYS_OUT = {
-    "num_workers": "resume with that number: optimiser state and places in the data are cut by it. Or export the "
-    "checkpoint (jobs/export.py) and begin a new run with it as finetune.base: its optimiser starts anew, and the KL "
-    "term is then measured from there"
+    "finetune.parallel.num_workers": "resume with that number: optimiser state and places in the data are cut by it. "
+    "Or export the checkpoint (jobs/export.py) and begin a new run with it as finetune.model.base: its optimiser "
+    "starts anew, and the KL term is then measured from there"
 }
 """What to do instead of changing a setting in the middle of a run, where there is more to say than to begin again."""
 
@@ -89,11 +89,11 @@ def finetune_on_ray(task: FinetuneTask, on_metrics: Callable[[int, Mapping[str, 
         # Not as train_loop_config: Ray would unpickle that in its controller too, with all that the task imports.
         functools.partial(_work, task),
         torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo"),
-        scaling_config=ScalingConfig(num_workers=task.config.num_workers, use_gpu=use_gpu),
+        scaling_config=ScalingConfig(num_workers=task.config.parallel.num_workers, use_gpu=use_gpu),
         run_config=RunConfig(
             name=CHECKPOINTS,
             storage_path=str(task.run_folder),
-            failure_config=FailureConfig(max_failures=task.config.max_worker_failures),
+            failure_config=FailureConfig(max_failures=task.config.checkpoint.max_worker_failures),
             checkpoint_config=CheckpointConfig(num_to_keep=2),
             # One thread per worker on CPUs: sums then have one order, and workers do not fight for cores.
             worker_runtime_env={"env_vars": {} if use_gpu else {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}},
@@ -135,22 +135,22 @@ def _train(task: FinetuneTask) -> None:
     pairs = PairStream(reader, config.batch_size_per_worker)
     # Not get_device() alone: to a worker without a GPU of its own, Ray gives the first of its machine.
     parts = task.loaders.parts(config, get_device() if task.use_gpu else torch.device("cpu"))
-    if config.remote_reward:
+    if config.reward.actor_gpus is not None:
         parts = dataclasses.replace(parts, pose_score=RemoteReward(task.loaders.reward, config))
     engine = DenoiserEngine(
         parts.denoiser,
-        betas=config.betas,
-        weight_decay=config.weight_decay,
-        max_grad_norm=config.max_grad_norm,
-        gradient_accumulation=config.gradient_accumulation,
-        zero_stage=config.zero_stage,
-        precision=getattr(torch, config.precision),
-        offload_optimizer=config.offload_optimizer,
-        offload_parameters=config.offload_parameters,
+        betas=config.optimizer.betas,
+        weight_decay=config.optimizer.weight_decay,
+        max_grad_norm=config.optimizer.max_grad_norm,
+        gradient_accumulation=config.optimizer.gradient_accumulation,
+        zero_stage=config.parallel.zero_stage,
+        precision=getattr(torch, config.model.precision),
+        offload_optimizer="optimizer" in config.parallel.offload,
+        offload_parameters="parameters" in config.parallel.offload,
     )
-    average = WeightAverage(engine, config.ema_decay) if config.ema_decay is not None else None
+    average = None if config.export.ema_decay is None else WeightAverage(engine, config.export.ema_decay)
     pool = None
-    if config.rollout_actors:
+    if config.rollout.actors:
         pool = RolloutPool(task.loaders.roller, config, engine.device)
     updater = Updater(config, task.seed, parts, engine, pairs, pool)
     start = 0
@@ -168,7 +168,7 @@ def _train(task: FinetuneTask) -> None:
             base=task.run_folder / HELD_OUT, samples=task.run_folder / SAMPLES, best=task.best_folder
         )
         watch = HeldOutWatch(config, task.seed, rank, parts, engine, folders)
-    for iteration in range(start, config.num_iterations):
+    for iteration in range(start, config.optimizer.num_iterations):
         metrics = updater.update(iteration)
         for name in sorted(reader.skipped.keys() - warned):
             warned.add(name)
@@ -176,18 +176,18 @@ def _train(task: FinetuneTask) -> None:
         if average and metrics["active_steps"]:
             average.update()
         done = iteration + 1
-        last = done == config.num_iterations
-        if watch and (done % config.held_out_every == 0 or last):
+        last = done == config.optimizer.num_iterations
+        if watch and config.held_out and (done % config.held_out.every == 0 or last):
             metrics |= watch.look(done)
         if run:
             run.log_metrics(iteration, metrics)
-        if done % config.checkpoint_every == 0 or last:
+        if done % config.checkpoint.every == 0 or last:
             state = checkpoint.RunState(done, updater.pairs_state(), updater.guard.state())
             _report_checkpoint(rank, engine, state, average, metrics)
 
     weights = {**engine.state_dict(), **(average.whole() if average else {})}
     if rank == 0:
-        parts.export(weights, task.model_folder, config.num_iterations)
+        parts.export(weights, task.model_folder, config.optimizer.num_iterations)
 
 
 def _pairs_reader(task: FinetuneTask, rank: int) -> ShardReader:
@@ -196,9 +196,9 @@ def _pairs_reader(task: FinetuneTask, rank: int) -> ShardReader:
         task.dataset,
         seed=derive_seed(task.seed, "pairs"),
         rank=rank,
-        world_size=config.num_workers,
-        corrupted=config.corrupted_shards,
-        files=shard_files(open_store(task.dataset), config.shard_cache, int(config.shard_cache_gib * 2**30)),
+        world_size=config.parallel.num_workers,
+        corrupted=config.data.corrupted,
+        files=shard_files(open_store(task.dataset), config.data.cache.folder, int(config.data.cache.gib * 2**30)),
     )
 
 
@@ -243,7 +243,7 @@ def _continue_or_begin(task: FinetuneTask) -> None:
         **settings_origin(task.config, task.seed, task.dataset), **task.loaders.origin(task.config, hashes)
     }  # fmt: skip
     continue_as(task.run_folder / "origin.json", origin, begun=begun, noun="checkpoints", remedies=_WAYS_OUT)
-    say_resuming("iteration", max(kept, default=0), task.config.num_iterations)
+    say_resuming("iteration", max(kept, default=0), task.config.optimizer.num_iterations)
 
 
 def _worker_file(run_folder: Path, rank: int) -> Path:

@@ -46,25 +46,25 @@ class Parts:
 
 
 def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.device, seed: int = 0) -> Parts:
-    """The I2MV model of ``config.base`` and the PoseScore of ``config.predictor``.
+    """The I2MV model of ``config.model.base`` and the PoseScore of ``config.reward.predictor``.
 
     Raises InputError if a file is missing or the predictor was trained on latents of another size.
     """
-    refuse_unfitting(config.base)
-    unet = load_unet(config.base, dtype=getattr(torch, config.precision)).requires_grad_(True)
+    refuse_unfitting(config.model.base)
+    unet = load_unet(config.model.base, dtype=getattr(torch, config.model.precision)).requires_grad_(True)
     text = load_text_embeddings(
-        config.text_embeddings or config.base, unet.num_views, int(unet.config.cross_attention_dim)
+        config.model.text_embeddings or config.model.base, unet.num_views, int(unet.config.cross_attention_dim)
     ).to(device, torch.float32)
-    denoiser = add_lora(unet, config.lora_rank, seed) if config.trained == "lora" else unet
-    if config.block_checkpointing:
+    denoiser = add_lora(unet, config.model.lora_rank, seed) if config.model.lora_rank else unet
+    if config.parallel.block_checkpointing:
         unet.enable_gradient_checkpointing()
-    frozen = place_reference(denoiser, config.reference, device) if config.kl_weight else _not_needed
-    schedule = load_schedule(config.base)
+    frozen = place_reference(denoiser, config.parallel.reference, device) if config.algorithm.kl_weight else _not_needed
+    schedule = load_schedule(config.model.base)
 
     @functools.cache
     def encoders() -> ImageToMultiView:
         """VAE and image encoder, loaded when first needed: not at all with stored conditions and nothing held out."""
-        vae, image_encoder = load_encoders(config.base)
+        vae, image_encoder = load_encoders(config.model.base)
         for part in (vae, image_encoder):
             part.to(device).eval().requires_grad_(False)
         return ImageToMultiView(unet, vae, image_encoder, schedule, text)
@@ -73,24 +73,24 @@ def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.d
         return encoders().encode_condition(fit_input(encoders(), batch.input_images))
 
     stored = None
-    if config.conditions:
-        dataset = manifest_sha256(config.dataset) if config.dataset else None
-        stored = ConditionStore(config.conditions, config.base, dataset)
+    if config.data.conditions:
+        dataset = manifest_sha256(config.data.dataset) if config.data.dataset else None
+        stored = ConditionStore(config.data.conditions, config.model.base, dataset)
 
     def encode_condition(batch: PosedPeople) -> Condition:
         return stored.look_up(batch.sample_ids, text) if stored else encode_images(batch)
 
     def export(weights: dict[str, torch.Tensor], folder: Path, iterations: int) -> None:
-        card = write_card(config, config.dataset, iterations, folder.parent)
-        export_finetuned(config.base, merge_lora(weights), folder, config.export_precision, card)
+        card = write_card(config, config.data.dataset, iterations, folder.parent)
+        export_finetuned(config.model.base, merge_lora(weights), folder, config.export.precision, card)
 
     return Parts(
         denoiser=denoiser.to(device),
         frozen_denoiser=frozen,
         encode_condition=encode_condition,
         encode_images=encode_images,
-        pose_score=_elsewhere if config.remote_reward else load_batch_reward(config, distance, device),
-        sampler=DdimSampler(schedule, config.num_sampling_steps, config.eta),
+        pose_score=_elsewhere if config.reward.actor_gpus is not None else load_batch_reward(config, distance, device),
+        sampler=DdimSampler(schedule, config.algorithm.num_sampling_steps, config.algorithm.eta),
         latent_shape=unet.latent_shape,
         device=device,
         decode=lambda latents: encoders().decode(latents),
@@ -100,10 +100,10 @@ def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.d
 
 def load_roller(seed: int, config: FinetuneConfig, device: torch.device) -> Roller:
     """What a rollout actor needs of the model: the denoiser as it is trained, the sampler, nothing else."""
-    refuse_unfitting(config.base)
-    unet = load_unet(config.base, dtype=getattr(torch, config.precision))
-    denoiser = add_lora(unet, config.lora_rank, seed) if config.trained == "lora" else unet
-    sampler = DdimSampler(load_schedule(config.base), config.num_sampling_steps, config.eta)
+    refuse_unfitting(config.model.base)
+    unet = load_unet(config.model.base, dtype=getattr(torch, config.model.precision))
+    denoiser = add_lora(unet, config.model.lora_rank, seed) if config.model.lora_rank else unet
+    sampler = DdimSampler(load_schedule(config.model.base), config.algorithm.num_sampling_steps, config.algorithm.eta)
     return Roller(denoiser.requires_grad_(False).to(device), sampler, unet.latent_shape, device)
 
 

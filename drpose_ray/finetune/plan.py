@@ -1,4 +1,4 @@
-"""What one iteration of Algorithm 1 draws, and what its gradient reports.
+"""What one iteration of Algorithm 1 draws.
 
 The draws are DRTune's (arXiv 2405.00760): an early stop and K evenly spaced train steps. Read literally, train steps
 can fall below the stop and then train nothing: with T = 20, K = 2, m = 8 in 35 % of iterations.
@@ -7,14 +7,11 @@ can fall below the stop and then train nothing: with T = 20, K = 2, m = 8 in 35 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from drpose_ray.errors import InputError
-
-if TYPE_CHECKING:
-    import torch
 
 PlanVariant = Literal["literal", "in_prefix"]
 
@@ -50,18 +47,6 @@ class TrainPlan:
         stop: possible with K = 1, not with the paper's numbers.
         """
         return tuple(step for step in self.train_steps if step >= self.stop_step)
-
-
-@dataclass(frozen=True)
-class GradientReport:
-    """Eq. 2 on one batch, whose gradient has been accumulated in the parameters."""
-
-    reward: torch.Tensor  # (B,), mean over the plan's stops
-    kl: float  # mean squared error of the outputs, averaged over the active steps; 0 without KL
-    loss: float  # (1 - mean reward) + w_KL kl
-    latents_x0: torch.Tensor  # (M, B, V, 4, h, w), what was rewarded at the stop step
-    active_steps: tuple[int, ...]  # whose gradient is in it
-    num_denoiser_calls: int  # forward passes of the trainable denoiser
 
 
 def check_plan(num_sampling_steps: int, num_train_steps: int, max_early_stop: int, variant: PlanVariant) -> None:

@@ -10,11 +10,12 @@ import copy
 from typing import Any
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from drpose_ray.diffusion.ddim import Denoiser
-from drpose_ray.finetune.config import Reference
 from drpose_ray.finetune.lora import without_lora
+from drpose_ray.finetune.parallel_config import Reference
 
 
 def place_reference(network: nn.Module, placement: Reference, device: torch.device) -> Denoiser:
@@ -42,9 +43,11 @@ class _AdapterOff:
     def __init__(self, network: nn.Module) -> None:
         self._network = network
 
-    def __call__(self, latents: torch.Tensor, timestep: int, condition: Any) -> torch.Tensor:
+    def __call__(
+        self, latents: Float[Tensor, "M B V C h w"], timestep: int, condition: Any
+    ) -> Float[Tensor, "M B V C h w"]:
         with without_lora(self._network):
-            output: torch.Tensor = self._network(latents, timestep, condition)
+            output: Tensor = self._network(latents, timestep, condition)
             return output
 
 

@@ -15,40 +15,43 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from drpose_ray.diffusion.ddim import DdimSampler, Denoiser, VarianceNoise
+from drpose_ray.finetune.gradient_report import GradientReport
 from drpose_ray.finetune.kl import kl_divergence
-from drpose_ray.finetune.plan import GradientReport, TrainPlan
+from drpose_ray.finetune.plan import TrainPlan
 from drpose_ray.finetune.rollout import Rollout, rollout
 
 
 def gradient(
     denoiser: Denoiser,
     frozen_denoiser: Denoiser,
-    noise: torch.Tensor,
+    noise: Float[Tensor, "M B V C h w"],
     variance_noise: VarianceNoise | None,
     condition: Any,
     sampler: DdimSampler,
     plan: TrainPlan,
-    reward_fn: Callable[[torch.Tensor], torch.Tensor],
+    reward_fn: Callable[[Tensor], Tensor],
     kl_weight: float,
-    backward: Callable[[torch.Tensor], object] = torch.Tensor.backward,
+    backward: Callable[[Tensor], object] = Tensor.backward,
     *,
     rolled: Rollout | None = None,
     rollout_denoiser: Denoiser | None = None,
     rollout_in_inference_mode: bool = True,
     objects_per_call: int | None = None,
-    accept: Callable[[torch.Tensor, torch.Tensor], bool] = lambda _reward, _cotangent: True,
+    accept: Callable[[Tensor, Tensor], bool] = lambda _reward, _cotangent: True,
 ) -> GradientReport:
     """Accumulate the gradient of Eq. 2, ``(1 - r) + w_KL KL``, into the denoiser's parameters.
 
     Args:
         denoiser: the model in training; deterministic.
         frozen_denoiser: the initial model; not called when ``kl_weight`` is 0.
-        noise: (M, B, V, 4, h, w) at step T.
+        noise: at step T.
         variance_noise: z of each step; may be None when eta is 0.
         condition: passed to both denoisers; ``condition[slice]`` is that of some of the objects.
-        reward_fn: x0 (M, B, V, 4, h, w) -> reward (B,), differentiable; the loss averages it over the batch.
+        reward_fn: x0 (M, B, V, C, h, w) -> reward (B,), differentiable; the loss averages it over the batch.
         kl_weight: w_KL.
         backward: takes one scalar and back-propagates it, once per active step and in their order. An engine's own
             backward fits; one that refuses a loss returns False, and its step then counts as not trained.
@@ -106,7 +109,7 @@ def gradient(
     )
 
 
-def _pull_back(cotangents: Sequence[torch.Tensor], sampler: DdimSampler, plan: TrainPlan) -> dict[int, torch.Tensor]:
+def _pull_back(cotangents: Sequence[Tensor], sampler: DdimSampler, plan: TrainPlan) -> dict[int, Tensor]:
     """The gradient of the reward loss with respect to the output of each active step."""
     pulls = {step: torch.zeros_like(cotangents[0]) for step in plan.active_steps}
     for stop, cotangent in zip(plan.stops, cotangents, strict=True):
@@ -125,9 +128,9 @@ def output_weights(sampler: DdimSampler, plan: TrainPlan, stop: int) -> dict[int
 
 
 def _differentiate_reward(
-    reward_fn: Callable[[torch.Tensor], torch.Tensor], latents_x0: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The reward (B,) and the gradient of ``mean(1 - reward)`` with respect to x0; the reward model gets none."""
+    reward_fn: Callable[[Tensor], Tensor], latents_x0: Float[Tensor, "M B V C h w"]
+) -> tuple[Float[Tensor, " B"], Float[Tensor, "M B V C h w"]]:
+    """The reward and the gradient of ``mean(1 - reward)`` with respect to x0; the reward model gets none."""
     with torch.enable_grad():
         x0 = latents_x0.detach().requires_grad_()
         reward = reward_fn(x0)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from drpose_ray.diffusion.ddim import DdimSampler, Denoiser, VarianceNoise, draw_noise
 from drpose_ray.finetune.plan import TrainPlan
@@ -13,10 +15,10 @@ from drpose_ray.finetune.plan import TrainPlan
 
 @dataclass(frozen=True)
 class Rollout:
-    """One no-gradient pass; tensors are (M, B, V, 4, h, w)."""
+    """One no-gradient pass."""
 
-    x0: dict[int, torch.Tensor]  # the projection at each stop
-    latents: dict[int, torch.Tensor]  # what the denoiser saw at each active step
+    x0: dict[int, Float[Tensor, "M B V C h w"]]  # the projection at each stop
+    latents: dict[int, Float[Tensor, "M B V C h w"]]  # what the denoiser saw at each active step
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class RolloutRequest:
 
 def rollout(
     denoiser: Denoiser,
-    noise: torch.Tensor,
+    noise: Float[Tensor, "M B V C h w"],
     condition: object,
     sampler: DdimSampler,
     plan: TrainPlan,
@@ -76,7 +78,7 @@ class Roller:
     def roll(self, request: RolloutRequest) -> Rollout:
         """One rollout, on ``device``."""
 
-        def noise_at(step: int) -> torch.Tensor:
+        def noise_at(step: int) -> Tensor:
             return draw_noise(request.noise_seed, request.sample_ids, self.latent_shape, step).to(self.device)
 
         condition = request.condition.to(self.device)

@@ -19,10 +19,12 @@ from drpose_ray.finetune.batch_reward import score_with_terms
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.data import PairStream
 from drpose_ray.finetune.engine import DenoiserEngine
+from drpose_ray.finetune.gradient_report import GradientReport
 from drpose_ray.finetune.guard import StepGuard
 from drpose_ray.finetune.laps import Laps
+from drpose_ray.finetune.optimizer_config import OptimizerConfig
 from drpose_ray.finetune.parts import Parts
-from drpose_ray.finetune.plan import GradientReport, TrainPlan, draw_plan
+from drpose_ray.finetune.plan import TrainPlan, draw_plan
 from drpose_ray.finetune.rollout import Rollout, RolloutRequest
 from drpose_ray.seeding import derive_seed, stream
 
@@ -62,9 +64,9 @@ class Updater:
         self._config, self._seed, self._parts, self._engine, self._pairs = config, seed, parts, engine, pairs
         self._pool = pool
         self._ahead: deque[_Draw] = deque()
-        self.guard = StepGuard(config.spike_factor, engine.device)
+        self.guard = StepGuard(config.optimizer.spike_factor, engine.device)
         network = engine.rollout_network
-        self._rollout_network = torch.compile(network) if config.compile_rollout else network
+        self._rollout_network = torch.compile(network) if config.rollout.compile else network
 
     def pairs_state(self) -> Mapping[str, Any]:
         """Where the stream of pairs is for a run that resumes here: what was drawn ahead will be drawn again."""
@@ -73,7 +75,7 @@ class Updater:
     def update(self, iteration: int) -> dict[str, float]:
         """Do iteration 0, 1, ... and return its metrics: means over all ranks, and this rank's seconds per phase."""
         laps = Laps(self._engine.device)
-        learning_rate = learning_rate_at(self._config, iteration)
+        learning_rate = learning_rate_at(self._config.optimizer, iteration)
         draws = self._draw_all(iteration, laps)
         terms: list[Mapping[str, torch.Tensor]] = []
         reports = [self._accumulate(draw, laps, terms) for draw in draws]
@@ -85,8 +87,8 @@ class Updater:
             if not math.isfinite(grad_norm):
                 raise InputError(
                     f"the gradient of iteration {iteration} is not finite; the last checkpoint is from before it",
-                    field="finetune.learning_rate", value=self._config.learning_rate,
-                    remedy="lower it or use finetune.precision: float32, in a new run folder",
+                    field="finetune.optimizer.learning_rate", value=self._config.optimizer.learning_rate,
+                    remedy="lower it or use finetune.model.precision: float32, in a new run folder",
                 )  # fmt: skip
         laps.end("step")
         return {
@@ -101,7 +103,7 @@ class Updater:
 
     def _draw_all(self, iteration: int, laps: Laps) -> list[_Draw]:
         """The draws of this iteration, with remote rollouts begun; one iteration ahead where staleness is allowed."""
-        micro_steps = range(self._config.gradient_accumulation)
+        micro_steps = range(self._config.optimizer.gradient_accumulation)
         if self._pool is None:
             return [self._draw(iteration, micro_step, laps) for micro_step in micro_steps]
         self._pool.set_weights(self._engine.trained_weights())
@@ -109,7 +111,7 @@ class Updater:
         if not self._ahead:
             self._ahead.extend(self._draw(iteration, micro_step, laps) for micro_step in micro_steps)
         draws = [self._ahead.popleft() for _ in micro_steps]
-        if self._config.rollout_staleness and iteration + 1 < self._config.num_iterations:
+        if self._config.rollout.staleness and iteration + 1 < self._config.optimizer.num_iterations:
             self._ahead.extend(self._draw(iteration + 1, micro_step, laps) for micro_step in micro_steps)
         return draws
 
@@ -117,11 +119,11 @@ class Updater:
         config = self._config
         plan = draw_plan(
             stream(self._seed, "plan", iteration, micro_step),
-            config.num_sampling_steps,
-            config.num_train_steps,
-            config.max_early_stop,
-            config.plan_variant,
-            config.stops_per_rollout,
+            config.algorithm.num_sampling_steps,
+            config.algorithm.num_train_steps,
+            config.algorithm.max_early_stop,
+            config.algorithm.plan,
+            config.algorithm.stops_per_rollout,
         )
         before = self._pairs.state()
         batch = next(self._pairs)
@@ -154,30 +156,30 @@ class Updater:
         report = replay.gradient(
             self._engine.network,
             parts.frozen_denoiser,
-            noise_at(config.num_sampling_steps + 1),
+            noise_at(config.algorithm.num_sampling_steps + 1),
             noise_at,
             draw.condition,
             parts.sampler,
             draw.plan,
             reward_fn,
-            config.kl_weight,
+            config.algorithm.kl_weight,
             backward=lambda loss: self.guard.backward(loss, self._engine.backward),
             rolled=self._pool.finish(draw.started) if self._pool else None,
             rollout_denoiser=self._rollout_network,
             rollout_in_inference_mode=not self._engine.gathers_weights,
-            objects_per_call=config.objects_per_replay,
+            objects_per_call=config.parallel.objects_per_replay,
             accept=accept,
         )
         laps.end("replay")
         return report
 
 
-def learning_rate_at(config: FinetuneConfig, iteration: int) -> float:
+def learning_rate_at(config: OptimizerConfig, iteration: int) -> float:
     """Linear warm-up, then constant or a cosine that reaches 0 at ``num_iterations``."""
     warmup = config.warmup_iterations
     if iteration < warmup:
         return config.learning_rate * (iteration + 1) / warmup
-    if config.learning_rate_schedule == "constant":
+    if config.schedule == "constant":
         return config.learning_rate
     progress = (iteration - warmup) / max(config.num_iterations - warmup, 1)
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))

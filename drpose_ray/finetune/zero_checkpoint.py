@@ -58,7 +58,7 @@ def read_zero_checkpoint(checkpoint: StoredCheckpoint, *, average: bool) -> dict
         if not stored.is_file():
             raise InputError(
                 "the run kept no average of its weights", file=stored, field="export.average", value=True,
-                remedy="export without it, or train with finetune.ema_decay",
+                remedy="export without it, or train with finetune.export.ema_decay",
             )  # fmt: skip
         whole |= {name: value for name, value in read_tensors(stored).items() if name}
     return merge_lora(whole)

@@ -12,7 +12,9 @@ from typing import Final
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float64
 from numpy.typing import NDArray
+from torch import Tensor
 
 VIEW_NAMES: Final = ("front", "front_right", "right", "back", "left", "front_left")
 VIEW_AZIMUTHS_DEG: Final = (0.0, 45.0, 90.0, 180.0, 270.0, 315.0)
@@ -23,36 +25,39 @@ NUM_VIEWS: Final = len(VIEW_NAMES)
 class Frame:
     """What an orthographic camera shows: a square of ``width_m`` metres around ``center_world``, seen upright."""
 
-    center_world: NDArray[np.float64]  # (3,) metres
+    center_world: Float64[NDArray[np.float64], 3]  # metres
     width_m: float
 
     @staticmethod
-    def around(vertices_world: NDArray[np.floating]) -> Frame:
-        """The rig's normalisation: box centre in the middle, box diagonal = frame width. ``vertices_world`` (V, 3)."""
+    def around(vertices_world: Float[NDArray[np.floating], "P 3"]) -> Frame:
+        """The rig's normalisation: box centre in the middle, box diagonal = frame width."""
         low, high = vertices_world.min(0).astype(np.float64), vertices_world.max(0).astype(np.float64)
         return Frame((low + high) / 2, float(np.linalg.norm(high - low)))
 
 
-def world_to_cam(azimuth_deg: float) -> NDArray[np.float64]:
-    """Rotation (3, 3) whose rows are the camera's right, up and towards-camera axes in world coordinates."""
+def world_to_cam(azimuth_deg: float) -> Float64[NDArray[np.float64], "3 3"]:
+    """Rotation whose rows are the camera's right, up and towards-camera axes in world coordinates."""
     a = np.deg2rad(azimuth_deg)
     return np.array([[np.cos(a), 0.0, -np.sin(a)], [0.0, 1.0, 0.0], [np.sin(a), 0.0, np.cos(a)]])
 
 
 def project(
-    points_world: torch.Tensor, center_world: torch.Tensor, width_m: torch.Tensor, azimuths_deg: torch.Tensor
-) -> torch.Tensor:
+    points_world: Float[Tensor, "B P 3"],
+    center_world: Float[Tensor, "B 3"],
+    width_m: Float[Tensor, " B"],
+    azimuths_deg: Float[Tensor, " V"],
+) -> Float[Tensor, "B V P 2"]:
     """Orthographic projection of points into several views, differentiable.
 
     Args:
-        points_world: (B, P, 3) metres.
-        center_world: (B, 3) metres, shown at the image centre.
-        width_m: (B,) metres shown across the image.
-        azimuths_deg: (V,) view azimuths.
+        points_world: metres.
+        center_world: metres, shown at the image centre.
+        width_m: metres shown across the image.
+        azimuths_deg: of the views.
 
     Returns:
-        (B, V, P, 2): image coordinates in frame units, origin top left, x right, y down; 0 and 1 are the borders,
-        so pixel ``i`` of ``n`` has its centre at ``(i + .5) / n``.
+        Image coordinates in frame units, origin top left, x right, y down; 0 and 1 are the borders, so pixel ``i`` of
+        ``n`` has its centre at ``(i + .5) / n``.
     """
     a = torch.deg2rad(azimuths_deg.to(points_world))
     local = (points_world - center_world[:, None]) / width_m[:, None, None]

@@ -7,13 +7,14 @@ rests along x the first angle is then a twist, which is what lets joint limits b
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float64
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
 
-def axis_angle_to_matrix(axis_angle: ArrayLike) -> Array:
-    """(..., 3) axis times angle -> (..., 3, 3), by Rodrigues' formula; exact at zero."""
+def axis_angle_to_matrix(axis_angle: ArrayLike) -> Float64[Array, "... 3 3"]:
+    """Of (..., 3) axes times angles, by Rodrigues' formula; exact at zero."""
     vector = np.asarray(axis_angle, np.float64)
     angle = np.linalg.norm(vector, axis=-1)[..., None, None]
     zero = np.zeros(vector.shape[:-1])
@@ -25,8 +26,8 @@ def axis_angle_to_matrix(axis_angle: ArrayLike) -> Array:
     return turned
 
 
-def matrix_to_axis_angle(matrix: ArrayLike) -> Array:
-    """(..., 3, 3) -> (..., 3) with angle in [0, pi], by the best-conditioned quaternion; stable near 0 and pi."""
+def matrix_to_axis_angle(matrix: ArrayLike) -> Float64[Array, "... 3"]:
+    """Of (..., 3, 3), with the angle in [0, pi], by the best-conditioned quaternion; stable near 0 and pi."""
     m = np.asarray(matrix, np.float64)
     a, b, c = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
     p, q, r = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
@@ -45,22 +46,22 @@ def matrix_to_axis_angle(matrix: ArrayLike) -> Array:
     return np.asarray(scale * quaternion[..., 1:])
 
 
-def turn(axis: int, angle: ArrayLike) -> Array:
-    """(...) angles about coordinate ``axis`` -> (..., 3, 3)."""
+def turn(axis: int, angle: ArrayLike) -> Float64[Array, "... 3 3"]:
+    """Rotations by (...) angles about the coordinate ``axis``."""
     vector = np.zeros((*np.shape(angle), 3))
     vector[..., axis] = angle
     return axis_angle_to_matrix(vector)
 
 
-def euler_xyz_to_matrix(euler: ArrayLike) -> Array:
-    """(..., 3) -> (..., 3, 3): ``Rz @ Ry @ Rx``."""
+def euler_xyz_to_matrix(euler: ArrayLike) -> Float64[Array, "... 3 3"]:
+    """Of (..., 3): ``Rz @ Ry @ Rx``."""
     angles = np.asarray(euler, np.float64)
     turned: Array = turn(2, angles[..., 2]) @ turn(1, angles[..., 1]) @ turn(0, angles[..., 0])
     return turned
 
 
-def matrix_to_euler_xyz(matrix: ArrayLike) -> Array:
-    """(..., 3, 3) -> (..., 3) with the middle angle in [-pi/2, pi/2]; at its ends x takes the twist and z is 0."""
+def matrix_to_euler_xyz(matrix: ArrayLike) -> Float64[Array, "... 3"]:
+    """Of (..., 3, 3), with the middle angle in [-pi/2, pi/2]; at its ends x takes the twist and z is 0."""
     m = np.asarray(matrix, np.float64)
     cosine = np.hypot(m[..., 0, 0], m[..., 1, 0])
     y = np.arctan2(-m[..., 2, 0], cosine)
@@ -70,11 +71,11 @@ def matrix_to_euler_xyz(matrix: ArrayLike) -> Array:
     return np.stack([x, y, z], -1)
 
 
-def euler_xyz_to_axis_angle(euler: ArrayLike) -> Array:
-    """(..., 3) -> (..., 3)."""
+def euler_xyz_to_axis_angle(euler: ArrayLike) -> Float64[Array, "... 3"]:
+    """Of (..., 3)."""
     return matrix_to_axis_angle(euler_xyz_to_matrix(euler))
 
 
-def axis_angle_to_euler_xyz(axis_angle: ArrayLike) -> Array:
-    """(..., 3) -> (..., 3)."""
+def axis_angle_to_euler_xyz(axis_angle: ArrayLike) -> Float64[Array, "... 3"]:
+    """Of (..., 3)."""
     return matrix_to_euler_xyz(axis_angle_to_matrix(axis_angle))

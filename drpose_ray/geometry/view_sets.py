@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import torch
+from jaxtyping import Shaped
+from torch import Tensor
 
 from drpose_ray.geometry.cameras import NUM_VIEWS, VIEW_NAMES
 
@@ -19,7 +21,7 @@ class ViewSet:
     mirrored: tuple[int, ...]  # slots whose pixels are flipped left to right
     face: bool  # whether a seventh slot shows the head of the front view
 
-    def to_true_views(self, x: torch.Tensor, view_axis: int) -> torch.Tensor:
+    def to_true_views(self, x: Shaped[Tensor, "... C h w"], view_axis: int) -> Shaped[Tensor, "... C h w"]:
         """The six body views as a camera sees them, of images or latents (…, V, C, h, w): no face, nothing mirrored.
 
         Latents of Stable Diffusion's VAE are flipped like the images they stand for, up to what its convolutions see
@@ -31,7 +33,7 @@ class ViewSet:
         views = [view.flip(-1) if slot in self.mirrored else view for slot, view in enumerate(body.unbind(view_axis))]
         return torch.stack(views, view_axis)
 
-    def from_true_views(self, x: torch.Tensor, view_axis: int) -> torch.Tensor:
+    def from_true_views(self, x: Shaped[Tensor, "*axes"], view_axis: int) -> Shaped[Tensor, "*axes"]:
         """Images or latents (…, num_views, C, h, w) as cameras saw them -> as this model's slots show them.
 
         What renders are before the model trains on them; a face stays as it is.

@@ -49,7 +49,7 @@ def core_set(
     if num_parts < 1 or num_per_part < 1:
         raise InputError(
             "a core-set needs at least one part and one pick in each",
-            field="poses.core_set_picks",
+            field="poses.core_set.picks",
             value=(num_parts, num_per_part),
             remedy="give numbers of 1 or more",
         )

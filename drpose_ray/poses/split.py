@@ -39,7 +39,7 @@ def split_group(clip_name: str, by: SplitBy = "move") -> str:
                 "the clip's name does not name one dancer",
                 field="poses.split_by",
                 value=clip_name,
-                remedy="split by move, or give AIST++ sequences only (and poses.num_dance_clips 0)",
+                remedy="split by move, or give AIST++ sequences only (and poses.dance.num_clips 0)",
             )
         return f"dancer {sequence.dancers[0]}"
     if sequence is not None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from torch.nn import functional as F
 
 from drpose_ray.reward.config import PredictorFitSettings
 
 
-def augment(latents: torch.Tensor, settings: PredictorFitSettings, draws: torch.Generator, own: slice) -> torch.Tensor:
-    """Spoil the latents (M, b, v, C, h, w) of the samples ``own`` of a batch of ``settings.samples_per_update``.
+def augment(
+    latents: Float[Tensor, "M B V C h w"], settings: PredictorFitSettings, draws: torch.Generator, own: slice
+) -> Float[Tensor, "M B V C h w"]:
+    """Spoil the latents of the samples ``own`` of a batch of ``settings.samples_per_update``.
 
     The numbers of the whole batch are drawn, whatever part of it is spoiled here.
     """
@@ -27,7 +31,7 @@ def augment(latents: torch.Tensor, settings: PredictorFitSettings, draws: torch.
     return latents.masked_fill(dropped[..., None, None, None, None], 0.0)
 
 
-def _blur(latents: torch.Tensor, radius: int) -> torch.Tensor:
+def _blur(latents: Tensor, radius: int) -> Tensor:
     """Mean over a box of 2 ``radius`` + 1 cells."""
     # Edges repeat outwards: zero padding would draw a frame around the background.
     flat = F.pad(latents.flatten(0, 2), (radius,) * 4, mode="replicate")

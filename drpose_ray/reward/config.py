@@ -18,25 +18,32 @@ PREDICTOR_FILE: Final = "predictor.safetensors"
 class PredictorConfig(Config):
     """Shape of the skeleton predictor g_skel (Sec. 3.1); saved with its weights."""
 
-    latent_channels: int = Field(default=4, gt=0, description="channels of one domain's latent; both are read")
-    latent_size: int = Field(default=16, gt=0, description="side of a latent")
-    map_size: int = Field(default=32, gt=0, description="side of the maps: latent_size times 1, 2, 4 or 8")
+    latent_channels: int = Field(
+        default=4, gt=0, description="Number of channels of one domain's latent; both are read."
+    )
+    latent_size: int = Field(default=16, gt=0, description="Side of a latent in cells.")
+    map_size: int = Field(default=32, gt=0, description="Side of the maps in pixels: latent_size times 1, 2, 4 or 8.")
     channels: tuple[int, ...] = Field(
-        default=(48, 72, 96), max_length=12, description="width per level from latent resolution down; multiples of 8"
+        default=(48, 72, 96),
+        max_length=12,
+        description="Width per level from latent resolution down, in multiples of 8.",
     )
 
 
 class DistanceConfig(Config):
     """The distance of Eq. 1: binary cross entropy and LPIPS (Sec. 4.1). Weights are not given; 1 : 1 is assumed."""
 
-    bce_weight: float = Field(default=1.0, ge=0, description="weight of the binary cross entropy")
-    perceptual_weight: float = Field(default=1.0, ge=0, description="weight of the perceptual term")
-    backbone: Literal["squeeze", "alex", "vgg"] = Field(default="squeeze", description="LPIPS network")
+    bce_weight: float = Field(default=1.0, ge=0, description="Weight of the binary cross entropy.")
+    perceptual_weight: float = Field(default=1.0, ge=0, description="Weight of the perceptual term.")
+    backbone: Literal["squeeze", "alex", "vgg"] = Field(default="squeeze", description="Network of LPIPS.")
     backbone_weights: Path | None = Field(
         default=None,
-        description="torchvision state dict of the backbone; without it the term is a random-feature distance",
+        description="State dict of the backbone as torchvision stores it; without it the term is a random-feature "
+        "distance.",
     )
-    perceptual_size: int = Field(default=64, ge=32, description="smaller maps are enlarged to this side first")
+    perceptual_size: int = Field(
+        default=64, ge=32, description="Side in pixels to which smaller maps are enlarged first."
+    )
 
 
 class PredictorFitSettings(OptimiserSettings):
@@ -88,18 +95,24 @@ class PredictorFitSettings(OptimiserSettings):
 class RewardTermConfig(Config):
     """One term of the reward that a model is trained on: PoseScore, or a reward of your own (docs/reward.md)."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="of the term; its mean is logged as reward_<name>")
-    weight: float = Field(default=1.0, description="factor of the term in the sum")
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_]*$", description="Name of the term; its mean is logged as reward_<name>."
+    )
+    weight: float = Field(default=1.0, description="Factor of the term in the sum.")
     function: str | None = Field(
-        default=None, description="package.module:function of a reward of your own; null: PoseScore"
+        default=None, description="Import path of a reward of your own, package.module:function; null means PoseScore."
     )
     predictors: tuple[Path, ...] = Field(
-        default=(), description="of PoseScore, by default finetune.predictor; several make an ensemble against hacking"
+        default=(),
+        description="Predictors of PoseScore, by default finetune.reward.predictor; several make an ensemble against "
+        "hacking.",
     )
     caution: Literal["mean_minus_deviations", "least"] = Field(
-        default="mean_minus_deviations", description="what an ensemble gives: its mean less its spread, or its minimum"
+        default="mean_minus_deviations", description="What an ensemble gives: its mean less its spread, or its minimum."
     )
-    deviations: float = Field(default=1.0, ge=0, description="standard deviations that are subtracted from the mean")
+    deviations: float = Field(
+        default=1.0, ge=0, description="Number of standard deviations that are subtracted from the mean."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> RewardTermConfig:
@@ -114,13 +127,15 @@ class RewardTermConfig(Config):
 class RewardConfig(Config):
     """The ``reward:`` section."""
 
+    COMMON = ("multiview_shards", "fit.updates", "fit.workers")
+
     multiview_shards: tuple[Path, ...] = Field(
-        default=(), description="folders of six-view shards; without broad poses the reward is noise where it matters"
+        default=(), description="Folders of six-view shards; without broad poses the reward is noise where it matters."
     )
     latents: tuple[Path, ...] = Field(
-        default=(), description="folders of such shards' latents (jobs/encode_latents.py), used beside multiview_shards"
+        default=(),
+        description="Folders of such shards' latents (jobs/encode_latents.py), used beside multiview_shards.",
     )
-    i2mv: Path = Field(default=Path("weights/small/i2mv"), description="model folder whose VAE encodes the renders")
+    i2mv: Path = Field(default=Path("weights/small/i2mv"), description="Model folder whose VAE encodes the renders.")
     predictor: PredictorConfig = PredictorConfig()
-    distance: DistanceConfig = DistanceConfig()
     fit: PredictorFitSettings = PredictorFitSettings()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from drpose_ray.reward.config import DistanceConfig
@@ -30,26 +31,32 @@ class SkeletonDistance(nn.Module):
             else None
         )
 
-    def forward(self, logits: torch.Tensor, target_maps: torch.Tensor) -> torch.Tensor:
-        """Distances (B,), each >= 0, of map logits to targets in [0, 1], both (B, V, 23, s, s)."""
+    def forward(
+        self, logits: Float[Tensor, "B V J s s"], target_maps: Float[Tensor, "B V J s s"]
+    ) -> Float[Tensor, " B"]:
+        """Distances, each >= 0, of map logits to targets in [0, 1]."""
         distance = self.config.bce_weight * cross_entropy_excess(logits, target_maps)
         if self.perceptual is not None:
             distance = distance + self.config.perceptual_weight * self.perceptual_term(logits, target_maps)
         return distance
 
-    def perceptual_term(self, logits: torch.Tensor, target_maps: torch.Tensor) -> torch.Tensor:
-        """Unweighted perceptual distance (B,), or zeros if its weight is 0."""
+    def perceptual_term(
+        self, logits: Float[Tensor, "B V J s s"], target_maps: Float[Tensor, "B V J s s"]
+    ) -> Float[Tensor, " B"]:
+        """Unweighted perceptual distance, or zeros if its weight is 0."""
         if self.perceptual is None:
             return logits.new_zeros(len(logits))
         images, targets = compose_preview(logits.sigmoid()), compose_preview(target_maps)
-        distances: torch.Tensor = self.perceptual(images.flatten(0, 1), targets.flatten(0, 1))
+        distances: Tensor = self.perceptual(images.flatten(0, 1), targets.flatten(0, 1))
         return distances.reshape(logits.shape[:2]).mean(1)
 
 
-def cross_entropy_excess(logits: torch.Tensor, target_maps: torch.Tensor) -> torch.Tensor:
-    """Binary cross entropy (B,) above the target's own entropy, per drawn pixel; same gradient as the plain one."""
+def cross_entropy_excess(
+    logits: Float[Tensor, "B V J s s"], target_maps: Float[Tensor, "B V J s s"]
+) -> Float[Tensor, " B"]:
+    """Binary cross entropy above the target's own entropy, per drawn pixel; same gradient as the plain one."""
     axes = (1, 2, 3, 4)
     cross_entropy = F.binary_cross_entropy_with_logits(logits, target_maps, reduction="none").sum(axes)
     own_entropy = (torch.special.entr(target_maps) + torch.special.entr(1 - target_maps)).sum(axes)
-    excess: torch.Tensor = (cross_entropy - own_entropy) / target_maps.sum(axes)
+    excess: Tensor = (cross_entropy - own_entropy) / target_maps.sum(axes)
     return excess

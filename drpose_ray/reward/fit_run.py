@@ -11,10 +11,11 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from drpose_ray.diffusion.layout import load_vae
+from drpose_ray.dotted import flatten
 from drpose_ray.latents.store import read_latents_record
 from drpose_ray.origin import FileHashes, say_resuming
 from drpose_ray.publish import write_json
-from drpose_ray.reward.config import PREDICTOR_FILE, RewardConfig
+from drpose_ray.reward.config import PREDICTOR_FILE, DistanceConfig, RewardConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.fit_checkpoint import restore_checkpoint, save_checkpoint
 from drpose_ray.reward.fit_predictor import OnStep, PredictorFit
@@ -23,7 +24,6 @@ from drpose_ray.reward.origin import distance_origin
 from drpose_ray.reward.overlays import Overlays
 from drpose_ray.reward.share import ALONE, Share
 from drpose_ray.runs import Run
-from drpose_ray.tracking import flatten
 
 _WITHOUT_EFFECT: Final = {"workers", "checkpoint_every", "max_worker_failures"}
 
@@ -33,6 +33,7 @@ class FitTask:
     """One training. Picklable, with absolute paths: workers change their current directory."""
 
     reward: RewardConfig
+    distance: DistanceConfig
     latents: tuple[Path, ...]  # finished folders of latents, by reward.i2mv's VAE
     seed: int
     run_folder: Path
@@ -59,7 +60,7 @@ class FitTask:
     def origin(self) -> dict[str, Any]:
         """Everything that the weights depend on, by dotted name. The number of workers is not of it."""
         settings = self.reward.model_dump(mode="json", include={"predictor", "fit"})
-        settings["distance"] = distance_origin(self.reward.distance, FileHashes(self.run_folder / "hashes.json"))
+        settings["distance"] = distance_origin(self.distance, FileHashes(self.run_folder / "hashes.json"))
         settings["fit"] = {name: value for name, value in settings["fit"].items() if name not in _WITHOUT_EFFECT}
         records = [read_latents_record(folder) for folder in self.latents]
         data = [f"{record.dataset_sha256} {record.vae_sha256} {record.image_size}" for record in records]
@@ -92,7 +93,7 @@ def run_fit(
     settings = task.reward.fit
     device = device or torch.device("cpu")
     data = read_latents(task.latents, task.reward.i2mv, task.seed)
-    distance = SkeletonDistance(task.reward.distance)
+    distance = SkeletonDistance(task.distance)
     fit = PredictorFit(data, task.reward.predictor, distance, settings, task.seed, share, device)
     origin = task.origin()
     restore_checkpoint(task.checkpoint_file, fit, origin)

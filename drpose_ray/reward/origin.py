@@ -18,7 +18,7 @@ def distance_origin(distance: DistanceConfig, hashes: FileHashes) -> dict[str, A
     if not distance.perceptual_weight:
         return {name: fields[name] for name in ("bce_weight", "perceptual_weight")}
     if distance.backbone_weights is not None:
-        fields["backbone_weights"] = hashes.of_file(distance.backbone_weights, "reward.distance.backbone_weights")
+        fields["backbone_weights"] = hashes.of_file(distance.backbone_weights, "distance.backbone_weights")
     return fields
 
 
@@ -31,16 +31,18 @@ def reward_origin(
     """
     origin: dict[str, Any] = {}
     if not terms or any(term.function is None and not term.predictors for term in terms):
-        origin["predictor"] = hashes.of_file(predictor, "finetune.predictor")
+        origin["finetune.reward.predictor"] = hashes.of_file(predictor, "finetune.reward.predictor")
     if not terms or any(term.function is None for term in terms):
         of_distance = distance_origin(distance, hashes)
-        origin |= {f"reward.distance.{name}": value for name, value in of_distance.items()}
+        origin |= {f"distance.{name}": value for name, value in of_distance.items()}
     for term in terms:
         fields = term.model_dump(mode="json", exclude={"name", "predictors"})
-        fields["predictors"] = [hashes.of_file(path, f"finetune.rewards ({term.name})") for path in term.predictors]
+        fields["predictors"] = [
+            hashes.of_file(path, f"finetune.reward.terms ({term.name})") for path in term.predictors
+        ]
         if term.function is not None:
             fields["source"] = _source(term.function, hashes)
-        origin |= {f"rewards.{term.name}.{name}": value for name, value in fields.items()}
+        origin |= {f"finetune.reward.terms.{term.name}.{name}": value for name, value in fields.items()}
     return origin
 
 
@@ -51,4 +53,4 @@ def _source(function: str, hashes: FileHashes) -> str | None:
         file = inspect.getsourcefile(reward if inspect.isroutine(reward) or inspect.isclass(reward) else type(reward))
     except TypeError:
         return None
-    return hashes.of_file(Path(file), "finetune.rewards") if file else None
+    return hashes.of_file(Path(file), "finetune.reward.terms") if file else None

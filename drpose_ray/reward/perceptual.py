@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from drpose_ray.diffusion.weight_files import refuse_nonfinite
@@ -48,14 +49,14 @@ class PerceptualDistance(nn.Module):
             _load_backbone(self.network.net, backbone_weights)
         self.requires_grad_(False).eval()
 
-    def forward(self, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Distances (N,) between (N, 3, s, s) images in [0, 1]; differentiable in ``images``."""
+    def forward(self, images: Float[Tensor, "N 3 s s"], targets: Float[Tensor, "N 3 s s"]) -> Float[Tensor, " N"]:
+        """Distances between images in [0, 1]; differentiable in ``images``."""
         if images.shape[-1] < self.min_size:
             images, targets = (
                 F.interpolate(batch, size=(self.min_size, self.min_size), mode="bilinear", align_corners=False)
                 for batch in (images, targets)
             )
-        distances: torch.Tensor = self.network(images, targets, normalize=True)
+        distances: Tensor = self.network(images, targets, normalize=True)
         return distances.flatten()
 
     def train(self, mode: bool = True) -> PerceptualDistance:  # noqa: ARG002
@@ -66,13 +67,13 @@ class PerceptualDistance(nn.Module):
 def _load_backbone(backbone: nn.Module, path: Path) -> None:
     """Fill lpips' slices, which keep torchvision's layer numbers, from a torchvision state dict."""
     remedy = "give torchvision's ImageNet state dict of the configured backbone"
-    field = "reward.distance.backbone_weights"
+    field = "distance.backbone_weights"
     if not is_there(path, field):  # a pipe would be waited for
         raise InputError("not usable as backbone weights: no such file", file=path, field=field, remedy=remedy)
     # (torchvision's older files are no archives, so torch itself has to read them: tensors, and nothing that runs; for
     # what is more it raises an error of pickle's own kind.)
     with refusing(path, field, "not usable as backbone weights", remedy, also=(Exception,)):
-        state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
         features = {name.removeprefix("features."): tensor for name, tensor in state.items()}
         wanted = {name: features[name.split(".", 1)[1]] for name in backbone.state_dict()}
         backbone.load_state_dict(wanted)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from drpose_ray.reward.distance import SkeletonDistance
 
@@ -18,15 +19,17 @@ class PoseScore(nn.Module):
         self.requires_grad_(False)
         self.train(False)
 
-    def forward(self, latents: torch.Tensor, target_maps: torch.Tensor) -> torch.Tensor:
-        """Scores (B,), each <= 0, of x0 latents (M, B, V, C, h, w) against maps (B, V, 23, s, s) in [0, 1].
+    def forward(
+        self, latents: Float[Tensor, "M B V C h w"], target_maps: Float[Tensor, "B V J s s"]
+    ) -> Float[Tensor, " B"]:
+        """Scores, each <= 0, of x0 latents against maps in [0, 1].
 
         ``target_maps`` are R(J(theta)): ``render_skeleton_maps`` of the pose at the predictor's map size. Computed in
         float32 whatever the latents' type: the logarithms of near-empty maps do not survive half precision.
         """
         with torch.autocast(latents.device.type, enabled=False):
-            logits: torch.Tensor = self.predictor(latents.float())
-            distances: torch.Tensor = self.distance(logits, target_maps.float())
+            logits: Tensor = self.predictor(latents.float())
+            distances: Tensor = self.distance(logits, target_maps.float())
         return -distances
 
     def train(self, mode: bool = True) -> PoseScore:  # noqa: ARG002

@@ -6,7 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from drpose_ray.errors import InputError
@@ -20,7 +21,7 @@ _EMPTY_LOGIT = -4.0  # logit of the mean map value (about 2 %): training starts 
 
 
 class SkeletonPredictor(nn.Module):
-    """Latents (M=2, B, V, 4, h, w) -> map logits (B, V, 23, s, s); every view is read on its own.
+    """Latents of both domains -> map logits of 23 joints; every view is read on its own.
 
     A view is not told its azimuth. The maps are relative to the image, not to the person, so the azimuth adds nothing
     that the normals (given in the front camera's frame) do not show; and a view that cannot see the others cannot earn
@@ -53,12 +54,12 @@ class SkeletonPredictor(nn.Module):
         nn.init.constant_(output.bias, _EMPTY_LOGIT)
         nn.init.normal_(output.weight, std=0.01)
 
-    def forward(self, latents: torch.Tensor) -> torch.Tensor:
-        """Map logits (B, V, 23, s, s) of ``latents`` (2, B, V, C, h, w), normals first; probabilities by sigmoid."""
+    def forward(self, latents: Float[Tensor, "2 B V C h w"]) -> Float[Tensor, "B V J s s"]:
+        """Map logits of ``latents``, normals first; probabilities by sigmoid."""
         domains, batch, views, channels, height, width = latents.shape
         per_view = latents.permute(1, 2, 0, 3, 4, 5).reshape(batch * views, domains * channels, height, width)
         x = self.enter(per_view)
-        skips: list[torch.Tensor] = []
+        skips: list[Tensor] = []
         for block, narrow in zip(self.down, [*self.narrow, None], strict=True):
             x = block(x)
             if narrow is not None:
@@ -68,7 +69,7 @@ class SkeletonPredictor(nn.Module):
         for level in reversed(range(len(skips))):
             x = F.interpolate(x, size=skips[level].shape[-2:], mode="nearest")
             x = self.up[level](self.merge[level](torch.cat([skips[level], x], 1)))
-        maps: torch.Tensor = self.leave(x)
+        maps: Tensor = self.leave(x)
         return maps.reshape(batch, views, *maps.shape[1:])
 
     def save(self, path: Path) -> None:
@@ -96,8 +97,8 @@ class _ResidualBlock(nn.Module):
         assert isinstance(last, nn.Conv2d)
         nn.init.zeros_(last.weight)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        changed: torch.Tensor = x + self.layers(x)
+    def forward(self, x: Tensor) -> Tensor:
+        changed: Tensor = x + self.layers(x)
         return changed
 
 

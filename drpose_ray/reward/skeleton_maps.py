@@ -12,6 +12,8 @@ import colorsys
 import math
 
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, project
@@ -30,23 +32,23 @@ _MIN_LIMB_PX2 = 1e-6  # a limb seen end-on has no direction; its capsule is the 
 
 
 def render_skeleton_maps(
-    joints_world: torch.Tensor,
-    center_world: torch.Tensor,
-    width_m: torch.Tensor,
-    azimuths_deg: torch.Tensor,
+    joints_world: Float[Tensor, "B J 3"],
+    center_world: Float[Tensor, "B 3"],
+    width_m: Float[Tensor, " B"],
+    azimuths_deg: Float[Tensor, " V"],
     size: int,
-) -> torch.Tensor:
+) -> Float[Tensor, "B V J {size} {size}"]:
     """Draw the maps by evaluating the capsule formula at every pixel; differentiable in the joints.
 
     Args:
-        joints_world: (B, 23, 3) metres, world axes.
-        center_world: (B, 3) metres, shown at the image centre.
-        width_m: (B,) metres shown across the image.
-        azimuths_deg: (V,) view azimuths.
+        joints_world: metres, world axes.
+        center_world: metres, shown at the image centre.
+        width_m: metres shown across the image.
+        azimuths_deg: of the views.
         size: map side in pixels.
 
     Returns:
-        (B, V, 23, size, size) in [0, 1], dtype of the joints.
+        Maps in [0, 1], dtype of the joints.
     """
     start, end = _limbs(joints_world, center_world, width_m, azimuths_deg, size)
     centres = torch.arange(size, device=start.device, dtype=start.dtype) + 0.5
@@ -55,13 +57,13 @@ def render_skeleton_maps(
 
 @torch.no_grad()
 def render_skeleton_maps_windowed(
-    joints_world: torch.Tensor,
-    center_world: torch.Tensor,
-    width_m: torch.Tensor,
-    azimuths_deg: torch.Tensor,
+    joints_world: Float[Tensor, "B J 3"],
+    center_world: Float[Tensor, "B 3"],
+    width_m: Float[Tensor, " B"],
+    azimuths_deg: Float[Tensor, " V"],
     size: int,
     reach_sigmas: float = 4.0,
-) -> torch.Tensor:
+) -> Float[Tensor, "B V J {size} {size}"]:
     """Same maps as ``render_skeleton_maps``, each drawn only inside its limb's box; for targets of large images.
 
     Pixels further than ``reach_sigmas`` blob sigmas from the box are 0, so no pixel is off by more than
@@ -82,9 +84,11 @@ def render_skeleton_maps_windowed(
 
 
 @torch.no_grad()
-def target_maps(people: PosedPeople, size: int, views: torch.Tensor | None = None) -> torch.Tensor:
-    """R(J(theta)) of ``people`` as constants, (N, V, 23, size, size), in the six views or those of the given numbers:
-    windowed where that is faster, on a CPU for large maps.
+def target_maps(
+    people: PosedPeople, size: int, views: Int[Tensor, " V"] | None = None
+) -> Float[Tensor, "N V J {size} {size}"]:
+    """R(J(theta)) of ``people`` as constants, in the six views or those of the given numbers: windowed where that is
+    faster, on a CPU for large maps.
     """
     azimuths_deg = torch.tensor(VIEW_AZIMUTHS_DEG)[slice(None) if views is None else views.cpu()]
     windowed = size >= _WINDOWED_FROM_PX and people.joints.device.type == "cpu"
@@ -92,8 +96,8 @@ def target_maps(people: PosedPeople, size: int, views: torch.Tensor | None = Non
     return draw(people.joints, people.center, people.width_m, azimuths_deg.to(people.joints.device), size)
 
 
-def compose_preview(maps: torch.Tensor) -> torch.Tensor:
-    """Overlay the channels in 23 fixed colours on black: (..., 23, s, s) in [0, 1] -> (..., 3, s, s) in [0, 1].
+def compose_preview(maps: Float[Tensor, "*axes J s s"]) -> Float[Tensor, "*axes 3 s s"]:
+    """Overlay the channels in 23 fixed colours on black, all in [0, 1].
 
     Screen blending, 1 - prod(1 - map * colour): symmetric in the channels and differentiable in all of them.
     """
@@ -123,22 +127,20 @@ def _bone_sigma_px(size: int) -> float:
 
 
 def _limbs(
-    joints_world: torch.Tensor,
-    center_world: torch.Tensor,
-    width_m: torch.Tensor,
-    azimuths_deg: torch.Tensor,
+    joints_world: Float[Tensor, "B J 3"],
+    center_world: Float[Tensor, "B 3"],
+    width_m: Float[Tensor, " B"],
+    azimuths_deg: Float[Tensor, " V"],
     size: int,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Parent end and joint end of each limb in pixels, each (B, V, 23, 2)."""
+) -> tuple[Float[Tensor, "B V J 2"], Float[Tensor, "B V J 2"]]:
+    """Parent end and joint end of each limb in pixels."""
     if joints_world.shape[-2:] != (NUM_JOINTS, 3):
         raise ValueError(f"joints must be (B, {NUM_JOINTS}, 3), got {tuple(joints_world.shape)}")
     end = project(joints_world, center_world, width_m, azimuths_deg) * size
     return end[:, :, list(PARENTS)], end
 
 
-def _draw(
-    start: torch.Tensor, end: torch.Tensor, x_centres: torch.Tensor, y_centres: torch.Tensor, size: int
-) -> torch.Tensor:
+def _draw(start: Tensor, end: Tensor, x_centres: Tensor, y_centres: Tensor, size: int) -> Tensor:
     """Capsule plus blob at the given pixel centres: ends (..., 2) broadcast against (len(y), len(x))."""
     sigma = _bone_sigma_px(size)
     limb = end - start

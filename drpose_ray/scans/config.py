@@ -13,18 +13,27 @@ from drpose_ray.scans.scan import Layout
 class ScanSource(Config):
     """One folder of scans."""
 
-    folder: Path = Field(description="where a dataset was unpacked: meshes and fits somewhere below")
-    format: Layout | None = Field(default=None, description="layout of the folder; null: judged by what it holds")
-    name: str | None = Field(default=None, min_length=1, description="name in records; null: the layout's dataset")
-    licence: str | None = Field(default=None, min_length=1, description="terms in records; null: the dataset's own")
+    folder: Path = Field(description="Folder where a dataset was unpacked, with meshes and fits somewhere below.")
+    format: Layout | None = Field(default=None, description="Layout of the folder; null judges by what it holds.")
+    name: str | None = Field(
+        default=None, min_length=1, description="Name of the source in records; null means the layout's dataset."
+    )
+    licence: str | None = Field(
+        default=None, min_length=1, description="Terms in records; null means the dataset's own."
+    )
     body: Path | None = Field(
         default=None,
-        description="SMPLX_*.npz that the fits are for (THuman2.0 and CustomHumans: male); null: the run's body",
+        description="Body model (SMPLX_*.npz) that the fits are for (THuman2.0 and CustomHumans: male); null means "
+        "the run's body.",
     )
     first: int | None = Field(
-        default=None, ge=0, description="number, at the start of its name, of the first scan to take; null: any"
+        default=None,
+        ge=0,
+        description="Number, at the start of its name, of the first scan to take; null sets no limit.",
     )
-    last: int | None = Field(default=None, ge=0, description="number of the last scan to take, inclusive; null: any")
+    last: int | None = Field(
+        default=None, ge=0, description="Number of the last scan to take, inclusive; null sets no limit."
+    )
 
     @model_validator(mode="after")
     def _check_range(self) -> ScanSource:
@@ -46,32 +55,44 @@ class ScanSource(Config):
 class ScanChecks(Config):
     """What is accepted as a scan; what is not is refused before it is decoded, where its size is the reason."""
 
-    max_mesh_bytes: int = Field(default=2**29, ge=1, description="bytes of a mesh file or a texture")
-    max_fit_bytes: int = Field(default=2**23, ge=1, description="bytes of a fit file, unpacked")
-    max_faces: int = Field(default=5_000_000, ge=1, description="triangles of a mesh; a third of its vertices")
-    min_faces: int = Field(default=500, ge=1, description="triangles of a mesh; fewer are not a person")
-    max_texture_pixels: int = Field(default=8192 * 16384, ge=1, description="pixels of a texture")
+    max_mesh_bytes: int = Field(default=2**29, ge=1, description="Largest size of a mesh file or a texture in bytes.")
+    max_fit_bytes: int = Field(default=2**23, ge=1, description="Largest size of a fit file in bytes, unpacked.")
+    max_faces: int = Field(
+        default=5_000_000,
+        ge=1,
+        description="Largest number of triangles of a mesh, and three times that of its vertices.",
+    )
+    min_faces: int = Field(
+        default=500, ge=1, description="Smallest number of triangles of a mesh; fewer are not a person."
+    )
+    max_texture_pixels: int = Field(default=8192 * 16384, ge=1, description="Largest number of pixels of a texture.")
     max_degenerate_share: float = Field(
-        default=0.05, ge=0, le=1, description="share of triangles without area; up to it they are left out"
+        default=0.05, ge=0, le=1, description="Largest share of triangles without area; up to it they are left out."
     )
     max_uv_outside_share: float = Field(
         default=0.01,
         ge=0,
         le=1,
-        description="share of corners outside the texture; up to it they are moved to its edge",
+        description="Largest share of corners outside the texture; up to it they are moved to its edge.",
     )
     size_range: tuple[float, float] = Field(
-        default=(0.8, 1.35), description="diagonal of the scan's box over that of its fit's body"
+        default=(0.8, 1.35), description="Smallest and largest diagonal of the scan's box over that of its fit's body."
     )
     max_median_distance_m: float = Field(
-        default=0.03, gt=0, description="median distance from the surface of the fit's body to the scan"
+        default=0.03,
+        gt=0,
+        description="Largest median distance in metres from the surface of the fit's body to the scan.",
     )
-    far_m: float = Field(default=0.1, gt=0, description="a point of the fit's body farther from the scan is off it")
+    far_m: float = Field(
+        default=0.1,
+        gt=0,
+        description="Distance in metres from the scan beyond which a point of the fit's body is off it.",
+    )
     max_turned_ratio: float = Field(
-        default=0.6, ge=0, le=1, description="a scan that fits so much better turned back to front is refused"
+        default=0.6, ge=0, le=1, description="A scan that fits so much better turned back to front is refused."
     )
     max_far_share: float = Field(
-        default=0.15, ge=0, le=1, description="share of the fit's body that may be off the scan"
+        default=0.15, ge=0, le=1, description="Largest share of the fit's body that may be off the scan."
     )
 
 
@@ -79,11 +100,15 @@ class ScanSplits(Config):
     """Which scans are tested on: published lists where there are any, a hash of the subject elsewhere."""
 
     test_lists: dict[str, Path] = Field(
-        default_factory=dict, description="source name -> file of its test scans' names, one a line (data/splits)"
+        default_factory=dict, description="Files of test scans' names, one a line (data/splits), by the source's name."
     )
-    test_share: float = Field(default=0.1, ge=0, lt=1, description="hashed share of subjects, sources without a list")
-    val_share: float = Field(default=0.05, ge=0, lt=1, description="hashed share of subjects, of all sources")
-    seed: int = Field(default=0, ge=0, description="seed of the hash")
+    test_share: float = Field(
+        default=0.1, ge=0, lt=1, description="Hashed share of subjects to test on, of sources without a list."
+    )
+    val_share: float = Field(
+        default=0.05, ge=0, lt=1, description="Hashed share of subjects to validate on, of all sources."
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of the hash.")
 
     @model_validator(mode="after")
     def _check_shares(self) -> ScanSplits:
@@ -95,24 +120,31 @@ class ScanSplits(Config):
 class ScansConfig(Config):
     """The ``scans:`` section."""
 
-    sources: tuple[ScanSource, ...] = Field(default=(), description="folders of scans")
-    body: Path | None = Field(default=None, description="an SMPLX_*.npz; by default the free body, exported once")
-    checks: ScanChecks = Field(default=ScanChecks(), description="limits and what counts as a fit that fits")
-    splits: ScanSplits = Field(default=ScanSplits(), description="train, val and test")
+    COMMON = ("sources",)
+
+    sources: tuple[ScanSource, ...] = Field(default=(), description="Folders of scans.")
+    body: Path | None = Field(
+        default=None, description="Body model, an SMPLX_*.npz; by default the free body, exported once."
+    )
+    checks: ScanChecks = Field(default=ScanChecks(), description="Limits, and what counts as a fit that fits.")
+    splits: ScanSplits = Field(default=ScanSplits(), description="Which scans are for training, validation and test.")
 
 
 class TwinConfig(Config):
     """The ``twin:`` section: clothed people with texture and fit, as many as wanted."""
 
-    num: int = Field(default=50, ge=1, description="scans")
-    seed: int = Field(default=0, ge=0, description="people, outfits, poses and units are drawn from it")
-    poses_per_person: int = Field(default=1, ge=1, description="scans of each person, each in another pose")
+    COMMON = ("num",)
+
+    num: int = Field(default=50, ge=1, description="Number of scans.")
+    seed: int = Field(default=0, ge=0, description="Seed of people, outfits, poses and units.")
+    poses_per_person: int = Field(default=1, ge=1, description="Number of scans of each person, each in another pose.")
     mixture: dict[str, float] = Field(
         default_factory=lambda: {"standing": 0.25, "moderate": 0.35, "dance": 0.4},
-        description="share of each pose source: standing, moderate, dance, mocap",
+        description="Share of each pose source: standing, moderate, dance, mocap.",
     )
-    texture_size: int = Field(default=1024, ge=64, le=8192, description="side of the square texture in pixels")
+    texture_size: int = Field(default=1024, ge=64, le=8192, description="Side of the square texture in pixels.")
     scan_units: bool = Field(
         default=True,
-        description="scale and shift each scan at random, as THuman's are, and say so in its fit; false: metres",
+        description="Whether each scan is scaled and shifted at random, as THuman's are, and its fit says so; "
+        "otherwise it is in metres.",
     )

@@ -100,7 +100,9 @@ def _train_and_judge(settings: dict[str, Any], task: SweepTask, configs: dict[st
             lambda step, metrics: tracker.log_metrics(step, {k: v for k, v in metrics.items() if v is not None}),
         )
         measured = judge_on_ray(task.judge, training.model_folder, task.use_gpu)
-        tracker.log_metrics(configs[name].num_iterations, {f"validation.{key}": v for key, v in measured.items()})
+        tracker.log_metrics(
+            configs[name].optimizer.num_iterations, {f"validation.{key}": v for key, v in measured.items()}
+        )
     tune.report(measured)
     write_json(_measured_file(task, name), measured)
 

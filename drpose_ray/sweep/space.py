@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from drpose_ray.dotted import replaced
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.plan import check_plan
 from drpose_ray.runs import Summary
@@ -38,13 +39,14 @@ class TrialResult(Summary):
 
 def list_trials(sweep: SweepConfig, finetune: FinetuneConfig) -> list[Trial]:
     """One trial per pair of KL weight and m. Raises InputError if an m does not fit T and K."""
+    algorithm = finetune.algorithm
     for max_early_stop in sweep.max_early_stops:
-        check_plan(finetune.num_sampling_steps, finetune.num_train_steps, max_early_stop, finetune.plan_variant)
+        check_plan(algorithm.num_sampling_steps, algorithm.num_train_steps, max_early_stop, algorithm.plan)
     trials = []
     for kl_weight, max_early_stop in itertools.product(sweep.kl_weights, sweep.max_early_stops):
         name = f"kl_{kl_weight:g}_stop_{max_early_stop}"
-        changes = {"name": name, "kl_weight": kl_weight, "max_early_stop": max_early_stop}
-        trials.append(Trial(name, finetune.model_copy(update=changes)))
+        changes = {"name": name, "algorithm.kl_weight": kl_weight, "algorithm.max_early_stop": max_early_stop}
+        trials.append(Trial(name, replaced(finetune, changes)))
     return trials
 
 
@@ -52,8 +54,8 @@ def rate_trial(trial: Trial, measured: Mapping[str, float], base: Mapping[str, f
     """The trial's row; it keeps quality if no measure of ``QUALITY`` falls by more than ``margin`` of the base's."""
     return TrialResult(
         name=trial.name,
-        kl_weight=trial.config.kl_weight,
-        max_early_stop=trial.config.max_early_stop,
+        kl_weight=trial.config.algorithm.kl_weight,
+        max_early_stop=trial.config.algorithm.max_early_stop,
         measured=dict(measured),
         keeps_quality=all(measured[key] >= (1 - margin) * base[key] for key in QUALITY),
     )

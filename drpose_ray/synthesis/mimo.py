@@ -52,12 +52,12 @@ class MimoAnimation:
         """
         self.config, self.seed = config, seed
         self.body = Body(config.body or ensure_body(BODY_CACHE))
-        self.colours = read_colour_table(config.colour_table, self.body.num_vertices)
+        self.colours = read_colour_table(config.color_table, self.body.num_vertices)
         self.photos = list_photos(config.photos)
         self._content = {
             "weights_sha256": _sha256_of(files_of(config.weights)),
             "photos_sha256": _sha256_of(self.photos),
-            "colour_table_sha256": file_sha256(config.colour_table),
+            "colour_table_sha256": file_sha256(config.color_table),
         }
         self._known = lru_cache(maxsize=PHOTOS_KEPT)(self._remember)
 
@@ -70,7 +70,7 @@ class MimoAnimation:
         return f"drawn by MIMO from a photo: {self.config.photo_licence}"
 
     def settings(self) -> Mapping[str, Any]:
-        where = {"weights", "photos", "colour_table", "body", "gpus_per_worker"}
+        where = {"weights", "photos", "color_table", "body", "gpus_per_worker"}
         return {**self.config.model_dump(mode="json", exclude=where), **self._content, "seed": self.seed}
 
     def person_seed(self, window: PoseWindow) -> int:

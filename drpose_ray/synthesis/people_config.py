@@ -10,13 +10,13 @@ from drpose_ray.config import Config
 class PeopleSetConfig(Config):
     """One set of rendered people."""
 
-    num: int = Field(gt=0, le=10**7, description="people, each in one pose")
-    seed: int = Field(ge=0, description="poses, people and outfits are drawn from it")
-    mixture: dict[str, float] = Field(description="share of each pose source: standing, moderate, dance, mocap")
+    num: int = Field(gt=0, le=10**7, description="Number of people, each in one pose.")
+    seed: int = Field(ge=0, description="Seed of poses, people and outfits.")
+    mixture: dict[str, float] = Field(description="Share of each pose source: standing, moderate, dance, mocap.")
     candidates: int | None = Field(
         default=None,
         le=10**8,
-        description="draw this many poses and keep the num that farthest-point sampling picks; null: draw num",
+        description="Number of poses drawn, of which farthest-point sampling keeps num; null draws num.",
     )
 
     @model_validator(mode="after")
@@ -29,7 +29,9 @@ class PeopleSetConfig(Config):
 class PeopleConfig(Config):
     """The ``people:`` section."""
 
-    image_size: int = Field(default=96, ge=16, le=4096, description="pixels per side of each view")
-    sets: dict[str, PeopleSetConfig] = Field(default_factory=dict, description="the sets, by name")
-    workers: int = Field(default=2, ge=1, le=100_000, description="renderers that run at once, one CPU each")
-    per_shard: int = Field(default=100, ge=1, le=1000, description="people per shard")
+    COMMON = ("workers",)
+
+    image_size: int = Field(default=96, ge=16, le=4096, description="Pixels per side of each view.")
+    sets: dict[str, PeopleSetConfig] = Field(default_factory=dict, description="Sets of people, by name.")
+    workers: int = Field(default=2, ge=1, le=100_000, description="Number of renderers that run at once, one CPU each.")
+    per_shard: int = Field(default=100, ge=1, le=1000, description="Number of people per shard.")

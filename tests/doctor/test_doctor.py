@@ -79,19 +79,17 @@ def _config(folder: Path) -> DoctorConfig:
     body = folder / "SMPLX_NEUTRAL.npz"
     mimo = {
         "weights": folder / "mimo", "photos": folder / "photos", "photo_licence": "mine",
-        "colour_table": folder / "colours.npy", "body": body,
+        "color_table": folder / "colours.npy", "body": body,
     }  # fmt: skip
     return DoctorConfig.model_validate({
         "poses": {"motions": [folder / "motionx"]},
         "synthesis": {"mimo": mimo},
         "scans": {"sources": [{"folder": folder / "thuman"}]},
-        "reward": {
-            "multiview_shards": [folder / "shards"], "i2mv": folder / "pshuman",
-            "distance": {"backbone_weights": folder / "squeezenet.pth"},
-        },
+        "distance": {"backbone_weights": folder / "squeezenet.pth"},
+        "reward": {"multiview_shards": [folder / "shards"], "i2mv": folder / "pshuman"},
         "finetune": {
-            "base": folder / "pshuman", "text_embeddings": folder / "prompts",
-            "predictor": folder / "predictor.safetensors",
+            "model": {"base": folder / "pshuman", "text_embeddings": folder / "prompts"},
+            "reward": {"predictor": folder / "predictor.safetensors"},
         },
     })  # fmt: skip
 
@@ -109,9 +107,9 @@ def test_small_parts_of_every_kind_are_all_right(whole: Path) -> None:
     told = {name: each.told for name, each in found.items()}
     assert "4 files; " in told["motions (poses.motions)"]
     assert "60 vertices (not SMPL-X's" in told["SMPL-X body (synthesis.mimo.body)"]
-    assert "7 views" in told["base model (finetune.base)"] and "base model (reward.i2mv)" not in told
-    assert "(2, 7, 9," in told["prompt embeddings (finetune.text_embeddings)"]
-    assert "not torchvision's own file" in told["LPIPS backbone (reward.distance.backbone_weights)"]
+    assert "7 views" in told["base model (finetune.model.base)"] and "base model (reward.i2mv)" not in told
+    assert "(2, 7, 9," in told["prompt embeddings (finetune.model.text_embeddings)"]
+    assert "not torchvision's own file" in told["LPIPS backbone (distance.backbone_weights)"]
     assert "1 scans with fits, layout thuman" in told["scans (scans.sources)"]
 
 
@@ -153,16 +151,16 @@ def _folder(file: Path, _: Path) -> None:
 FILES = {
     "SMPLX_NEUTRAL.npz": "SMPL-X body (synthesis.mimo.body)",
     "motionx/motion_data/smplx_322/humanml/a.npy": "motions (poses.motions)",
-    "pshuman/model_index.json": "base model (finetune.base)",
-    "pshuman/unet/config.json": "base model (finetune.base)",
-    "pshuman/unet/diffusion_pytorch_model.safetensors": "base model (finetune.base)",
-    "prompts/normal_embeds.pt": "prompt embeddings (finetune.text_embeddings)",
+    "pshuman/model_index.json": "base model (finetune.model.base)",
+    "pshuman/unet/config.json": "base model (finetune.model.base)",
+    "pshuman/unet/diffusion_pytorch_model.safetensors": "base model (finetune.model.base)",
+    "prompts/normal_embeds.pt": "prompt embeddings (finetune.model.text_embeddings)",
     "mimo/denoising_unet.pth": "MIMO (synthesis.mimo.weights)",
-    "colours.npy": "MIMO's colour table (synthesis.mimo.colour_table)",
+    "colours.npy": "MIMO's colour table (synthesis.mimo.color_table)",
     "photos/a.png": "photos of people (synthesis.mimo.photos)",
-    "squeezenet.pth": "LPIPS backbone (reward.distance.backbone_weights)",
+    "squeezenet.pth": "LPIPS backbone (distance.backbone_weights)",
     "shards/manifest.json": "dataset (reward.multiview_shards)",
-    "predictor.safetensors": "skeleton predictor (finetune.predictor)",
+    "predictor.safetensors": "skeleton predictor (finetune.reward.predictor)",
     "thuman/model/0461/0461.obj": "scans (scans.sources)",
 }
 
@@ -199,7 +197,7 @@ def test_the_shipped_weights_are_all_that_the_defaults_need(
     monkeypatch.chdir(ROOT)
     assert main(["--run.folder", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
-    assert "ok       base model (finetune.base): weights/small/i2mv" in printed
+    assert "ok       base model (finetune.model.base): weights/small/i2mv" in printed
     assert "missing" not in printed and "wrong" not in printed
 
 
@@ -215,7 +213,7 @@ def test_the_papers_preset_misses_what_is_licensed(
 
 
 def test_settings_that_are_refused_end_with_status_2(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--finetune.bse", "x"]) == 2 and main(["--finetune.learning_rate", "1"]) == 2
+    assert main(["--finetune.bse", "x"]) == 2 and main(["--finetune.optimizer.learning_rate", "1"]) == 2
     assert all(line.startswith("error: ") for line in capsys.readouterr().err.splitlines())
 
 

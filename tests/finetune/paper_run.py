@@ -22,10 +22,10 @@ def write_paper_run(folder: Path, unet_config: dict[str, Any]) -> list[str]:
     predictor = SkeletonPredictor(PredictorConfig(latent_size=side, map_size=side, channels=(8, 8)))
     predictor.save(folder / "predictor.safetensors")
     return [
-        "--config", "configs/paper.yaml", "--run.folder", str(folder / "run"), "--finetune.base", str(base),
-        "--finetune.text_embeddings", "null", "--finetune.predictor", str(folder / "predictor.safetensors"),
-        "--finetune.dataset", str(pairs), "--reward.distance.perceptual_weight", "0",
-        "--reward.distance.backbone_weights", "null",
-        "--finetune.num_sampling_steps", "3", "--finetune.max_early_stop", "1", "--finetune.num_iterations", "2",
-        "--finetune.plan_variant", "in_prefix", "--finetune.precision", "float32",
+        "--config", "configs/paper.yaml", "--run.folder", str(folder / "run"), "--finetune.model.base", str(base),
+        "--finetune.model.text_embeddings", "null", "--finetune.model.precision", "float32",
+        "--finetune.reward.predictor", str(folder / "predictor.safetensors"), "--finetune.data.dataset", str(pairs),
+        "--distance.perceptual_weight", "0", "--distance.backbone_weights", "null",
+        "--finetune.algorithm.num_sampling_steps", "3", "--finetune.algorithm.max_early_stop", "1",
+        "--finetune.algorithm.plan", "in_prefix", "--finetune.optimizer.num_iterations", "2",
     ]  # fmt: skip

@@ -16,6 +16,7 @@ from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.pose_score import PoseScore
 from drpose_ray.reward.predictor import SkeletonPredictor
 from drpose_ray.reward.skeleton_maps import render_skeleton_maps
+from tests.finetune.settings import finetune_config
 from tests.reward.posed_people import draw_joints, frame_joints
 
 CPU = torch.device("cpu")
@@ -39,7 +40,7 @@ def latents() -> torch.Tensor:
 
 
 def load(rewards: list[dict[str, object]]) -> BatchReward:
-    return load_batch_reward(FinetuneConfig.model_validate({"rewards": rewards}), DISTANCE, CPU)
+    return load_batch_reward(finetune_config({"reward.terms": rewards}), DISTANCE, CPU)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_default_is_the_papers_single_pose_score_bit_by_bit(batch: PosedPeople, latents: torch.Tensor) -> None:
     reward = load([])
-    predictor = SkeletonPredictor.load(FinetuneConfig().predictor)
+    predictor = SkeletonPredictor.load(FinetuneConfig().reward.predictor)
     maps = render_skeleton_maps(batch.joints, batch.center, batch.width_m, torch.tensor(VIEW_AZIMUTHS_DEG), 32)
     expected = PoseScore(predictor, SkeletonDistance(DISTANCE))(latents, maps)
     assert torch.equal(reward(latents, batch), expected)
@@ -63,14 +64,14 @@ def test_the_default_is_the_papers_single_pose_score_bit_by_bit(batch: PosedPeop
 def test_terms_are_summed_by_weight_and_told_by_name(batch: PosedPeople, latents: torch.Tensor) -> None:
     own = {"name": "calm", "function": f"{__name__}:calm", "weight": 0.25}
     total, terms = score_with_terms(load([{"name": "pose", "weight": 2.0}, own]), latents, batch)
-    assert torch.equal(terms["pose"], load([])(latents, batch)), "no predictors means finetune.predictor"
+    assert torch.equal(terms["pose"], load([])(latents, batch)), "no predictors means finetune.reward.predictor"
     torch.testing.assert_close(total, 2 * terms["pose"] + 0.25 * calm(latents, batch))
 
 
 def test_an_ensemble_of_different_map_sizes_is_below_its_mean(
     batch: PosedPeople, latents: torch.Tensor, second: Path
 ) -> None:
-    paths = [str(FinetuneConfig().predictor), str(second)]
+    paths = [str(FinetuneConfig().reward.predictor), str(second)]
     each = torch.stack([load([{"name": "pose", "predictors": [path]}])(latents, batch) for path in paths])
     cautious = load([{"name": "pose", "predictors": paths, "deviations": 2.0}])(latents, batch)
     least = load([{"name": "pose", "predictors": paths, "caution": "least"}])(latents, batch)
@@ -89,20 +90,20 @@ def test_an_ensemble_of_different_map_sizes_is_below_its_mean(
 )
 def test_terms_that_contradict_each_other_are_refused(rewards: list[dict[str, object]]) -> None:
     with pytest.raises(ValueError):
-        FinetuneConfig.model_validate({"rewards": rewards})
+        finetune_config({"reward.terms": rewards})
 
 
 def test_parts_that_are_missing_are_found_before_workers_start(tmp_path: Path, second: Path) -> None:
-    def check(rewards: list[dict[str, object]], **settings: object) -> None:
-        FinetuneConfig.model_validate({"rewards": rewards, **settings}).check_files()
+    def check(rewards: list[dict[str, object]], settings: dict[str, object] | None = None) -> None:
+        finetune_config({"reward.terms": rewards, **(settings or {})}).check_files()
 
-    check([{"name": "pose", "predictors": [second]}], predictor=tmp_path / "not there, not needed")
+    check([{"name": "pose", "predictors": [second]}], {"reward.predictor": tmp_path / "not there, not needed"})
     with pytest.raises(InputError) as error:
-        check([{"name": "pose"}], predictor=tmp_path / "none")
-    assert error.value.field == "finetune.predictor"
+        check([{"name": "pose"}], {"reward.predictor": tmp_path / "none"})
+    assert error.value.field == "finetune.reward.predictor"
     with pytest.raises(InputError) as error:
         check([{"name": "pose", "predictors": [second, tmp_path / "none"]}])
-    assert error.value.field == "finetune.rewards (pose)" and error.value.file == tmp_path / "none"
+    assert error.value.field == "finetune.reward.terms (pose)" and error.value.file == tmp_path / "none"
     with pytest.raises(InputError, match="cannot be imported"):
         check([{"name": "mine", "function": "no_such_package:reward"}])
 
@@ -112,9 +113,9 @@ def test_a_predictor_of_other_latents_is_refused_by_its_term(tmp_path: Path) -> 
     SkeletonPredictor(PredictorConfig(latent_size=8, map_size=8, channels=(8,))).save(path)
     with pytest.raises(InputError) as error:
         load([{"name": "pose", "predictors": [path]}])
-    assert error.value.field == "finetune.rewards (pose)" and error.value.file == path
+    assert error.value.field == "finetune.reward.terms (pose)" and error.value.file == path
 
 
 def test_paths_of_terms_are_made_absolute_for_workers() -> None:
-    config = FinetuneConfig.model_validate({"rewards": [{"name": "pose", "predictors": ["a", "b"]}]})
-    assert with_absolute_paths(config).rewards[0].predictors == (Path("a").absolute(), Path("b").absolute())
+    config = finetune_config({"reward.terms": [{"name": "pose", "predictors": ["a", "b"]}]})
+    assert with_absolute_paths(config).reward.terms[0].predictors == (Path("a").absolute(), Path("b").absolute())

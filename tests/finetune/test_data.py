@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from drpose_ray.errors import InputError
-from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.data import PairStream, collate
 from drpose_ray.geometry.cameras import project
 from drpose_ray.shards.read import ShardReader
+from tests.finetune.settings import finetune_config
 from tests.finetune.tiny_run import write_tiny_dataset
 
 
@@ -65,4 +65,4 @@ def test_dataset_without_the_input_image_is_refused(tmp_path: Path) -> None:
 
 def test_batch_that_does_not_divide_over_workers_is_refused() -> None:
     with pytest.raises(ValueError, match="does not divide over 2 workers"):
-        FinetuneConfig(batch_size=3, num_workers=2)
+        finetune_config({"optimizer.batch_size": 3, "parallel.num_workers": 2})

@@ -17,25 +17,30 @@ from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.reward.config import DistanceConfig, PredictorConfig
 from tests.diffusion.published_checkpoint import write_published
 from tests.diffusion.published_configs import ERA3D_TINY, PSHUMAN_TINY
+from tests.finetune.settings import finetune_config
 from tests.finetune.tiny_run import write_tiny_dataset
 
 LAYOUTS: dict[str, dict[str, Any]] = {"pshuman": PSHUMAN_TINY, "era3d": ERA3D_TINY}
-_LORA: dict[str, Any] = {"trained": "lora", "learning_rate": 1e-3}
+_LORA: dict[str, Any] = {"model.lora_rank": 2, "optimizer.learning_rate": 1e-3}
 # The first of each group is what the others must equal.
 MODES: dict[str, dict[str, dict[str, Any]]] = {
     "full": {
         "resident": {},
-        "offloaded": {"reference": "offloaded"},
-        "sharded": {"reference": "sharded"},
-        "zero3_sharded": {"zero_stage": 3, "reference": "sharded"},
-        "zero3_resident_offload": {"zero_stage": 3, "offload_optimizer": True, "offload_parameters": True},
-        "split_checkpointed": {"objects_per_replay": 1, "block_checkpointing": True, "offload_optimizer": True},
+        "offloaded": {"parallel.reference": "offloaded"},
+        "sharded": {"parallel.reference": "sharded"},
+        "zero3_sharded": {"parallel.zero_stage": 3, "parallel.reference": "sharded"},
+        "zero3_resident_offload": {"parallel.zero_stage": 3, "parallel.offload": ("optimizer", "parameters")},
+        "split_checkpointed": {
+            "parallel.objects_per_replay": 1,
+            "parallel.block_checkpointing": True,
+            "parallel.offload": ("optimizer",),
+        },
     },
     "lora": {
         "resident": {**_LORA},
-        "adapter_off": {**_LORA, "reference": "adapter_off"},
-        "zero3_adapter_off": {**_LORA, "reference": "adapter_off", "zero_stage": 3},
-        "offloaded": {**_LORA, "reference": "offloaded"},
+        "adapter_off": {**_LORA, "parallel.reference": "adapter_off"},
+        "zero3_adapter_off": {**_LORA, "parallel.reference": "adapter_off", "parallel.zero_stage": 3},
+        "offloaded": {**_LORA, "parallel.reference": "offloaded"},
     },
 }
 
@@ -50,11 +55,13 @@ def _modes(layout: str) -> dict[str, dict[str, dict[str, Any]]]:
     return {group: {mode: MODES[group][mode] for mode in only} for group, only in ONLY_FOR_PSHUMAN.items()}
 
 
-def _config(folder: Path, layout: str, **changes: Any) -> FinetuneConfig:
-    return FinetuneConfig.model_validate({
-        "base": folder / layout, "predictor": folder / f"{layout}.safetensors", "num_sampling_steps": 3,
-        "num_train_steps": 2, "max_early_stop": 1, "plan_variant": "in_prefix", "kl_weight": 0.1, "learning_rate": 1e-4,
-        "batch_size": 4, "gradient_accumulation": 1, "num_iterations": 2, "num_workers": 2, "lora_rank": 2, **changes,
+def _config(folder: Path, layout: str, changes: dict[str, Any]) -> FinetuneConfig:
+    return finetune_config({
+        "model.base": folder / layout, "reward.predictor": folder / f"{layout}.safetensors",
+        "algorithm.num_sampling_steps": 3, "algorithm.num_train_steps": 2, "algorithm.max_early_stop": 1,
+        "algorithm.plan": "in_prefix", "algorithm.kl_weight": 0.1, "optimizer.learning_rate": 1e-4,
+        "optimizer.batch_size": 4, "optimizer.gradient_accumulation": 1, "optimizer.num_iterations": 2,
+        "parallel.num_workers": 2, **changes,
     })  # fmt: skip
 
 
@@ -65,7 +72,7 @@ def _train_rank(rank: int, world_size: int, folder: str, layout: str, port: int)
     dist.init_process_group("gloo", rank=rank, world_size=world_size)
     for group, modes in _modes(layout).items():
         for mode, settings in modes.items():
-            config = _config(Path(folder), layout, **settings)
+            config = _config(Path(folder), layout, settings)
             weights = _train(config, Path(folder), rank, world_size, f"{group}_{mode}")
             if rank == 0:
                 save_file(weights, Path(folder) / f"{group}_{mode}.safetensors")
@@ -83,13 +90,14 @@ def _train(config: FinetuneConfig, folder: Path, rank: int, world_size: int, nam
 
     parts = load_parts(config, DistanceConfig(perceptual_weight=0), torch.device("cpu"))
     engine = DenoiserEngine(
-        parts.denoiser, betas=config.betas, weight_decay=config.weight_decay, max_grad_norm=config.max_grad_norm,
-        gradient_accumulation=1, zero_stage=config.zero_stage, offload_optimizer=config.offload_optimizer,
-        offload_parameters=config.offload_parameters,
+        parts.denoiser, betas=config.optimizer.betas, weight_decay=config.optimizer.weight_decay,
+        max_grad_norm=config.optimizer.max_grad_norm, gradient_accumulation=1, zero_stage=config.parallel.zero_stage,
+        offload_optimizer="optimizer" in config.parallel.offload,
+        offload_parameters="parameters" in config.parallel.offload,
     )  # fmt: skip
     reader = ShardReader(folder / "pairs", seed=3, rank=rank, world_size=world_size)
     updater = Updater(config, 5, parts, engine, PairStream(reader, config.batch_size_per_worker))
-    for iteration in range(config.num_iterations):
+    for iteration in range(config.optimizer.num_iterations):
         metrics = updater.update(iteration)
         assert metrics["active_steps"] == 2 and metrics["grad_norm"] > 0
     assert metrics["kl"] > 0  # the second iteration is away from the start

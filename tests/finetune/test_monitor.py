@@ -26,7 +26,7 @@ def one_rank() -> Iterator[None]:
 
 @pytest.fixture
 def parts() -> Parts:
-    return tiny_parts(tiny_config(num_workers=1), torch.device("cpu"))
+    return tiny_parts(tiny_config({"parallel.num_workers": 1}), torch.device("cpu"))
 
 
 def pairs() -> PosedPeople:

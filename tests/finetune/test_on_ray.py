@@ -28,10 +28,12 @@ from tests.finetune.tiny_run import TinyLoaders, tiny_config, write_tiny_dataset
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
 
 
-def _task(folder: Path, dataset: Path, nap_seconds: float = 0.0, **settings: object) -> FinetuneTask:
+def _task(
+    folder: Path, dataset: Path, settings: Mapping[str, object] | None = None, nap_seconds: float = 0.0
+) -> FinetuneTask:
     folder.mkdir(parents=True, exist_ok=True)
     loaders = TinyLoaders(nap_seconds=nap_seconds)
-    return FinetuneTask(tiny_config(**settings), seed=1, dataset=dataset, loaders=loaders, run_folder=folder)
+    return FinetuneTask(tiny_config(settings), seed=1, dataset=dataset, loaders=loaders, run_folder=folder)
 
 
 def _ignore(_iteration: int, _metrics: Mapping[str, Any]) -> None:
@@ -97,16 +99,18 @@ def test_killed_worker_resumes_and_ends_with_the_same_weights(
     expected = load_file(undisturbed.model_folder / "weights.safetensors")
     for name, tensor in expected.items():
         assert torch.equal(weights[name], tensor), name
-    assert [iteration for iteration, _ in seen] == list(range(task.config.num_iterations))
+    assert [iteration for iteration, _ in seen] == list(range(task.config.optimizer.num_iterations))
     for line, undisturbed_line in zip(_metrics(task), _metrics(undisturbed), strict=True):
         assert _without_seconds(line) == _without_seconds(undisturbed_line)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_with_a_pool_and_an_average_resume_too(workers: int, tmp_path: Path, dataset: Path) -> None:
-    settings = {"num_workers": workers, "rollout_actors": workers, "ema_decay": 0.5, "checkpoint_every": 3}
-    undisturbed = _run(_task(tmp_path / "undisturbed", dataset, **settings))
-    task = _task(tmp_path / "killed", dataset, nap_seconds=0.4, **settings)
+    settings = {
+        "parallel.num_workers": workers, "rollout.actors.num": workers, "export.ema_decay": 0.5, "checkpoint.every": 3
+    }  # fmt: skip
+    undisturbed = _run(_task(tmp_path / "undisturbed", dataset, settings))
+    task = _task(tmp_path / "killed", dataset, settings, nap_seconds=0.4)
     killer = _kill_worker_once(task, rank=0, after_iteration=3)
     weights = _run(task)
     assert not killer.is_alive()
@@ -127,8 +131,8 @@ def test_rerun_of_a_finished_folder_trains_nothing_and_other_settings_are_refuse
     assert _metrics(undisturbed) == before
 
     with pytest.raises(InputError) as refused:
-        finetune_on_ray(_task(undisturbed.run_folder, dataset, kl_weight=0.5), _ignore)
-    assert refused.value.field == "kl_weight" and refused.value.file == undisturbed.run_folder
+        finetune_on_ray(_task(undisturbed.run_folder, dataset, {"algorithm.kl_weight": 0.5}), _ignore)
+    assert refused.value.field == "finetune.algorithm.kl_weight" and refused.value.file == undisturbed.run_folder
 
 
 def test_another_reward_is_refused_and_the_same_pairs_under_another_path_are_not(
@@ -139,16 +143,17 @@ def test_another_reward_is_refused_and_the_same_pairs_under_another_path_are_not
     _run(dataclasses.replace(undisturbed, dataset=moved))
     assert _metrics(undisturbed) == before
     heavier = TinyLoaders(distance=DistanceConfig(bce_weight=2.0))
-    with pytest.raises(InputError, match=r"another reward\.distance\.bce_weight \(1\.0\)"):
+    with pytest.raises(InputError, match=r"another distance\.bce_weight \(1\.0\)"):
         finetune_on_ray(dataclasses.replace(undisturbed, loaders=heavier), _ignore)
 
 
 def test_what_an_attempt_without_a_checkpoint_left_is_not_taken_over(tmp_path: Path, dataset: Path) -> None:
     """Its best held-out reward may be of another scale, which nothing would ever beat."""
     held_out = write_tiny_dataset(tmp_path / "held_out", shards=2)
+    watched = {"held_out.dataset": held_out, "held_out.every": 1, "held_out.num": 2}
     task = _task(
-        tmp_path / "run", dataset, held_out=held_out, held_out_every=1, num_held_out=2, num_iterations=1, num_workers=1
-    )
+        tmp_path / "run", dataset, {**watched, "optimizer.num_iterations": 1, "parallel.num_workers": 1}
+    )  # fmt: skip
     (task.best_folder).mkdir()
     write_json(task.best_folder / "held_out.json", {"iterations": 9, "reward": 1e9})
     _run(task)
@@ -156,8 +161,8 @@ def test_what_an_attempt_without_a_checkpoint_left_is_not_taken_over(tmp_path: P
 
 
 def test_another_number_of_workers_is_refused_with_the_way_out(dataset: Path, undisturbed: FinetuneTask) -> None:
-    with pytest.raises(InputError, match=r"another num_workers \(2\)") as refused:
-        finetune_on_ray(_task(undisturbed.run_folder, dataset, num_workers=1), _ignore)
+    with pytest.raises(InputError, match=r"another finetune\.parallel\.num_workers \(2\)") as refused:
+        finetune_on_ray(_task(undisturbed.run_folder, dataset, {"parallel.num_workers": 1}), _ignore)
     assert "jobs/export.py" in str(refused.value)
 
 
@@ -169,7 +174,7 @@ def test_a_disk_that_fills_up_during_a_checkpoint_costs_only_that_checkpoint(
     folder = tmp_path / "run"
     folder.mkdir()
     loaders = TinyLoaders(full_disk=full_disk)
-    task = FinetuneTask(tiny_config(max_worker_failures=0), 1, dataset, loaders, folder)
+    task = FinetuneTask(tiny_config({"checkpoint.max_worker_failures": 0}), 1, dataset, loaders, folder)
     with pytest.raises(InputError, match="no space left for the files of the run"):
         finetune_on_ray(task, _ignore)
     kept = find_checkpoint(folder / CHECKPOINTS)
@@ -190,9 +195,8 @@ def test_a_disk_that_fills_up_during_a_checkpoint_costs_only_that_checkpoint(
 
 def test_held_out_pairs_are_watched_and_the_best_model_is_kept(tmp_path: Path, dataset: Path) -> None:
     held_out = write_tiny_dataset(tmp_path / "held_out", shards=2)
-    task = _task(
-        tmp_path / "run", dataset, held_out=held_out, held_out_every=3, num_held_out=4, ema_decay=0.5, num_iterations=6
-    )
+    watched = {"held_out.dataset": held_out, "held_out.every": 3, "held_out.num": 4}
+    task = _task(tmp_path / "run", dataset, {**watched, "export.ema_decay": 0.5})
     _run(task)
     lines = _metrics(task)
     rewards = {line["step"] + 1: line["held_out_reward"] for line in lines if "held_out_reward" in line}

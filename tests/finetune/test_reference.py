@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from drpose_ray.finetune.config import FinetuneConfig, Reference
 from drpose_ray.finetune.lora import add_lora
+from drpose_ray.finetune.parallel_config import Reference
 from drpose_ray.finetune.reference import place_reference
 from tests.diffusion.published_configs import ERA3D_TINY
 from tests.diffusion.test_published_architecture import random_inputs, random_network
+from tests.finetune.settings import finetune_config
 
 
 @pytest.mark.parametrize("placement", ["resident", "offloaded", "adapter_off"])
@@ -32,10 +33,10 @@ def test_the_reference_stays_what_the_network_was(placement: Reference) -> None:
 @pytest.mark.parametrize(
     ("settings", "field"),
     [
-        ({"reference": "adapter_off"}, "reference"),
-        ({"offload_parameters": True, "zero_stage": 2}, "offload_parameters"),
+        ({"parallel.reference": "adapter_off"}, "reference"),
+        ({"parallel.offload": ["parameters"], "parallel.zero_stage": 2}, "offload"),
     ],
 )
 def test_combinations_that_mean_nothing_are_refused(settings: dict[str, object], field: str) -> None:
     with pytest.raises(ValueError, match=field):
-        FinetuneConfig.model_validate(settings)
+        finetune_config(settings)

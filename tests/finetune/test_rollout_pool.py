@@ -18,10 +18,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
 
 
 def _run(
-    folder: Path, dataset: Path, loaders: TinyLoaders | None = None, **settings: object
+    folder: Path, dataset: Path, settings: Mapping[str, object] | None = None, loaders: TinyLoaders | None = None
 ) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
     folder.mkdir(parents=True)
-    config = tiny_config(num_workers=1, batch_size=4, eta=1.0, **settings)
+    config = tiny_config({"parallel.num_workers": 1, "algorithm.eta": 1.0, **(settings or {})})
     task = FinetuneTask(config, 1, dataset, loaders or TinyLoaders(), folder)
 
     def ignore(_iteration: int, _metrics: Mapping[str, Any]) -> None:
@@ -43,7 +43,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> tuple[dict
 
 @pytest.mark.parametrize("actors", [1, 3])
 def test_a_pool_changes_no_step(actors: int, tmp_path: Path, dataset: Path, alone: Any) -> None:
-    weights, metrics = _run(tmp_path / "run", dataset, rollout_actors=actors)
+    weights, metrics = _run(tmp_path / "run", dataset, {"rollout.actors.num": actors})
     for name, expected in alone[0].items():
         torch.testing.assert_close(weights[name], expected, rtol=0, atol=1e-6)
     for line, expected in zip(metrics, alone[1], strict=True):
@@ -51,15 +51,17 @@ def test_a_pool_changes_no_step(actors: int, tmp_path: Path, dataset: Path, alon
 
 
 def test_a_remote_reward_changes_no_step(tmp_path: Path, dataset: Path, alone: Any) -> None:
-    weights, metrics = _run(tmp_path / "run", dataset, remote_reward=True)
+    weights, metrics = _run(tmp_path / "run", dataset, {"reward.actor_gpus": 0})
     for name, expected in alone[0].items():
         torch.testing.assert_close(weights[name], expected, rtol=0, atol=1e-6)
     assert [line["reward"] for line in metrics] == pytest.approx([line["reward"] for line in alone[1]], abs=1e-6)
 
 
-@pytest.mark.parametrize("elsewhere", [{}, {"remote_reward": True, "rollout_actors": 1, "stops_per_rollout": 2}])
+@pytest.mark.parametrize(
+    "elsewhere", [{}, {"reward.actor_gpus": 0, "rollout.actors.num": 1, "algorithm.stops_per_rollout": 2}]
+)
 def test_terms_of_a_reward_are_logged_wherever_it_is(elsewhere: Any, tmp_path: Path, dataset: Path, alone: Any) -> None:
-    weights, metrics = _run(tmp_path / "run", dataset, TermedLoaders(), **elsewhere)
+    weights, metrics = _run(tmp_path / "run", dataset, elsewhere, TermedLoaders())
     if not elsewhere:  # 0.5 x 3 r - 0.5 x r is r
         for name, expected in alone[0].items():
             torch.testing.assert_close(weights[name], expected, rtol=0, atol=1e-6)
@@ -69,7 +71,7 @@ def test_terms_of_a_reward_are_logged_wherever_it_is(elsewhere: Any, tmp_path: P
 
 
 def test_one_step_of_staleness_changes_all_but_the_first_reward(tmp_path: Path, dataset: Path, alone: Any) -> None:
-    _, metrics = _run(tmp_path / "run", dataset, rollout_actors=1, rollout_staleness=1)
+    _, metrics = _run(tmp_path / "run", dataset, {"rollout.actors.num": 1, "rollout.actors.staleness": 1})
     rewards = [(line["reward"], expected["reward"]) for line, expected in zip(metrics, alone[1], strict=True)]
     assert rewards[0][0] == pytest.approx(rewards[0][1], abs=1e-6)
     # The second rollout was begun before the first step, with the weights of the start.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import resource
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,24 +30,25 @@ from drpose_ray.shards.identity import DatasetIdentity, GeneratorIdentity, Segme
 from drpose_ray.shards.manifest import complete_dataset, open_dataset
 from drpose_ray.shards.record import INPUT_IMAGE, FrameStatus, Licence, Provenance, SequenceCamera, SequenceRecord
 from drpose_ray.shards.write import write_shard
+from tests.finetune.settings import finetune_config
 
 DOMAINS, VIEWS, SIDE = 2, 3, 4
 
 
-def tiny_config(**changes: object) -> FinetuneConfig:
+def tiny_config(changes: Mapping[str, object] | None = None) -> FinetuneConfig:
     settings: dict[str, object] = {
-        "num_sampling_steps": 4,
-        "num_train_steps": 2,
-        "max_early_stop": 2,
-        "kl_weight": 0.1,
-        "learning_rate": 1e-2,
-        "batch_size": 4,
-        "gradient_accumulation": 2,
-        "num_iterations": 6,
-        "checkpoint_every": 2,
-        "num_workers": 2,
+        "algorithm.num_sampling_steps": 4,
+        "algorithm.num_train_steps": 2,
+        "algorithm.max_early_stop": 2,
+        "algorithm.kl_weight": 0.1,
+        "optimizer.learning_rate": 1e-2,
+        "optimizer.batch_size": 4,
+        "optimizer.gradient_accumulation": 2,
+        "optimizer.num_iterations": 6,
+        "checkpoint.every": 2,
+        "parallel.num_workers": 2,
     }
-    return FinetuneConfig.model_validate({**settings, **changes})
+    return finetune_config({**settings, **(changes or {})})
 
 
 def tiny_parts(config: FinetuneConfig, device: torch.device, nap_seconds: float = 0.0) -> Parts:
@@ -77,7 +79,7 @@ def tiny_parts(config: FinetuneConfig, device: torch.device, nap_seconds: float 
         encode_condition=encode_condition,
         encode_images=encode_condition,
         pose_score=pose_score,
-        sampler=DdimSampler(schedule, config.num_sampling_steps, config.eta),
+        sampler=DdimSampler(schedule, config.algorithm.num_sampling_steps, config.algorithm.eta),
         latent_shape=(DOMAINS, VIEWS, 4, SIDE, SIDE),
         device=device,
         decode=lambda latents: latents[..., :3, :, :].sigmoid(),
@@ -95,7 +97,7 @@ class TinyLoaders(Loaders):
     full_disk: Path | None = None  # while this file is there, no file grows beyond 1 KiB after three iterations
 
     def origin(self, config: FinetuneConfig, hashes: FileHashes) -> dict[str, Any]:  # noqa: ARG002 - nothing is loaded
-        return {"reward.distance.bce_weight": self.distance.bce_weight}
+        return {"distance.bce_weight": self.distance.bce_weight}
 
     def parts(self, config: FinetuneConfig, device: torch.device) -> Parts:
         parts = tiny_parts(config, device, self.nap_seconds)
@@ -104,7 +106,7 @@ class TinyLoaders(Loaders):
         full_disk, calls = self.full_disk, itertools.count()
 
         def pose_score(x0: torch.Tensor, batch: PosedPeople) -> torch.Tensor:
-            if next(calls) >= 3 * config.gradient_accumulation and full_disk.exists():
+            if next(calls) >= 3 * config.optimizer.gradient_accumulation and full_disk.exists():
                 resource.setrlimit(resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY))
             return parts.pose_score(x0, batch)
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from drpose_ray.config import SECTIONS, Config
+from drpose_ray.config import Config
+from drpose_ray.dotted import section_of
+from drpose_ray.job_sections import known_sections
 from drpose_ray.runs import Summary
 from jobs import schemas
 
@@ -56,15 +58,20 @@ def test_a_job_has_a_closed_configuration_and_summary_whose_fields_are_described
         fields = section.model_fields.items()
         missing = [name for name, field in fields if not field.description and not is_section(field.annotation)]
         assert not missing, f"{section.__name__}: {missing}"
+        said = {name: field.description or section_of(field.annotation).__doc__ for name, field in fields}
+        fragments = [
+            name for name, text in said.items() if not text[0].isupper() or not text.rstrip().endswith((".", "?"))
+        ]
+        assert not fragments, f"{section.__name__}: {fragments} are described by no sentence"
 
 
-def test_a_section_has_one_type_in_all_jobs_and_every_known_section_has_an_owner() -> None:
+def test_a_section_has_one_type_in_all_jobs_and_every_section_is_known() -> None:
     types: dict[str, set[object]] = {}
     for job in JOBS.values():
         for name, field in job.CONFIG.model_fields.items():
             types.setdefault(name, set()).add(field.annotation)
     assert {name for name, found in types.items() if len(found) > 1} == set()
-    assert set(types) == set(SECTIONS)
+    assert set(types) == set(known_sections())
 
 
 def test_a_stored_schema_is_plain_json_schema() -> None:

@@ -54,7 +54,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, body: Body) -> MimoConfig:
     write_colour_table(folder / "colours.npy", make_colour_table(body))
     return MimoConfig(
         weights=write_folder(folder / "weights", make_model()), photos=folder / "photos", photo_licence="CC0-1.0",
-        colour_table=folder / "colours.npy", image_size=SIZE, num_sampling_steps=1, azimuth_deg=30.0,
+        color_table=folder / "colours.npy", image_size=SIZE, num_sampling_steps=1, azimuth_deg=30.0,
         heading_spread_deg=0.0, precision="float32", gpus_per_worker=0,
     )  # fmt: skip
 
@@ -114,8 +114,8 @@ def test_settings_name_the_contents_and_not_the_places_of_the_files(
     assert {"weights_sha256", "photos_sha256", "colour_table_sha256", "guidance_scale"} <= settings.keys()
     assert not any(str(config.weights.parent) in str(value) for value in settings.values())
     moved = tmp_path / "moved.npy"
-    moved.write_bytes(config.colour_table.read_bytes())
-    same = MimoAnimation(config.model_copy(update={"colour_table": moved}), seed=5)
+    moved.write_bytes(config.color_table.read_bytes())
+    same = MimoAnimation(config.model_copy(update={"color_table": moved}), seed=5)
     assert settings_sha256(same) == settings_sha256(generator)
     portrait((0, 200, 0)).save(tmp_path / "other.png")
     other = MimoAnimation(config.model_copy(update={"photos": tmp_path}), seed=5)
@@ -126,7 +126,7 @@ def test_the_colour_table_of_another_body_and_a_folder_without_photos_are_refuse
     config: MimoConfig, tmp_path: Path
 ) -> None:
     write_colour_table(tmp_path / "smpl.npy", np.zeros((6890, 3), np.uint8))
-    for update, field in (({"colour_table": tmp_path / "smpl.npy"}, "shape"), ({"photos": tmp_path}, "photos")):
+    for update, field in (({"color_table": tmp_path / "smpl.npy"}, "shape"), ({"photos": tmp_path}, "photos")):
         with pytest.raises(InputError) as caught:
             MimoAnimation(config.model_copy(update=update), seed=5)
         assert caught.value.field == field

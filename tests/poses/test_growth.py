@@ -100,7 +100,7 @@ def test_damaged_and_foreign_pick_files_are_refused(tmp_path: Path) -> None:
 
 
 def _run(folder: Path, motions: Path, *flags: str) -> Path:
-    common = ["--run.folder", str(folder), "--poses.motions", f'["{motions}"]', "--poses.num_dance_clips", "0"]
+    common = ["--run.folder", str(folder), "--poses.motions", f'["{motions}"]', "--poses.dance.num_clips", "0"]
     assert main([*common, "--poses.num_val", "2", "--poses.num_test", "2", *flags]) == 0
     return folder / "select_poses"
 
@@ -134,14 +134,14 @@ def test_job_refuses_a_changed_setting_and_a_name_of_its_own(
         (tmp_path / "motions").mkdir(exist_ok=True)
         np.save(tmp_path / "motions" / f"{clip.name}.npy", clip.motion)
     few = _run(tmp_path / "few", tmp_path / "motions", "--poses.num_train", "4")
-    common = ["--poses.motions", f'["{tmp_path / "motions"}"]', "--poses.num_dance_clips", "0"]
+    common = ["--poses.motions", f'["{tmp_path / "motions"}"]', "--poses.dance.num_clips", "0"]
     flags = [*common, "--poses.num_train", "4", "--poses.num_val", "2", "--poses.num_test", "2"]
     flags += ["--run.folder", str(tmp_path / "other")]
     assert main([*flags, "--poses.window", "8", "--poses.continues", str(few / "picks.npz")]) == 2
     assert "made with window 10" in capsys.readouterr().err
     assert main([*flags, "--poses.compare", json.dumps({"standing": str(few / "selection.parquet")})]) == 2
     assert "names of this job's own" in capsys.readouterr().err
-    assert main([*flags, "--poses.core_set_picks", "3"]) == 2
+    assert main([*flags, "--poses.core_set.picks", "3"]) == 2
     assert "fewer than the 4 windows" in capsys.readouterr().err
 
 

@@ -79,9 +79,9 @@ def test_no_actor_and_broken_points_are_refused() -> None:
             SamplerOnRay(points, num_actors)
 
 
-@pytest.mark.parametrize("core_set", [(), ("--poses.core_set_picks", "12", "--poses.core_set_parts", "2")])
+@pytest.mark.parametrize("core_set", [(), ("--poses.core_set.picks", "12", "--poses.core_set.parts", "2")])
 def test_job_over_actors_writes_the_same_files(tmp_path: Path, core_set: tuple[str, ...]) -> None:
-    flags = ["--poses.motions", "[]", "--poses.num_dance_clips", "10", "--poses.dance_seconds", "3", *core_set]
+    flags = ["--poses.motions", "[]", "--poses.dance.num_clips", "10", "--poses.dance.seconds", "3", *core_set]
     flags += ["--poses.num_train", "12", "--poses.num_val", "0", "--poses.num_test", "3"]
     for actors in ("0", "2"):
         assert main([*flags, "--run.folder", str(tmp_path / actors), "--poses.actors", actors]) == 0

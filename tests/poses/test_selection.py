@@ -56,9 +56,9 @@ def test_short_clips_are_passed_over_and_reported(dances: list[MotionClip]) -> N
 
 
 SMALL = (
-    "--poses.num_dance_clips",
+    "--poses.dance.num_clips",
     "4",
-    "--poses.dance_seconds",
+    "--poses.dance.seconds",
     "5",
     "--poses.num_train",
     "12",

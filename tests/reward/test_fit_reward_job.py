@@ -13,7 +13,7 @@ from tests.latents.six_views import write_six_views
 from tests.reward.stored_people import write_model
 
 FLAGS = {
-    "reward.predictor.map_size": 16, "reward.predictor.channels": "[8, 16]", "reward.distance.perceptual_size": 32,
+    "reward.predictor.map_size": 16, "reward.predictor.channels": "[8, 16]", "distance.perceptual_size": 32,
     "reward.fit.updates": 3, "reward.fit.samples_per_update": 2, "reward.fit.validation_samples": 1,
     "reward.fit.validate_every": 2,
 }  # fmt: skip

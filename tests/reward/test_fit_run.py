@@ -21,7 +21,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from drpose_ray.errors import InputError
-from drpose_ray.reward.config import RewardConfig
+from drpose_ray.reward.config import DistanceConfig, RewardConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.fit_predictor import PredictorFit
 from drpose_ray.reward.fit_run import FitTask, run_fit
@@ -30,6 +30,7 @@ from drpose_ray.runs import read_metrics
 from tests.reward.meeting import Meeting
 from tests.reward.stored_people import write_model, write_people
 
+DISTANCE = DistanceConfig(perceptual_size=32)
 FIT = {
     "updates": 12, "samples_per_update": 4, "views_per_sample": 2, "validation_samples": 3, "validate_every": 4,
     "checkpoint_every": 3, "warmup_updates": 2, "patience": 5,
@@ -54,11 +55,11 @@ def undisturbed(folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFac
 def make_task(folders: tuple[Path, Path], run_folder: Path, **changes: object) -> FitTask:
     model, latents = folders
     reward = RewardConfig.model_validate({
-        "i2mv": model, "predictor": {"map_size": 16, "channels": (16, 24)}, "distance": {"perceptual_size": 32},
+        "i2mv": model, "predictor": {"map_size": 16, "channels": (16, 24)},
         "fit": FIT | changes,
     })  # fmt: skip
     run_folder.mkdir(parents=True, exist_ok=True)
-    return FitTask(reward, (latents,), seed=1, run_folder=run_folder)
+    return FitTask(reward, DISTANCE, (latents,), seed=1, run_folder=run_folder)
 
 
 def metrics_of(task: FitTask) -> list[dict[str, Any]]:
@@ -212,7 +213,7 @@ def undisturbed_pair(task: FitTask) -> PredictorFit:
     reward = task.reward
     data = read_latents(task.latents, reward.i2mv, task.seed)
     pair = [
-        PredictorFit(data, reward.predictor, SkeletonDistance(reward.distance), reward.fit, task.seed, share)
+        PredictorFit(data, reward.predictor, SkeletonDistance(DISTANCE), reward.fit, task.seed, share)
         for share in Meeting(2).shares()
     ]
     with ThreadPoolExecutor(2) as threads:

@@ -27,7 +27,7 @@ def test_an_interrupted_fit_is_resumed_by_the_same_command(tmp_path: Path) -> No
     command = [
         sys.executable, "-m", "jobs.fit_reward", "--run.folder", str(tmp_path / "run"), "--run.device", "cpu",
         "--reward.i2mv", str(model), "--reward.latents", f"[{latents}]", "--reward.predictor.map_size", "16",
-        "--reward.predictor.channels", "[16, 24]", "--reward.distance.perceptual_weight", "0",
+        "--reward.predictor.channels", "[16, 24]", "--distance.perceptual_weight", "0",
         *(part for name, value in fit.items() for part in (f"--reward.fit.{name}", str(value))),
     ]  # fmt: skip
     checkpoint = tmp_path / "run" / "fit_reward" / "checkpoint.safetensors"

@@ -89,7 +89,7 @@ def test_a_reward_outside_the_contract_is_refused_before_training(
 ) -> None:
     with pytest.raises(InputError, match=problem) as error:
         CheckedReward("mine", reward).probe(SHAPE, CPU)
-    assert error.value.field == "finetune.rewards (mine)"
+    assert error.value.field == "finetune.reward.terms (mine)"
 
 
 def test_a_good_reward_passes_and_is_not_changed() -> None:

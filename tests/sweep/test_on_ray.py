@@ -23,10 +23,13 @@ def _judge(model_folder: Path) -> dict[str, float]:
     return {"mpjpe_cm": float(sum(tensor.abs().sum() for tensor in weights.values()))}
 
 
+SHORT = {"parallel.num_workers": 1, "optimizer.num_iterations": 2}
+
+
 @pytest.mark.slow
 def test_trials_are_measured_once_under_one_mlflow_parent(tmp_path: Path, ray_session: None) -> None:
     uri = sqlite_uri(tmp_path)
-    shared = tiny_config(num_workers=1, num_iterations=2)
+    shared = tiny_config(SHORT)
     trials = list_trials(SweepConfig(kl_weights=(0.0, 1.0), max_early_stops=(2,)), shared)
     with start_tracking(uri, "sweep", "sweep") as parent:
         task = SweepTask(
@@ -45,9 +48,9 @@ def test_trials_are_measured_once_under_one_mlflow_parent(tmp_path: Path, ray_se
         assert sweep_on_ray(task, trials, concurrent_trials=2) == measured
         with pytest.raises(InputError, match=r"measurements made with another judge\.poses"):
             sweep_on_ray(replace(task, judged_by={"poses": "others"}), trials, concurrent_trials=2)
-        changed = tiny_config(num_workers=1, num_iterations=2, learning_rate=0.5)
+        changed = tiny_config({**SHORT, "optimizer.learning_rate": 0.5})
         others = list_trials(SweepConfig(kl_weights=(0.0,), max_early_stops=(2,)), changed)
-        with pytest.raises(InputError, match="measurements made with another learning_rate"):
+        with pytest.raises(InputError, match=r"measurements made with another finetune\.optimizer\.learning_rate"):
             sweep_on_ray(task, others, concurrent_trials=2)
     assert all((task.folder / name / "model" / "judged").read_text() == "once\n" for name in measured)
 

@@ -6,6 +6,7 @@ import pytest
 
 from drpose_ray.errors import InputError
 from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.finetune.optimizer_config import OptimizerConfig
 from drpose_ray.sweep.config import SweepConfig
 from drpose_ray.sweep.space import TrialResult, choose_trial, list_trials, rate_trial
 
@@ -19,16 +20,17 @@ def _rate(name: str, **measured: float) -> TrialResult:
 
 
 def test_every_pair_is_one_trial_and_all_else_is_shared() -> None:
-    finetune = FinetuneConfig(learning_rate=3e-4)
+    finetune = FinetuneConfig(optimizer=OptimizerConfig(learning_rate=3e-4))
     trials = list_trials(SweepConfig(kl_weights=(0.0, 0.1), max_early_stops=(2, 4)), finetune)
-    assert [(t.config.kl_weight, t.config.max_early_stop) for t in trials] == [(0.0, 2), (0.0, 4), (0.1, 2), (0.1, 4)]
+    drawn = [trial.config.algorithm for trial in trials]
+    assert [(each.kl_weight, each.max_early_stop) for each in drawn] == [(0.0, 2), (0.0, 4), (0.1, 2), (0.1, 4)]
     assert len({trial.name for trial in trials}) == 4
-    assert {trial.config.learning_rate for trial in trials} == {3e-4}
+    assert {trial.config.optimizer.learning_rate for trial in trials} == {3e-4}
 
 
 def test_early_stop_beyond_the_sampler_is_refused() -> None:
     with pytest.raises(InputError) as refused:
-        list_trials(SweepConfig(max_early_stops=(2, 21)), FinetuneConfig(num_sampling_steps=20))
+        list_trials(SweepConfig(max_early_stops=(2, 21)), FinetuneConfig())
     assert refused.value.field == "max_early_stop" and refused.value.value == 21
 
 

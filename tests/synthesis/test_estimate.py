@@ -29,7 +29,7 @@ GPU = GpuRate(name="card", tflops=4, utilisation=0.5, price_per_hour=3)
 
 def mimo_config(gpus_per_worker: float = 1.0, image_size: int = 784) -> MimoConfig:
     return MimoConfig(
-        weights=Path("none"), photos=Path("none"), photo_licence="none", colour_table=Path("none"),
+        weights=Path("none"), photos=Path("none"), photo_licence="none", color_table=Path("none"),
         image_size=image_size, gpus_per_worker=gpus_per_worker,
     )  # fmt: skip
 

@@ -63,8 +63,9 @@ class ConditionStore:
     def __init__(self, folder: Path, model: Path, dataset_sha256: str | None = None) -> None:
         """Raises InputError if the folder is incomplete, or of other encoders or another dataset."""
         record = read_record(
-            folder, ConditionsRecord, MARKER, "conditions", field="finetune.conditions", job="jobs/encode_conditions.py"
-        )
+            folder, ConditionsRecord, MARKER, "conditions", field="finetune.data.conditions",
+            job="jobs/encode_conditions.py",
+        )  # fmt: skip
         expected: dict[str, tuple[object, str]] = {
             "encoders_sha256": (encoders_sha256(model), f"the VAE and image encoder of {model}")
         }

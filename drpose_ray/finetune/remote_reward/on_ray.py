@@ -48,7 +48,7 @@ class RemoteReward:
 
     def __init__(self, load_reward: LoadReward, config: FinetuneConfig) -> None:
         start: Any = RewardActor.options(  # type: ignore[attr-defined]
-            num_cpus=1, num_gpus=config.gpus_per_reward_actor, scheduling_strategy="DEFAULT"
+            num_cpus=1, num_gpus=config.reward.actor_gpus, scheduling_strategy="DEFAULT"
         )
         self._actor = start.remote(load_reward, config)
 

@@ -33,7 +33,7 @@ class RolloutActor:
             torch.set_num_threads(1)
         self._roller = Loaded(lambda: load_roller(config, device))
         self._compiled: Roller | None = None
-        self._compile = config.compile_rollout
+        self._compile = config.rollout.compile
 
     def set_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Take over the weights that training changed; the others stay as loaded."""
@@ -57,13 +57,15 @@ class RolloutPool:
     """One rank's actors. They end with it, so a restarted rank begins with new ones."""
 
     def __init__(self, load_roller: LoadRoller, config: FinetuneConfig, device: torch.device) -> None:
+        actors = config.rollout.actors
+        assert actors is not None
         self._device = device
         start: Any = RolloutActor.options(  # type: ignore[attr-defined]
-            num_cpus=1, num_gpus=config.gpus_per_rollout_actor, scheduling_strategy="DEFAULT"
+            num_cpus=1, num_gpus=actors.gpus, scheduling_strategy="DEFAULT"
         )
-        count = config.rollout_actors // config.num_workers
+        count = actors.num // config.parallel.num_workers
         self._actors = [start.remote(load_roller, config) for _ in range(count)]
-        self._references = _shared_queue() if config.num_workers > 1 else None
+        self._references = _shared_queue() if config.parallel.num_workers > 1 else None
 
     def set_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Hand the trained weights, which rank 0 gives, to every actor; what is started from now on uses them.
