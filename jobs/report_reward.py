@@ -86,8 +86,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     few = some_of_each(list(splits.values()), settings.few)
     predictors = [
-        load_scored_predictor(name, path, config.distance, few, device)
-        for name, path in settings.predictors.items()
+        load_scored_predictor(name, path, config.distance, few, device) for name, path in settings.predictors.items()
     ]
     decode = functools.partial(decode_images, model.vae)
     instruments = Instruments(
