@@ -36,7 +36,8 @@ from drpose_ray.renders.images import colour_images, normal_image
 from drpose_ray.renders.loader import ScanLoader
 from drpose_ray.renders.raycast import RaycastRenderer
 from drpose_ray.renders.renderer import ScanRenderer
-from drpose_ray.renders.scan_renders import ScanRenders, scan_window
+from drpose_ray.renders.scan_item import scan_item
+from drpose_ray.renders.scan_renders import ScanRenders
 from drpose_ray.scans.config import ScansConfig, ScanSource, TwinConfig
 from drpose_ray.scans.load import load_scan
 from drpose_ray.scans.scan import Mesh
@@ -180,11 +181,11 @@ def watch_memory(num: int) -> int:
         loader = ScanLoader(ScansConfig(), scans)
         blender = BlenderConfig(samples=4, recycle=10**6)
         generator = ScanRenders(RendersConfig(image_size=48, blender=blender), 0, loader, loader.body_sha256)
-        windows = [scan_window(files, loader.fit_row(files), rank, (0.0,)) for rank, files in enumerate(scans)]
+        items = [scan_item(files, loader.fit_row(files), rank, (0.0,)) for rank, files in enumerate(scans)]
         assert isinstance(generator.renderer, BlenderRenderer)
         sizes = []
         for scan in range(num):
-            generator.generate(windows[scan % len(windows)])
+            generator.make(items[scan % len(items)])
             sizes.append((_resident_mb(os.getpid()), _resident_mb(generator.renderer.pid)))
             if scan % (num // 8) == 0:
                 _print_sizes(scan + 1, sizes[-1])

@@ -32,22 +32,22 @@ from typing import Any
 
 import numpy as np
 
+from drpose_ray.datasets.builder.maker import licence_of, provenance_of
+from drpose_ray.datasets.builder.on_ray import MakerPool, build_on_ray
+from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.poses.windows_file import read_selection, write_selection
 from drpose_ray.publish import file_sha256
 from drpose_ray.shards.manifest import shard_name
 from drpose_ray.shards.record import FrameStatus, SequenceCamera, SequenceRecord, encode_members
 from drpose_ray.shards.rows import Manifest
-from drpose_ray.synthesis.build import plan_build
-from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
-from drpose_ray.synthesis.pose_to_image import licence_of, provenance_of
 
 PER_SHARD = 1000
 WORKERS = 2
 
 
 class NoOp:
-    """Implements ``PoseToImage`` by handing out the same picture, or, with ``every`` > 1, hardly ever one."""
+    """A ``RecordMaker`` by handing out the same picture, or, with ``every`` > 1, hardly ever one."""
 
     name, body_sha256, body_licence, image_licence = "no-op", "0" * 64, "none", "CC0-1.0"
 
@@ -62,7 +62,7 @@ class NoOp:
     def person_seed(self, window: PoseWindow) -> int:
         return window.rank
 
-    def generate(self, window: PoseWindow) -> SequenceRecord:
+    def make(self, window: PoseWindow) -> SequenceRecord:
         if self.clock_folder is not None:
             self._note_time()
         drawn = window.rank % self.every == 0
@@ -125,7 +125,7 @@ def _plain_loop(windows: Any, folder: Path, num_shards: int) -> tuple[float, flo
     for shard in range(num_shards):
         with tarfile.open(folder / shard_name(shard), "w", format=tarfile.GNU_FORMAT) as tar:
             for window in windows[shard * PER_SHARD : (shard + 1) * PER_SHARD]:
-                for name, data in encode_members(generator.generate(window)):
+                for name, data in encode_members(generator.make(window)):
                     member = tarfile.TarInfo(name)
                     member.size = len(data)
                     tar.addfile(member, io.BytesIO(data))
@@ -135,7 +135,7 @@ def _plain_loop(windows: Any, folder: Path, num_shards: int) -> tuple[float, flo
 
 def _build(windows: Any, output: Path, make: Any) -> Manifest:
     plan = plan_build(windows, make(), output, PER_SHARD)
-    return build_on_ray(plan, [GeneratorPool(make, WORKERS)], lambda *_: None)
+    return build_on_ray(plan, [MakerPool(make, WORKERS)], lambda *_: None)
 
 
 def measure_memory(sizes: list[int]) -> int:

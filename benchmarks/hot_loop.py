@@ -25,13 +25,13 @@ import torch.distributed as dist
 from measure import seconds
 from page import hand_in
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.layout import load_unet
 from drpose_ray.finetune.average import WeightAverage
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.finetune.engine import DenoiserEngine
 from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.finetune.rollout_pool.on_ray import RolloutPool
-from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
 from drpose_ray.on_ray import local_or_cluster_ray
 from drpose_ray.poses.kinematics import joints_from_rows
 from drpose_ray.poses.sources import draw_pose
@@ -39,8 +39,8 @@ from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.pose_score import PoseScore
 from drpose_ray.reward.predictor import SkeletonPredictor
-from drpose_ray.reward.skeleton_maps import render_target_maps
-from drpose_ray.reward.terms import Ensemble, PoseReward, Poses, TargetMaps
+from drpose_ray.reward.skeleton_maps import target_maps
+from drpose_ray.reward.terms import Ensemble, PoseReward, TargetMaps
 
 BASE, PREDICTOR = Path("weights/small/i2mv"), Path("weights/small/predictor.safetensors")
 RANKS, RUNS, DECAY = 2, 15, 0.999
@@ -81,11 +81,10 @@ class DrawnEachTime:
     """Before: PoseScore that draws its targets whenever it is asked."""
 
     def __init__(self, score: PoseScore, map_size: int) -> None:
-        self._score, self._size, self._azimuths_deg = score, map_size, torch.tensor(VIEW_AZIMUTHS_DEG)
+        self._score, self._size = score, map_size
 
-    def __call__(self, latents_x0: torch.Tensor, poses: Poses) -> torch.Tensor:
-        targets = render_target_maps(poses.joints, poses.center, poses.width_m, self._azimuths_deg, self._size)
-        scores: torch.Tensor = self._score(latents_x0, targets)
+    def __call__(self, latents_x0: torch.Tensor, poses: PosedPeople) -> torch.Tensor:
+        scores: torch.Tensor = self._score(latents_x0, target_maps(poses, self._size))
         return scores
 
 
@@ -163,26 +162,23 @@ def of_ranks() -> list[str]:
     return [*rows, f"| bytes put into Ray's store, MB | {RANKS * megabytes:.1f} | {megabytes:.1f} | {1 / RANKS:.2f} |"]
 
 
-class People:
-    """Dancing people, in the axes of the input camera."""
-
-    def __init__(self) -> None:
-        rows = torch.stack([torch.from_numpy(draw_pose({"dance": 1.0}, 7, 8 * n)) for n in range(PEOPLE)])
-        joints = torch.from_numpy(joints_from_rows(rows.numpy())[:, :22]).float()
-        self.joints = torch.cat([joints, joints[:, 15:16] + torch.tensor([0.0, -0.02, 0.06])], 1)  # and a jaw
-        low, high = self.joints.amin(1), self.joints.amax(1)
-        self.center, self.width_m = (low + high) / 2, 1.15 * (high - low).norm(dim=-1)
+def dancers() -> PosedPeople:
+    """The poses of a batch."""
+    rows = torch.stack([torch.from_numpy(draw_pose({"dance": 1.0}, 7, 8 * n)) for n in range(PEOPLE)])
+    joints = torch.from_numpy(joints_from_rows(rows.numpy())[:, :22]).float()
+    joints = torch.cat([joints, joints[:, 15:16] + torch.tensor([0.0, -0.02, 0.06])], 1)  # and a jaw
+    low, high = joints.amin(1), joints.amax(1)
+    return PosedPeople(joints, (low + high) / 2, 1.15 * (high - low).norm(dim=-1))
 
 
 def of_maps() -> list[str]:
     """Rows of the table: drawing alone at three sizes, and the reward of the shipped predictor with its gradient."""
-    poses, rows = People(), []
-    azimuths_deg = torch.tensor(VIEW_AZIMUTHS_DEG)
+    poses, rows = dancers(), []
     for size in (32, 96, 192):
 
         def each_time(size: int = size) -> None:
             for _ in range(STOPS * MEMBERS):
-                render_target_maps(poses.joints, poses.center, poses.width_m, azimuths_deg, size)
+                target_maps(poses, size)
 
         def once(size: int = size) -> None:
             targets = TargetMaps(CPU)  # a new batch
@@ -204,7 +200,7 @@ def of_maps() -> list[str]:
     return [*rows, row(f"reward and gradient of a batch, shipped predictor, {size} px, CPU", *spent)]
 
 
-def rewarded(reward: Ensemble, latents: torch.Tensor, poses: Poses) -> None:
+def rewarded(reward: Ensemble, latents: torch.Tensor, poses: PosedPeople) -> None:
     for _ in range(STOPS):
         x0 = latents.clone().requires_grad_()
         torch.autograd.grad(reward(x0, poses).sum(), x0)

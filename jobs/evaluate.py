@@ -173,9 +173,9 @@ def _show(
 
     own = {name: torch.cat(batches, 1)[:, index : index + 1] for name, batches in latents.items() if name != CEILING}
     return Example(
-        sample_id=poses.sample_ids[index],
+        sample_id=poses.people.sample_ids[index],
         input_image=poses.input_images[index],
-        truth=poses.images[index],
+        truth=poses.people.images[index],
         outputs={name: evaluators.decode(model, x0)[:, 0] for name, x0 in own.items()},
         target_maps=poses.target_maps[index],
         predicted_maps={name: evaluators.read_skeletons(x0)[0] for name, x0 in own.items()},

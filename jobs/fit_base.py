@@ -78,16 +78,18 @@ CONFIG, SUMMARY = FitBaseConfig, FitBaseSummary
 def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
 
+    from drpose_ray.datasets.multiview import read_multiview
     from drpose_ray.diffusion.fit_base import fit_base
     from drpose_ray.diffusion.layout import save_i2mv
-    from drpose_ray.shards.multiview import read_multiview
 
     if not config.base.multiview_shards:
         raise InputError("no training data", field="base.multiview_shards", remedy="name six-view shard folders")
     folder = config.run.folder / "fit_base"
     with open_run(config, folder, "fit_base") as run:
         _continue_or_begin(config, folder)
-        images = np.concatenate([read_multiview(path).images for path in config.base.multiview_shards])
+        images = np.concatenate(
+            [read_multiview(path).images.movedim(-3, -1).numpy() for path in config.base.multiview_shards]
+        )
         training, held_out = images[: -config.base.num_held_out], images[-config.base.num_held_out :]
         model = _with_vae(config, training, folder / "vae", run, choose_device(config.run.device))
         psnr = _vae_psnr(model, held_out)

@@ -5,6 +5,7 @@ python -m jobs.fit_estimator --config configs/small.yaml --estimator.multiview_s
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -62,19 +63,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     import torch
 
     from drpose_ray.diffusion.layout import load_i2mv
-    from drpose_ray.evaluate.fit_estimator import ImagePoses, fit_estimator
+    from drpose_ray.evaluate.fit_estimator import fit_estimator
     from drpose_ray.reward.renders import decode_latents, encode_renders, read_renders
 
     settings = config.estimator
     device = choose_device(config.run.device)
     vae = load_i2mv(settings.i2mv).vae.to(device)
-    renders = read_renders(settings.multiview_shards, config.run.seed)
+    people = read_renders(settings.multiview_shards, config.run.seed)
     size = settings.network.input_size
-    chunks = torch.split(renders.images, _PEOPLE_AT_ONCE)
+    chunks = torch.split(people.images, _PEOPLE_AT_ONCE)
     images = torch.cat([_shrink(chunk, size) for chunk in chunks])
-    side = renders.images.shape[-1]
+    side = people.images.shape[-1]
     softened = torch.cat([_shrink(decode_latents(vae, encode_renders(vae, chunk, side)), size) for chunk in chunks])
-    data = ImagePoses(images, renders.joints_world, renders.width_m, softened).to(device)
+    people = dataclasses.replace(people, images=images).to(device)
     validation: dict[str, float] = {}
     with (
         open_run(config, config.folder, "fit_estimator") as run,
@@ -90,10 +91,12 @@ def main(argv: Sequence[str] | None = None) -> None:
                 progress.say(f"update {step + 1}/{settings.fit.updates}: {shown}")
             progress.step(left=settings.fit.updates - step - 1)
 
-        estimator = fit_estimator(data, settings.network, settings.fit, config.run.seed, report)
+        estimator = fit_estimator(people, settings.network, settings.fit, config.run.seed, report, softened.to(device))
         estimator.save(config.folder / ESTIMATOR_FILE)
         run.finish(
-            FitEstimatorSummary(estimator=str(config.folder / ESTIMATOR_FILE), samples=len(data), validation=validation)
+            FitEstimatorSummary(
+                estimator=str(config.folder / ESTIMATOR_FILE), samples=len(people), validation=validation
+            )
         )
     print(f"estimator: {config.folder / ESTIMATOR_FILE}")
 

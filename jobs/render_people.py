@@ -46,9 +46,9 @@ CONFIG, SUMMARY = RenderPeopleConfig, RenderPeopleSummary
 def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
 
-    from drpose_ray.synthesis.build import plan_build
+    from drpose_ray.datasets.builder.on_ray import MakerPool, build_on_ray
+    from drpose_ray.datasets.builder.plan import plan_build
     from drpose_ray.synthesis.clothed_body import ClothedBody
-    from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
     from drpose_ray.synthesis.people_sets import people_windows, training_clips
 
     if not config.people.sets:
@@ -58,16 +58,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, settings in config.people.sets.items():
         windows = people_windows(name, settings, clips)
         drawn = ClothedBodyConfig(image_size=config.people.image_size, multiview=True, azimuth_deg=None)
-        make_generator = functools.partial(ClothedBody, drawn, settings.seed)
+        load_maker = functools.partial(ClothedBody, drawn, settings.seed)
         folder = config.run.folder / "people" / name
-        plan = plan_build(windows, make_generator(), folder, config.people.per_shard)
+        plan = plan_build(windows, load_maker(), folder, config.people.per_shard)
 
         with Progress(f"people of {name}", len(windows)) as progress:
 
             def report(row: ShardRow, left: int, progress: Progress = progress) -> None:
                 progress.step(row.sequences, row.counts, left)
 
-            frames[name] = build_on_ray(plan, [GeneratorPool(make_generator, config.people.workers)], report).frames_ok
+            frames[name] = build_on_ray(plan, [MakerPool(load_maker, config.people.workers)], report).frames_ok
     with open_run(config, config.run.folder / "render_people", "render_people") as run:
         run.finish(RenderPeopleSummary(frames_by_set=frames))
 

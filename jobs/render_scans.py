@@ -14,13 +14,12 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from drpose_ray.config import Config, load_config, with_absolute_paths
 from drpose_ray.errors import InputError
-from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.progress import Progress
 from drpose_ray.renders.config import RendersConfig
 from drpose_ray.runs import RunSettings, Summary, open_run
@@ -31,9 +30,6 @@ from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.store import absolute_location
 from jobs import run_job
-
-if TYPE_CHECKING:
-    from drpose_ray.renders.loader import ScanLoader
 
 
 class RenderScansConfig(Config):
@@ -98,23 +94,27 @@ CONFIG, SUMMARY = RenderScansConfig, RenderScansSummary
 def main(argv: Sequence[str] | None = None) -> None:
     config = with_absolute_paths(load_config(CONFIG, argv))
 
+    from drpose_ray.datasets.builder.on_ray import MakerPool, build_on_ray
+    from drpose_ray.datasets.builder.plan import plan_build
     from drpose_ray.device.on_ray import choose_gpus
     from drpose_ray.renders.loader import ScanLoader
+    from drpose_ray.renders.scan_item import scan_item
     from drpose_ray.renders.scan_renders import ScanRenders
     from drpose_ray.scans.sources import list_scans
-    from drpose_ray.synthesis.build import plan_build
-    from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
 
     scans = config.chosen(list_scans(config.sources))
     loader = ScanLoader(config.scans, scans)
-    make_generator = functools.partial(
+    load_maker = functools.partial(
         ScanRenders, config.renders, config.run.seed, loader, loader.body_sha256, loader.settings()
     )
     gpus = choose_gpus(config.run.device, config.renders.workers, config.renders.gpus_per_worker)
-    pool = GeneratorPool(make_generator, config.renders.workers, gpus)
+    pool = MakerPool(load_maker, config.renders.workers, gpus)
     plan = plan_build(
-        scan_windows(config.renders, scans, loader),
-        make_generator(),
+        [
+            scan_item(files, loader.fit_row(files), rank, config.renders.input_azimuths_deg)
+            for rank, files in enumerate(scans)
+        ],
+        load_maker(),
         config.output,
         config.renders.scans_per_shard,
         attempts=config.renders.attempts,
@@ -147,15 +147,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{manifest.sequences_ok} of {len(scans)} scans in {len(manifest.shards)} shards: {config.output}")
     for reason, frames in reasons.most_common(20):
         print(f"  {frames} frames failed: {reason}")
-
-
-def scan_windows(config: RendersConfig, scans: Sequence[ScanFiles], loader: ScanLoader) -> list[PoseWindow]:
-    """One window a scan, in the scans' order."""
-    from drpose_ray.renders.scan_renders import scan_window
-
-    return [
-        scan_window(files, loader.fit_row(files), rank, config.input_azimuths_deg) for rank, files in enumerate(scans)
-    ]
 
 
 def describe(config: RenderScansConfig, folder: Path) -> None:

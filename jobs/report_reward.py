@@ -26,10 +26,10 @@ from jobs import run_job
 if TYPE_CHECKING:
     import torch
 
+    from drpose_ray.datasets.posed import PosedPeople
     from drpose_ray.diffusion.i2mv import ImageToMultiView
     from drpose_ray.evaluate.reward.independent import ImageJudge
     from drpose_ray.evaluate.reward.measure import Findings
-    from drpose_ray.evaluate.reward.people import People
     from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
     from drpose_ray.evaluate.reward.summary import RewardReportSummary
 
@@ -80,15 +80,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
     device = choose_device(config.run.device)
     model = _load_model(config.reward.i2mv, settings.text_embeddings, device)
-    splits = [
-        read_people(name, path, model.vae, model.image_size, settings.people_per_split)
+    splits = {
+        name: read_people(name, path, model.vae, model.image_size, settings.people_per_split)
         for name, path in settings.splits.items()
-    ]
+    }
+    few = some_of_each(list(splits.values()), settings.few)
     predictors = [
-        load_scored_predictor(name, path, config.distance, splits[0], device)
-        for name, path in settings.predictors.items()
+        load_scored_predictor(name, path, config.distance, few, device) for name, path in settings.predictors.items()
     ]
-    few = some_of_each(splits, settings.few)
     decode = functools.partial(decode_images, model.vae)
     instruments = Instruments(
         encode=lambda images: encode_renders(model.vae, images, model.image_size),
@@ -166,7 +165,7 @@ def _compose(
     ]
 
 
-def _examples(predictors: Sequence[ScoredPredictor], splits: Sequence[People]) -> Picture:
+def _examples(predictors: Sequence[ScoredPredictor], splits: Mapping[str, PosedPeople]) -> Picture:
     """One person per split: images, target, and what each predictor reads (Fig. 10)."""
     import torch
 
@@ -174,8 +173,8 @@ def _examples(predictors: Sequence[ScoredPredictor], splits: Sequence[People]) -
 
     with torch.no_grad():
         rows = []
-        for people in splits:
-            one = people.first(1)
+        for people in splits.values():
+            one = people.rows(slice(1))
             images = one.images[0, _COLOUR].float() / 255
             rows += [images, plots.skeletons_on_grey(images, predictors[0].draw(one)[0])]
             rows += [
@@ -188,7 +187,7 @@ def _examples(predictors: Sequence[ScoredPredictor], splits: Sequence[People]) -
 
 
 def _hacked_examples(
-    predictor: ScoredPredictor, few: People, decode: Callable[[torch.Tensor], torch.Tensor], steps: int
+    predictor: ScoredPredictor, few: PosedPeople, decode: Callable[[torch.Tensor], torch.Tensor], steps: int
 ) -> Picture:
     """Decoded images before and after the ascent."""
     import torch
@@ -197,7 +196,7 @@ def _hacked_examples(
     from drpose_ray.evaluate.reward.probes.ascent import ascend
 
     with torch.no_grad():
-        start, score = few.latents.roll(-1, 0)[:_SHOWN], predictor.score_at(few.first(_SHOWN))
+        start, score = few.latents.roll(-1, 0)[:_SHOWN], predictor.score_at(few.rows(slice(_SHOWN)))
         after = ascend(score, start, "rms", _SHOWN_BUDGET * float(few.latents.std()), steps)
         images = torch.stack([decode(start), decode(after)], 1)[:, :, _COLOUR]  # (N, 2, V, 3, s, s)
         target = few.images[:_SHOWN, _COLOUR].float() / 255
@@ -223,7 +222,7 @@ def _estimator_judge(path: Path, device: torch.device) -> ImageJudge:
     return lambda images, people: estimator.errors_cm(images, people.width_m, people.joints)
 
 
-def _generate(model: ImageToMultiView, people: People, steps: int, seed: int) -> dict[str, torch.Tensor]:
+def _generate(model: ImageToMultiView, people: PosedPeople, steps: int, seed: int) -> dict[str, torch.Tensor]:
     """Latents (N, M, V=6, C, h, w) that the model itself draws from the people's front views, some people at a time."""
     import torch
 

@@ -12,12 +12,13 @@ import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import Field
 
 from drpose_ray.config import Config, absolute, load_config
 from drpose_ray.cutout import list_cutouts, say_left_out
+from drpose_ray.datasets.builder.maker import RecordMaker
 from drpose_ray.errors import InputError
 from drpose_ray.progress import Progress
 from drpose_ray.runs import RunSettings, Summary, open_run
@@ -25,16 +26,15 @@ from drpose_ray.shards.manifest import read_plan
 from drpose_ray.shards.rows import Manifest, ShardRow
 from drpose_ray.shards.store import absolute_location
 from drpose_ray.synthesis.config import ClothedBodyConfig, MimoConfig, SynthesisConfig
-from drpose_ray.synthesis.pose_to_image import PoseToImage
 from drpose_ray.synthesis.quality_config import QualityConfig
 from jobs import run_job
 from jobs.plan_synthesis import PlanSynthesisConfig, plan_synthesis
 
 if TYPE_CHECKING:
+    from drpose_ray.datasets.builder.on_ray import MakerPool
     from drpose_ray.poses.windows_file import WindowsFile
     from drpose_ray.synthesis.clothed_body import ClothedBody
     from drpose_ray.synthesis.mimo import MimoAnimation
-    from drpose_ray.synthesis.on_ray import GeneratorPool
 
 
 class SynthesizeConfig(Config):
@@ -116,11 +116,11 @@ def synthesize(
     config: SynthesizeConfig, windows: WindowsFile, wanted: int, report: Callable[[ShardRow, int], None]
 ) -> Manifest:
     """Build the dataset of the first ``wanted`` windows, and of as many more as replace rejected ones."""
-    from drpose_ray.synthesis.build import plan_build
-    from drpose_ray.synthesis.on_ray import build_on_ray
+    from drpose_ray.datasets.builder.on_ray import build_on_ray
+    from drpose_ray.datasets.builder.plan import plan_build
 
     pools = choose_pools(config)
-    *beside, generator = (pool.make() for pool in pools)
+    *beside, maker = (pool.load() for pool in pools)
     shares = [(each, config.synthesis.clothed_share) for each in beside]
     planned, quality = wanted, config.synthesis.quality
     if config.synthesis.replace_rejected and (before := read_plan(config.output)):
@@ -128,7 +128,7 @@ def synthesize(
     while True:
         plan = plan_build(
             windows.first(planned),
-            generator,
+            maker,
             config.output,
             config.synthesis.sequences_per_shard,
             beside=shares,
@@ -164,37 +164,33 @@ def num_wanted(windows: WindowsFile, config: SynthesizeConfig) -> int:
     return wanted
 
 
-def choose_pools(config: SynthesizeConfig) -> list[GeneratorPool]:
+def choose_pools(config: SynthesizeConfig) -> list[MakerPool]:
     """MIMO where it is configured, with clothed bodies beside it if they have a share; clothed bodies otherwise."""
+    from drpose_ray.datasets.builder.on_ray import MakerPool
     from drpose_ray.device.on_ray import choose_gpus
     from drpose_ray.synthesis.clothed_body import ClothedBody
     from drpose_ray.synthesis.mimo import MimoAnimation
-    from drpose_ray.synthesis.on_ray import GeneratorPool
 
     synthesis, seed = config.synthesis, config.run.seed
     clothed, quality = synthesis.clothed_body, synthesis.quality
-    twin = GeneratorPool(
-        functools.partial(make_generator, ClothedBody, _placed(clothed), seed, quality), synthesis.workers
-    )
+    twin = MakerPool(functools.partial(load_maker, ClothedBody, _placed(clothed), seed, quality), synthesis.workers)
     if synthesis.mimo is None:
         return [twin]
     say_left_out(list_cutouts(synthesis.mimo.photos, "synthesis.mimo.photos")[1])
     gpus = choose_gpus(config.run.device, synthesis.workers, synthesis.mimo.gpus_per_worker, may_share=True)
     animation = _placed(synthesis.mimo).model_copy(update={"gpus_per_worker": gpus})
-    mimo = GeneratorPool(
-        functools.partial(make_generator, MimoAnimation, animation, seed, quality), synthesis.workers, gpus
-    )
+    mimo = MakerPool(functools.partial(load_maker, MimoAnimation, animation, seed, quality), synthesis.workers, gpus)
     return [twin, mimo] if synthesis.clothed_share else [mimo]
 
 
-def make_generator(
+def load_maker(
     kind: Callable[[C, int], ClothedBody | MimoAnimation], chosen: C, seed: int, quality: QualityConfig | None
-) -> PoseToImage:
+) -> RecordMaker[Any]:
     """What an actor draws with."""
-    from drpose_ray.synthesis.quality import CheckedGenerator, QualityCheck
+    from drpose_ray.synthesis.quality import CheckedMaker, QualityCheck
 
     generator = kind(chosen, seed)
-    return generator if quality is None else CheckedGenerator(generator, QualityCheck(quality, generator.body))
+    return generator if quality is None else CheckedMaker(generator, QualityCheck(quality, generator.body))
 
 
 def _placed(chosen: C) -> C:

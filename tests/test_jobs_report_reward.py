@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.vae import ImageVAE
-from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.summary import RewardReportSummary
 from drpose_ray.reward.renders import encode_renders
 from jobs import report_reward
@@ -20,10 +20,11 @@ from tests.reward.posed_people import draw_images, draw_joints, frame_joints
 PREDICTOR = "weights/small/predictor.safetensors"
 
 
-def stick_people(name: str, folder: Path, vae: ImageVAE, image_size: int, limit: int) -> People:
+def stick_people(name: str, folder: Path, vae: ImageVAE, image_size: int, limit: int) -> PosedPeople:
     joints = draw_joints(limit, seed=len(name))
     images = draw_images(joints, 96)
-    return People(name, images, encode_renders(vae, images, image_size).float(), joints, *frame_joints(joints))
+    latents = encode_renders(vae, images, image_size).float()
+    return PosedPeople(joints, *frame_joints(joints), images=images, latents=latents)
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import NUM_VIEWS, VIEW_NAMES
 from drpose_ray.geometry.silhouettes import foreground
@@ -64,39 +65,31 @@ class PoseSet:
 
     Attributes:
         name: "challenging" or "standing".
-        sample_ids, groups: (B,) each; a group is the motion window that the frame comes from.
-        images: (B, M, V, 3, s, s) renders in [0, 1] on white; the models are given the front view in colour.
+        people: with images in [0, 1]; the models are given the front view in colour.
         masks: (B, V, s, s) bool, the true silhouettes.
-        joints_m: (B, 23, 3) metres, world axes.
-        width_m: (B,) metres across the images.
         target_maps: (B, V, 23, k, k) skeleton maps of Eq. 1.
     """
 
     name: str
-    sample_ids: tuple[str, ...]
-    groups: tuple[str, ...]
-    images: torch.Tensor
+    people: PosedPeople
     masks: torch.Tensor
-    joints_m: torch.Tensor
-    width_m: torch.Tensor
     target_maps: torch.Tensor
 
     @property
     def input_images(self) -> torch.Tensor:
         """(B, 3, s, s)"""
-        return self.images[:, COLOUR, VIEW_NAMES.index("front")]
+        return self.people.images[:, COLOUR, VIEW_NAMES.index("front")]
 
     def __post_init__(self) -> None:
         if not len(self):
             raise InputError("a pose set is empty", field=self.name, remedy="synthesize held-out windows first")
-        tensors = (self.images, self.masks, self.joints_m, self.width_m, self.target_maps)
-        lengths = {len(self.groups), *map(len, tensors)}
+        lengths = {len(part) for part in (self.people.sample_ids, self.people.images, self.masks, self.target_maps)}
         if lengths != {len(self)}:
             raise InputError("a pose set's parts differ in length", field=self.name, value=sorted(lengths),
                              remedy="give every pose its images, masks, joints and maps")  # fmt: skip
 
     def __len__(self) -> int:
-        return len(self.sample_ids)
+        return len(self.people)
 
 
 @dataclass(frozen=True)
@@ -119,7 +112,7 @@ DecodeFn = Callable[[torch.Tensor], torch.Tensor]
 ScoreFn = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """(latents_x0 (M, B, V, 4, h, w), target maps (B, V, 23, k, k)) -> PoseScore (B,)"""
 PoseErrorFn = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-"""(images (B, M, V, 3, s, s), width_m (B,), joints_m (B, 23, 3)) -> mean joint error (B,) in centimetres"""
+"""(images (B, M, V, 3, s, s), width_m (B,), joints (B, 23, 3)) -> mean joint error (B,) in centimetres"""
 
 
 @torch.no_grad()
@@ -147,24 +140,24 @@ def evaluate_model(
         chunk = slice(begin, begin + latents.shape[1])
         if chunk.stop > len(poses):
             raise _not_covered(model, chunk.stop, poses)
-        images = decode_fn(latents).float().cpu()
+        people, images = poses.people.rows(chunk), decode_fn(latents).float().cpu()
         if not (latents.isfinite().all() and images.isfinite().all()):
             raise InputError(
                 "what the model draws is not finite: it would be judged as black pictures", field=model,
-                value=poses.sample_ids[chunk], remedy="check the model's weights, or train it again",
+                value=people.sample_ids, remedy="check the model's weights, or train it again",
             )  # fmt: skip
         rows.append(
             {
                 "pose_score": score_fn(latents, poses.target_maps[chunk]),
-                "mpjpe_cm": pose_error_fn(images, poses.width_m[chunk], poses.joints_m[chunk]),
-                **measure_images(images, poses.images[chunk], poses.masks[chunk]),
+                "mpjpe_cm": pose_error_fn(images, people.width_m, people.joints),
+                **measure_images(images, people.images, poses.masks[chunk]),
             }
         )
         begin = chunk.stop
     if not rows or begin != len(poses):
         raise _not_covered(model, begin, poses)
     values = {metric.key: torch.cat([row[metric.key] for row in rows]).double().cpu().numpy() for metric in METRICS}
-    return PoseTable(model, poses.name, poses.sample_ids, poses.groups, values)
+    return PoseTable(model, poses.name, poses.people.sample_ids, poses.people.keys, values)
 
 
 def measure_images(images: torch.Tensor, truth: torch.Tensor, truth_masks: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import torch
 from torch.nn import functional as F
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.errors import InputError
 from drpose_ray.evaluate.estimator import PoseEstimator, shrink_images
 from drpose_ray.evaluate.estimator_config import EstimatorConfig, EstimatorFitSettings
@@ -19,101 +19,91 @@ from drpose_ray.seeding import derive_seed, torch_stream
 OnStep = Callable[[int, Mapping[str, float]], None]
 
 _LOSS_SCALE = 20.0  # frame widths to the order of one: 5 cm in a 2.2 m frame is a loss of about 0.3 per axis
-
-
-@dataclass(frozen=True)
-class ImagePoses:
-    """Six-view images with their poses; all on one device, where training then runs."""
-
-    images: torch.Tensor  # (N, M=2, V=6, 3, H, W) uint8, or float in [0, 1]; normals first
-    joints_world: torch.Tensor  # (N, 23, 3) metres
-    width_m: torch.Tensor  # (N,) metres
-    softened: torch.Tensor | None = None  # the images through the VAE, same shape and type
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, rows: slice) -> ImagePoses:
-        softened = None if self.softened is None else self.softened[rows]
-        return ImagePoses(self.images[rows], self.joints_world[rows], self.width_m[rows], softened)
-
-    def to(self, device: torch.device) -> ImagePoses:
-        """The same on ``device``."""
-        softened = None if self.softened is None else self.softened.to(device)
-        return ImagePoses(self.images.to(device), self.joints_world.to(device), self.width_m.to(device), softened)
-
-    def relative_joints(self) -> torch.Tensor:
-        """What the network predicts: joints (N, 23, 3) minus the pelvis, in frame widths."""
-        return ((self.joints_world - self.joints_world[:, :1]) / self.width_m[:, None, None]).float()
+_NONE = torch.empty(0)
 
 
 def fit_estimator(
-    data: ImagePoses,
+    people: PosedPeople,
     config: EstimatorConfig,
     settings: EstimatorFitSettings,
     seed: int,
     on_step: OnStep | None = None,
+    softened: torch.Tensor = _NONE,
 ) -> PoseEstimator:
     """Train an estimator; the same data, settings, seed and thread count give the same weights.
 
-    Store ``data`` at ``config.input_size`` (see ``shrink_images``) to hold a quarter of the pixels.
+    Store images at ``config.input_size`` (see ``shrink_images``) to hold a quarter of the pixels.
 
     Args:
-        data: the last ``settings.validation_samples`` rows are held out.
+        people: with their images; the last ``settings.validation_samples`` are held out. Training runs on their device.
         on_step: called after each update with its 0-based number and its metrics; a step that validates adds
             ``validation_mpjpe_cm`` on renders and ``validation_softened_mpjpe_cm`` where softened images are given.
+        softened: the images through the VAE, of the same shape, type and device, if there are any.
 
     Returns:
-        The averaged weights, in evaluation mode. Raises InputError if ``data`` cannot be trained on.
+        The averaged weights, in evaluation mode. Raises InputError if ``people`` cannot be trained on.
     """
-    _check(data, settings)
-    split = len(data) - settings.validation_samples
-    training, held_out = data[:split], data[split:]
-    targets = training.relative_joints()
+    _check(people, settings)
+    split = len(people) - settings.validation_samples
+    training, held_out = people.rows(slice(split)), people.rows(slice(split, None))
+    softened, held_out_softened = softened[:split], softened[split:]
+    targets = relative_joints(training)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "estimator", "weights"))
-        estimator = PoseEstimator(config).to(data.images.device)
+        estimator = PoseEstimator(config).to(people.images.device)
     estimator.mean_joints.copy_(targets.mean(0))
     optimiser = AveragedAdamW(estimator, settings)
     draws = torch_stream(seed, "estimator", "draws")
     for step in range(settings.updates):
         rows = torch.randint(len(training), (settings.samples_per_update,), generator=draws).to(targets.device)
-        joints = estimator(_augment(_pick_images(training, rows, settings, draws), config, settings, draws))
+        joints = estimator(
+            _augment(_pick_images(training.images, softened, rows, settings, draws), config, settings, draws)
+        )
         loss = F.smooth_l1_loss(joints * _LOSS_SCALE, targets[rows] * _LOSS_SCALE, beta=0.25)
         norm = optimiser.step(loss)
         metrics = {"loss": loss.item(), "gradient_norm": norm}
         last = step == settings.updates - 1
         if len(held_out) and (last or (step + 1) % settings.validate_every == 0):
-            metrics |= {
-                f"validation_{name}": value for name, value in measure_estimator(optimiser.average, held_out).items()
-            }
+            measured = measure_estimator(optimiser.average, held_out, held_out_softened)
+            metrics |= {f"validation_{name}": value for name, value in measured.items()}
         if on_step is not None:
             on_step(step, metrics)
     return optimiser.average
 
 
-def measure_estimator(estimator: PoseEstimator, data: ImagePoses) -> dict[str, float]:
+def relative_joints(people: PosedPeople) -> torch.Tensor:
+    """What the network predicts: joints (N, 23, 3) minus the pelvis, in frame widths."""
+    return ((people.joints - people.joints[:, :1]) / people.width_m[:, None, None]).float()
+
+
+def measure_estimator(
+    estimator: PoseEstimator, people: PosedPeople, softened: torch.Tensor = _NONE
+) -> dict[str, float]:
     """``mpjpe_cm``, and ``softened_mpjpe_cm`` where softened images are given (pelvis-aligned, centimetres)."""
-    kinds = {"mpjpe_cm": data.images}
-    if data.softened is not None:
-        kinds["softened_mpjpe_cm"] = data.softened
+    kinds = {"mpjpe_cm": people.images}
+    if len(softened):
+        kinds["softened_mpjpe_cm"] = softened
     measured = {}
     for name, images in kinds.items():
-        batches = zip(*(torch.split(part, 16) for part in (images, data.width_m, data.joints_world)), strict=True)
+        batches = zip(*(torch.split(part, 16) for part in (images, people.width_m, people.joints)), strict=True)
         errors = [pelvis_aligned_error_cm(estimator.estimate(some, width), joints) for some, width, joints in batches]
         measured[name] = float(torch.cat(errors).mean())
     return measured
 
 
 def _pick_images(
-    data: ImagePoses, rows: torch.Tensor, settings: EstimatorFitSettings, draws: torch.Generator
+    images: torch.Tensor,
+    softened: torch.Tensor,
+    rows: torch.Tensor,
+    settings: EstimatorFitSettings,
+    draws: torch.Generator,
 ) -> torch.Tensor:
     """Images (B, M, V, 3, H, W) of ``rows``, some of them through the VAE."""
-    images = data.images[rows]
-    if data.softened is None:
-        return images
-    through_vae = (torch.rand(len(rows), generator=draws) < settings.softened_probability).to(images.device)
-    return torch.where(through_vae[:, None, None, None, None, None], data.softened[rows], images)
+    picked = images[rows]
+    if not len(softened):
+        return picked
+    through_vae = (torch.rand(len(rows), generator=draws) < settings.softened_probability).to(picked.device)
+    return torch.where(through_vae[:, None, None, None, None, None], softened[rows], picked)
 
 
 def _augment(
@@ -130,8 +120,8 @@ def _augment(
     return images + sigma[:, None, None, None, None, None] * noise
 
 
-def _check(data: ImagePoses, settings: EstimatorFitSettings) -> None:
-    shape = tuple(data.images.shape)
+def _check(people: PosedPeople, settings: EstimatorFitSettings) -> None:
+    shape = tuple(people.images.shape)
     if len(shape) != 6 or shape[1:4] != (2, NUM_VIEWS, 3):
         raise InputError(
             "images do not fit the estimator",
@@ -139,10 +129,10 @@ def _check(data: ImagePoses, settings: EstimatorFitSettings) -> None:
             value=shape,
             remedy=f"give (N, 2, {NUM_VIEWS}, 3, H, W), normals first",
         )
-    if len(data) <= settings.validation_samples:
+    if len(people) <= settings.validation_samples:
         raise InputError(
             "no samples left to train on",
             field="fit.validation_samples",
             value=settings.validation_samples,
-            remedy=f"hold out fewer than the {len(data)} samples given",
+            remedy=f"hold out fewer than the {len(people)} samples given",
         )

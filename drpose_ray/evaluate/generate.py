@@ -29,7 +29,7 @@ def generate_latents(
     sampler = DdimSampler(model.schedule, num_sampling_steps)
     denoiser = model.unet if guidance_scale == 1 else GuidedDenoiser(model.unet, guidance_scale)
     for rows in torch.arange(len(poses)).split(batch_size):
-        names = [poses.sample_ids[row] for row in rows]
+        names = [poses.people.sample_ids[row] for row in rows]
         noise = draw_noise(seed, names, model.latent_shape, num_sampling_steps + 1).to(device)
         condition = model.encode_condition(fit_images(poses.input_images[rows], model.image_size).to(device))
         yield sample(denoiser, noise, condition, sampler).cpu()
@@ -39,7 +39,7 @@ def generate_latents(
 def encode_truth(model: ImageToMultiView, poses: PoseSet, *, batch_size: int) -> Iterator[torch.Tensor]:
     """The ground-truth renders as latents (M, b, V, 4, h, w): what a perfect denoiser would generate."""
     for rows in torch.arange(len(poses)).split(batch_size):
-        images = fit_images(poses.images[rows], model.image_size).transpose(0, 1).to(model.text.device)
+        images = fit_images(poses.people.images[rows], model.image_size).transpose(0, 1).to(model.text.device)
         latents = torch.stack([model.vae.encode(domain.flatten(0, 1)) for domain in images])
         yield latents.unflatten(1, images.shape[1:3]).cpu()
 

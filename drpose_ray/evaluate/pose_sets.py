@@ -7,16 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from drpose_ray.datasets.multiview import read_multiview
 from drpose_ray.evaluate.evaluate_model import NORMAL, PoseSet
-from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
 from drpose_ray.geometry.silhouettes import foreground
 from drpose_ray.poses.standing import draw_standing
 from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.reward.skeleton_maps import render_target_maps
+from drpose_ray.reward.skeleton_maps import target_maps
 from drpose_ray.seeding import stream
-from drpose_ray.shards.multiview import read_multiview
 
 
 def picked_frames(windows: Sequence[PoseWindow]) -> list[PoseWindow]:
@@ -51,23 +49,12 @@ def read_pose_set(folder: Path, name: str, map_size: int) -> PoseSet:
     """Read a dataset of six-view renders; every frame becomes a pose, its window the group.
 
     Args:
-        folder: shards as ``shards.multiview`` reads them.
+        folder: shards as ``datasets.multiview`` reads them.
         name: of the set, in tables.
         map_size: side of the target maps, the skeleton predictor's.
 
     Raises InputError if the dataset is unfinished or lacks a view.
     """
     people = read_multiview(folder)
-    images = torch.from_numpy(people.images).movedim(-1, -3).float() / 255
-    joints, width_m = torch.from_numpy(people.joints), torch.from_numpy(people.width_m)
-    center, azimuths_deg = torch.from_numpy(people.center), torch.tensor(VIEW_AZIMUTHS_DEG)
-    return PoseSet(
-        name=name,
-        sample_ids=people.keys,
-        groups=tuple(key.rpartition(".")[0] for key in people.keys),
-        images=images,
-        masks=foreground(images[:, NORMAL]),
-        joints_m=joints,
-        width_m=width_m,
-        target_maps=render_target_maps(joints, center, width_m, azimuths_deg, map_size),
-    )
+    people = replace(people, images=people.images.float() / 255)
+    return PoseSet(name, people, foreground(people.images[:, NORMAL]), target_maps(people, map_size))

@@ -10,10 +10,10 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.layout import outline_unet
 from drpose_ray.errors import InputError
 from drpose_ray.finetune.config import FinetuneConfig
-from drpose_ray.finetune.data import PoseBatch
 from drpose_ray.geometry.cameras import NUM_VIEWS
 from drpose_ray.geometry.view_sets import ViewSet
 from drpose_ray.reward.config import DistanceConfig, RewardTermConfig
@@ -23,7 +23,7 @@ from drpose_ray.reward.predictor import SkeletonPredictor
 from drpose_ray.reward.terms import Ensemble, PoseReward, Reward, TargetMaps, WeightedSum
 from drpose_ray.reward.user_reward import CheckedReward, import_reward
 
-BatchReward = Callable[[torch.Tensor, PoseBatch], torch.Tensor]
+BatchReward = Callable[[torch.Tensor, PosedPeople], torch.Tensor]
 """x0 latents (M, B, V, 4, h, w) and their pairs -> rewards (B,), differentiable in the latents. The reward of an object
 reads that object's latents alone. Of a pair it reads the pose, not the image."""
 
@@ -34,13 +34,13 @@ _Shape = tuple[int, int, int, int, int]
 class TermedReward(Protocol):
     """A ``BatchReward`` that also tells its terms apart."""
 
-    def score(self, latents_x0: torch.Tensor, batch: PoseBatch) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
+    def score(self, latents_x0: torch.Tensor, batch: PosedPeople) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
         """The reward (B,) and, without weights and gradients, those of its terms, by name."""
         ...
 
 
 def score_with_terms(
-    reward: BatchReward, latents_x0: torch.Tensor, batch: PoseBatch
+    reward: BatchReward, latents_x0: torch.Tensor, batch: PosedPeople
 ) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
     """The reward (B,) and its terms by name; a reward of one piece has none."""
     if isinstance(reward, TermedReward):
@@ -70,7 +70,7 @@ class _OfSlots:
     def __init__(self, reward: Reward, slots: ViewSet) -> None:
         self._reward, self._slots = reward, slots
 
-    def __call__(self, latents_x0: torch.Tensor, batch: PoseBatch) -> torch.Tensor:
+    def __call__(self, latents_x0: torch.Tensor, batch: PosedPeople) -> torch.Tensor:
         return self._reward(self._slots.to_true_views(latents_x0, view_axis=2), batch)
 
 
@@ -81,7 +81,7 @@ class _SumOfSlots(_OfSlots):
         super().__init__(total, slots)
         self._total = total
 
-    def score(self, latents_x0: torch.Tensor, batch: PoseBatch) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
+    def score(self, latents_x0: torch.Tensor, batch: PosedPeople) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
         return self._total.score(self._slots.to_true_views(latents_x0, view_axis=2), batch)
 
 

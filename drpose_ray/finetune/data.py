@@ -2,62 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from drpose_ray.datasets.multiview import pose_people
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.errors import InputError
-from drpose_ray.geometry.cameras import world_to_cam
 from drpose_ray.shards.open_shard import FrameSample
 from drpose_ray.shards.read import ShardReader
-
-INPUT_IMAGE = "input"
-"""Name of the image in the shards that the model is given."""
+from drpose_ray.shards.record import INPUT_IMAGE
 
 
-@dataclass(frozen=True)
-class PoseBatch:
-    """B pairs, on the CPU.
-
-    The joints are turned about the frame's centre so that the input image is the view of azimuth 0, as the multi-view
-    model takes it to be, whichever side of the person it shows.
+def collate(samples: Sequence[FrameSample]) -> PosedPeople:
+    """A batch of pairs, on the CPU. Raises InputError if a sample lacks the input image, their images differ in shape,
+    or a pose is not finite.
     """
-
-    sample_ids: tuple[str, ...]
-    input_images: torch.Tensor  # (B, 3, H, W) float32 in [0, 1], on white
-    joints: torch.Tensor  # (B, 23, 3) metres
-    center: torch.Tensor  # (B, 3) metres, shown at the image centre
-    width_m: torch.Tensor  # (B,)
-
-    @staticmethod
-    def collate(samples: Sequence[FrameSample]) -> PoseBatch:
-        """Stack samples. Raises InputError if one lacks the input image, their images differ in shape, or a
-        pose is not finite.
-        """
-        images = [_input_image(sample) for sample in samples]
-        if len({image.shape for image in images}) > 1:
-            raise InputError(
-                "input images differ in shape",
-                field=", ".join(sample.key for sample in samples),
-                value=[image.shape for image in images],
-                remedy="synthesize the dataset at one image size",
-            )
-        for sample in samples:
-            if not (np.isfinite(sample.joints_world).all() and np.isfinite(sample.view.center_world).all()):
-                raise InputError(
-                    "a pose that is not finite", field=sample.key, value=f"frame {sample.frame}",
-                    remedy="verify the dataset (jobs/verify_dataset.py) and synthesize that sequence again",
-                )  # fmt: skip
-        return PoseBatch(
-            sample_ids=tuple(f"{sample.key}.{sample.frame:02d}" for sample in samples),
-            input_images=_on_white(torch.from_numpy(np.stack(images)).movedim(-1, 1).float() / 255),
-            joints=torch.from_numpy(np.stack([_joints_from_input_view(sample) for sample in samples])).float(),
-            center=torch.from_numpy(np.stack([sample.view.center_world for sample in samples])).float(),
-            width_m=torch.tensor([sample.view.width_m for sample in samples]),
+    images = [_input_image(sample) for sample in samples]
+    if len({image.shape for image in images}) > 1:
+        raise InputError(
+            "input images differ in shape",
+            field=", ".join(sample.key for sample in samples),
+            value=[image.shape for image in images],
+            remedy="synthesize the dataset at one image size",
         )
+    shown = _on_white(torch.from_numpy(np.stack(images)).movedim(-1, 1).float() / 255)
+    return dataclasses.replace(pose_people(samples), input_images=shown)
 
 
 class PairStream:
@@ -67,8 +40,8 @@ class PairStream:
         self._reader, self._batch_size = reader, batch_size
         self._samples = self._forever()
 
-    def __next__(self) -> PoseBatch:
-        return PoseBatch.collate([next(self._samples) for _ in range(self._batch_size)])
+    def __next__(self) -> PosedPeople:
+        return collate([next(self._samples) for _ in range(self._batch_size)])
 
     def state(self) -> dict[str, Any]:
         """JSON-able place in the stream: the next batch is the first one not yet given."""
@@ -101,11 +74,3 @@ def _on_white(images: torch.Tensor) -> torch.Tensor:
         return images
     color, alpha = images[:, :3], images[:, 3:]
     return color * alpha + 1 - alpha
-
-
-def _joints_from_input_view(sample: FrameSample) -> np.ndarray[Any, np.dtype[np.float64]]:
-    center = sample.view.center_world
-    turned: np.ndarray[Any, np.dtype[np.float64]] = (sample.joints_world - center) @ world_to_cam(
-        sample.azimuth_deg
-    ).T + center
-    return turned

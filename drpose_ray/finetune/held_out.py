@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drpose_ray.finetune.config import FinetuneConfig
-from drpose_ray.finetune.data import PoseBatch
+from drpose_ray.finetune.data import collate
 from drpose_ray.finetune.engine import DenoiserEngine
 from drpose_ray.finetune.monitor import HeldOutMonitor, write_samples
 from drpose_ray.finetune.parts import Parts
@@ -46,7 +46,7 @@ class HeldOutWatch:
         reader = ShardReader(config.held_out.dataset, rank=rank, world_size=config.parallel.num_workers)
         share = list(itertools.islice(reader, config.held_out.num // config.parallel.num_workers))
         self._rank, self._parts, self._engine, self._folders = rank, parts, engine, folders
-        self._monitor = HeldOutMonitor(parts, PoseBatch.collate(share), derive_seed(seed, "held out"))
+        self._monitor = HeldOutMonitor(parts, collate(share), derive_seed(seed, "held out"))
         self._monitor.begin(engine.rollout_network, folders.base / f"base_{rank:05d}.safetensors")
         self._best_file = folders.best / "held_out.json"
         self._best = json.loads(self._best_file.read_text())["reward"] if self._best_file.exists() else -math.inf

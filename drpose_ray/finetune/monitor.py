@@ -14,10 +14,10 @@ import torch.distributed as dist
 from PIL import Image
 from safetensors.torch import save_file
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.ddim import Denoiser, draw_noise, sample
 from drpose_ray.diffusion.weight_files import read_tensors
 from drpose_ray.errors import InputError
-from drpose_ray.finetune.data import PoseBatch
 from drpose_ray.finetune.parts import Parts
 from drpose_ray.pictures import grid, to_pixels
 from drpose_ray.publish import replace_when_complete
@@ -42,7 +42,7 @@ class HeldOut:
 class HeldOutMonitor:
     """Generates the same held-out people whenever it is asked, and compares them with the base's."""
 
-    def __init__(self, parts: Parts, pairs: PoseBatch, seed: int) -> None:
+    def __init__(self, parts: Parts, pairs: PosedPeople, seed: int) -> None:
         """``pairs`` are this rank's share, at least two."""
         self._parts, self._pairs, self._seed = parts, pairs, seed
         self._base: torch.Tensor | None = None

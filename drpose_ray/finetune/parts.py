@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.condition import Condition
 from drpose_ray.diffusion.ddim import DdimSampler, Denoiser
 from drpose_ray.diffusion.export import export_finetuned
@@ -20,7 +21,6 @@ from drpose_ray.finetune.batch_reward import BatchReward, load_batch_reward
 from drpose_ray.finetune.conditions.encode import fit_input
 from drpose_ray.finetune.conditions.store import ConditionStore
 from drpose_ray.finetune.config import FinetuneConfig
-from drpose_ray.finetune.data import PoseBatch
 from drpose_ray.finetune.lora import add_lora, merge_lora
 from drpose_ray.finetune.model_card import write_card
 from drpose_ray.finetune.reference import place_reference
@@ -35,8 +35,8 @@ class Parts:
 
     denoiser: nn.Module  # trained, where it requires gradients
     frozen_denoiser: Denoiser  # as the denoiser was at the beginning, for the KL term
-    encode_condition: Callable[[PoseBatch], object]  # of pairs that are trained on; stored ones where there are
-    encode_images: Callable[[PoseBatch], object]  # of any pairs, from their images
+    encode_condition: Callable[[PosedPeople], object]  # of pairs that are trained on; stored ones where there are
+    encode_images: Callable[[PosedPeople], object]  # of any pairs, from their images
     pose_score: BatchReward
     sampler: DdimSampler
     latent_shape: tuple[int, int, int, int, int]  # (M, V, 4, h, w) of one object
@@ -69,7 +69,7 @@ def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.d
             part.to(device).eval().requires_grad_(False)
         return ImageToMultiView(unet, vae, image_encoder, schedule, text)
 
-    def encode_images(batch: PoseBatch) -> Condition:
+    def encode_images(batch: PosedPeople) -> Condition:
         return encoders().encode_condition(fit_input(encoders(), batch.input_images))
 
     stored = None
@@ -77,7 +77,7 @@ def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.d
         dataset = manifest_sha256(config.data.dataset) if config.data.dataset else None
         stored = ConditionStore(config.data.conditions, config.model.base, dataset)
 
-    def encode_condition(batch: PoseBatch) -> Condition:
+    def encode_condition(batch: PosedPeople) -> Condition:
         return stored.look_up(batch.sample_ids, text) if stored else encode_images(batch)
 
     def export(weights: dict[str, torch.Tensor], folder: Path, iterations: int) -> None:
@@ -107,7 +107,7 @@ def load_roller(seed: int, config: FinetuneConfig, device: torch.device) -> Roll
     return Roller(denoiser.requires_grad_(False).to(device), sampler, unet.latent_shape, device)
 
 
-def _elsewhere(_latents_x0: torch.Tensor, _batch: PoseBatch) -> torch.Tensor:
+def _elsewhere(_latents_x0: torch.Tensor, _batch: PosedPeople) -> torch.Tensor:
     raise AssertionError("a remote reward is asked through its actor")
 
 

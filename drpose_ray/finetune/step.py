@@ -11,12 +11,13 @@ from typing import Any, Protocol
 import torch
 import torch.distributed as dist
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.ddim import draw_noise
 from drpose_ray.errors import InputError
 from drpose_ray.finetune import replay
 from drpose_ray.finetune.batch_reward import score_with_terms
 from drpose_ray.finetune.config import FinetuneConfig
-from drpose_ray.finetune.data import PairStream, PoseBatch
+from drpose_ray.finetune.data import PairStream
 from drpose_ray.finetune.engine import DenoiserEngine
 from drpose_ray.finetune.gradient_report import GradientReport
 from drpose_ray.finetune.guard import StepGuard
@@ -41,7 +42,7 @@ class _Draw:
     """One micro-step's random choices. Neither plan nor noise knows the rank; noise is keyed by sample."""
 
     plan: TrainPlan
-    batch: PoseBatch
+    batch: PosedPeople
     condition: Any
     noise_seed: int
     pairs_before: Mapping[str, Any]  # where the stream of pairs was

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
+from drpose_ray.datasets.multiview import holds_face, pose_people, view_images
+from drpose_ray.datasets.posed import PosedPeople, cat
 from drpose_ray.diffusion.layout import load_vae, model_image_size
 from drpose_ray.diffusion.vae import ImageVAE
 from drpose_ray.errors import InputError
@@ -19,15 +22,12 @@ from drpose_ray.latents.store import (
     MARKER,
     NOUN,
     LatentsRecord,
-    ShardLatents,
-    join,
     latent_file,
     vae_sha256,
     write_latents,
 )
 from drpose_ray.shards.derived import complete, start_or_resume
 from drpose_ray.shards.manifest import manifest_sha256, read_manifest
-from drpose_ray.shards.multiview import holds_face, input_camera_joints, view_images
 from drpose_ray.shards.open_shard import FrameSample, read_shard
 
 
@@ -121,17 +121,17 @@ class ShardEncoder:
         """Publish the latents of that shard's ok frames. Raises InputError if the shard is torn or lacks views."""
         frames = read_shard(self._task.dataset, self._rows[shard_name])
         encoded = [self._encode_frame(sample) for sample in frames if sample.key not in self._duplicates]
-        write_latents(self._task.output / latent_file(shard_name), join([self._nothing(), *encoded]))
+        write_latents(self._task.output / latent_file(shard_name), cat(encoded) if encoded else self._nothing())
 
-    def _nothing(self) -> ShardLatents:
+    def _nothing(self) -> PosedPeople:
         """No sample, in the right shape: a shard may have no ok frame."""
         side = self._record.image_size // self._vae.pixels_per_latent
         channels = int(self._vae.autoencoder.config.latent_channels)
         latents = torch.zeros(0, 2, self._record.num_slots, channels, side, side)
-        return ShardLatents((), latents, torch.zeros(0, 23, 3), torch.zeros(0, 3), torch.zeros(0), ())
+        return PosedPeople(torch.zeros(0, 23, 3), torch.zeros(0, 3), torch.zeros(0), latents=latents)
 
     @torch.no_grad()
-    def _encode_frame(self, sample: FrameSample) -> ShardLatents:
+    def _encode_frame(self, sample: FrameSample) -> PosedPeople:
         images = torch.from_numpy(view_images(sample, self._task.dataset, self._record.num_slots)).movedim(-1, -3)
         size = self._record.image_size
         if images.shape[-1] < size:
@@ -140,11 +140,4 @@ class ShardEncoder:
                 remedy=f"render at {size} px: what is not in the pixels will not be in the latents",
             )  # fmt: skip
         latents = encode_pixels(self._vae, images.flatten(0, 1).to(self._device), size, self._task.images_per_call)
-        return ShardLatents(
-            sample_ids=(f"{sample.key}.{sample.frame:02d}",),
-            latents=latents.cpu().unflatten(0, images.shape[:2])[None],
-            joints_world=torch.from_numpy(input_camera_joints(sample)).float()[None],
-            center_world=torch.from_numpy(sample.view.center_world).float()[None],
-            width_m=torch.tensor([sample.view.width_m]),
-            person_seeds=(sample.person_seed,),
-        )
+        return dataclasses.replace(pose_people([sample]), latents=latents.cpu().unflatten(0, images.shape[:2])[None])

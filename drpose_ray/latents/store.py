@@ -8,12 +8,12 @@ been asked for can be dropped by the system again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import torch
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.layout import model_image_size
 from drpose_ray.diffusion.sample_file import FLOATS, read_samples, refuse_nonfinite_samples, write_samples
 from drpose_ray.diffusion.weight_files import parts_sha256
@@ -37,30 +37,6 @@ class LatentsRecord(DerivedRecord):
     """Six views, or seven with PSHuman's face."""
 
 
-@dataclass(frozen=True)
-class ShardLatents:
-    """The ok frames of one shard: true views, nothing mirrored."""
-
-    sample_ids: tuple[str, ...]  # "<record key>.<frame>"
-    latents: torch.Tensor  # (n, M=2, V, C, h, w) float16, normals first; slot 6, if there, is the face
-    joints_world: torch.Tensor  # (n, 23, 3) metres, in the input camera's axes
-    center_world: torch.Tensor  # (n, 3) metres
-    width_m: torch.Tensor  # (n,) metres
-    person_seeds: tuple[int, ...]  # (n,) who is shown: equal within a dataset exactly if it is the same person
-
-
-def join(shards: Sequence[ShardLatents]) -> ShardLatents:
-    """The samples of several, in order, in memory."""
-    return ShardLatents(
-        tuple(sample for shard in shards for sample in shard.sample_ids),
-        torch.cat([shard.latents for shard in shards]),
-        torch.cat([shard.joints_world for shard in shards]),
-        torch.cat([shard.center_world for shard in shards]),
-        torch.cat([shard.width_m for shard in shards]),
-        tuple(seed for shard in shards for seed in shard.person_seeds),
-    )
-
-
 def vae_sha256(model: Path) -> str:
     """Hash of the VAE in a model folder."""
     return parts_sha256(model, ("vae",))
@@ -71,11 +47,14 @@ def latent_file(shard_name: str) -> str:
     return f"{Path(shard_name).stem}.safetensors"
 
 
-def write_latents(path: Path, shard: ShardLatents) -> None:
-    """Publish one shard's latents. Raises InputError if half precision cannot hold one of them."""
+def write_latents(path: Path, shard: PosedPeople) -> None:
+    """Publish the latents of one shard's ok frames: true views, nothing mirrored.
+
+    Raises InputError if half precision cannot hold one of them.
+    """
     tensors = {
-        "latents": shard.latents.half(), "joints": shard.joints_world.float(), "center": shard.center_world.float(),
-        "width": shard.width_m.float(), "person_seeds": torch.tensor(shard.person_seeds, dtype=torch.int64),
+        "latents": shard.latents.half(), "joints": shard.joints.float(), "center": shard.center.float(),
+        "width": shard.width_m.float(), "person_seeds": torch.tensor([*map(int, shard.persons)], dtype=torch.int64),
     }  # fmt: skip
     refuse_nonfinite_samples(
         shard.sample_ids, tensors["latents"], path, "the VAE gives latents",
@@ -99,8 +78,8 @@ def read_latents_record(folder: Path, model: Path | None = None) -> LatentsRecor
     return record
 
 
-def open_latents(folder: Path, model: Path | None = None) -> list[ShardLatents]:
-    """The shards of a finished folder, their latents mapped.
+def open_latents(folder: Path, model: Path | None = None) -> list[PosedPeople]:
+    """The people of each shard of a finished folder, latents (n, M=2, V, C, h, w) float16 mapped.
 
     Raises InputError as ``read_latents_record`` does, or if a file is missing, damaged or not of the record.
     """
@@ -116,7 +95,7 @@ def open_latents(folder: Path, model: Path | None = None) -> list[ShardLatents]:
     return shards
 
 
-def _refuse_mixed_sizes(shards: Sequence[ShardLatents], folder: Path) -> None:
+def _refuse_mixed_sizes(shards: Sequence[PosedPeople], folder: Path) -> None:
     sizes = {tuple(shard.latents.shape[3:]) for shard in shards}
     if len(sizes) > 1:
         raise InputError(
@@ -149,7 +128,7 @@ class MappedLatents:
         return MappedLatents(self._files, [self._places[row] for row in rows])
 
 
-def _open(folder: Path, name: str, num_slots: int) -> ShardLatents:
+def _open(folder: Path, name: str, num_slots: int) -> PosedPeople:
     remedy = f"delete the file and run {_JOB} again"
     expected = {
         "latents": ((2, num_slots, None, None, None), FLOATS), "joints": ((23, 3), (torch.float32,)),
@@ -160,4 +139,4 @@ def _open(folder: Path, name: str, num_slots: int) -> ShardLatents:
     for field, tensor in (("joints", joints), ("center", center), ("width", width)):  # latents when they are read
         if not tensor.isfinite().all() or (field == "width" and not (tensor > 0).all()):
             raise InputError("poses or cameras that cannot be", file=folder / name, field=field, remedy=remedy)
-    return ShardLatents(sample_ids, latents, joints, center, width, tuple(seeds.tolist()))
+    return PosedPeople(joints, center, width, sample_ids, tuple(map(str, seeds.tolist())), latents=latents)

@@ -1,4 +1,4 @@
-"""Scans as a dataset: a scan is a window with one frame per input view, and this draws it (docs/scans.md)."""
+"""Scans as a dataset: the record of a scan has a frame for each input camera, and this draws it (docs/scans.md)."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from drpose_ray.datasets.builder.maker import NotDrawableError, licence_of, provenance_of
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame, world_to_cam
 from drpose_ray.geometry.motion_row import TRANSLATION
 from drpose_ray.poses.sources import turn_row
-from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.renders.blender import BlenderRenderer
 from drpose_ray.renders.cameras import View
 from drpose_ray.renders.config import RendersConfig
 from drpose_ray.renders.images import colour_images, depth_image, face_crop, normal_image
 from drpose_ray.renders.raycast import RaycastRenderer
 from drpose_ray.renders.renderer import RenderedViews, RenderFailedError, ScanRenderer
-from drpose_ray.scans.scan import Scan, ScanFiles
+from drpose_ray.renders.scan_item import ScanItem
+from drpose_ray.scans.scan import Scan
 from drpose_ray.seeding import derive_seed, stream
 from drpose_ray.shards.record import FrameStatus, SequenceCamera, SequenceRecord
-from drpose_ray.synthesis.pose_to_image import NotDrawableError, licence_of, provenance_of
 
 ERA3D_LENSES_MM: Final = (35.0, 50.0, 85.0, 105.0, 135.0)
 ERA3D_ELEVATIONS_DEG: Final = (-20.0, 40.0)
@@ -36,7 +36,7 @@ class ScanRefusedError(NotDrawableError):
 
 
 class ScanRenders:
-    """Renders scans from six views; implements ``PoseToImage``.
+    """Renders scans from six views; a ``RecordMaker`` of scans.
 
     Frame ``f`` shows the scan as the input camera at azimuth ``input_azimuths_deg[f]`` sees it: motion, joints and
     frame centre are turned by minus that azimuth, and the record's camera is at azimuth 0. Images: ``input`` RGBA, and
@@ -78,17 +78,17 @@ class ScanRenders:
             "seed": self.seed,
         }
 
-    def person_seed(self, window: PoseWindow) -> int:
+    def person_seed(self, item: ScanItem) -> int:
         """Of the subject: all scans of one have it."""
-        return derive_seed(self.seed, "subject", window.source, window.clip)
+        return derive_seed(self.seed, "subject", item.source, item.clip)
 
-    def generate(self, window: PoseWindow) -> SequenceRecord:
+    def make(self, item: ScanItem) -> SequenceRecord:
         try:
-            scan = self._load(window.sequence_id)
+            scan = self._load(item.sequence_id)
         except InputError as error:
             raise ScanRefusedError(_reason(error)) from error
         frame, azimuths = Frame.around(scan.mesh.vertices), self.config.input_azimuths_deg
-        inputs = [input_view(self.config, self.seed, window.sequence_id, n) for n in range(len(azimuths))]
+        inputs = [input_view(self.config, self.seed, item.sequence_id, n) for n in range(len(azimuths))]
         views = list(dict.fromkeys([*(self._view(a + v) for a in azimuths for v in VIEW_AZIMUTHS_DEG), *inputs]))
         rendered = self.renderer.render(scan.mesh, frame, views, self.config.image_size)
         if (rendered.alpha.max((1, 2)) == 0).any():
@@ -100,7 +100,7 @@ class ScanRenders:
         fits = [turned_fit(scan, azimuth) for azimuth in azimuths]
         centers = [world_to_cam(azimuth) @ frame.center_world for azimuth in azimuths]
         return SequenceRecord(
-            key=window.sequence_id,
+            key=item.sequence_id,
             images={name: np.stack([images[name] for images in drawn]) for name in drawn[0]},
             motion=np.stack([motion for motion, _ in fits]),
             joints_world=np.stack([joints for _, joints in fits]),
@@ -109,8 +109,8 @@ class ScanRenders:
                 width_m=(frame.width_m,) * len(centers),
                 azimuth_deg=0.0,
             ),
-            provenance=provenance_of(self, window),
-            licence=licence_of(self, window),
+            provenance=provenance_of(self, item),
+            licence=licence_of(self, item),
             status=(FrameStatus(),) * len(centers),
         )
 
@@ -170,21 +170,6 @@ def turned_fit(scan: Scan, azimuth_deg: float) -> tuple[NDArray[np.float32], NDA
     rest_pelvis = joints[0] - scan.motion_row[TRANSLATION]
     row[TRANSLATION] = rotation @ joints[0] - rest_pelvis
     return row, (joints @ rotation.T).astype(np.float32)
-
-
-def scan_window(files: ScanFiles, fit_row: NDArray[np.float32], rank: int, azimuths_deg: Sequence[float]) -> PoseWindow:
-    """A scan as a window: the fit's row (322,) as each input camera sees it. Its clip is the person, where known."""
-    return PoseWindow(
-        sequence_id=files.scan_id,
-        clip=files.subject or files.scan_id,
-        frames=np.arange(len(azimuths_deg)),
-        motion=np.stack([turn_row(fit_row, -np.deg2rad(azimuth)) for azimuth in azimuths_deg]),
-        pick=0,
-        rank=rank,
-        fps=30.0,
-        source=files.source,
-        licence=files.licence,
-    )
 
 
 def _reason(error: InputError) -> str:

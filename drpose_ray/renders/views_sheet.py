@@ -14,7 +14,7 @@ from drpose_ray.pictures import grid, on_white
 from drpose_ray.publish import replace_when_complete
 from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.open_shard import FrameSample, read_shard
-from drpose_ray.synthesis.quality_measures import INPUT_IMAGE
+from drpose_ray.shards.record import INPUT_IMAGE
 
 _CELL, _LINE = 112, 16
 _INK, _PAPER = (30, 30, 30), (255, 255, 255)

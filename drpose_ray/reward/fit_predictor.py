@@ -74,7 +74,7 @@ class PredictorFit:
         """
         _check(data, config, settings, share)
         self.training, self.held_out = data.hold_out(settings.validation_samples)
-        self.device = device or data.joints_world.device
+        self.device = device or data.people.joints.device
         self.settings, self._share = settings, share
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "predictor", "weights"))

@@ -35,11 +35,11 @@ def measure_predictor(
         rows = torch.tensor(own[start : start + _AT_ONCE])
         latents, maps = data.pick(rows, views, predictor.config.map_size, device)
         logits = predictor(latents)
-        where = (t[rows.to(t.device)].to(device).float() for t in (data.joints_world, data.center_world, data.width_m))
+        shown = data.people.rows(rows).to(device)
         batch = {
             "pose_score": -distance(logits, maps),
             "cross_entropy": cross_entropy_excess(logits, maps),
-            **measure_maps(logits.sigmoid(), maps, *where),
+            **measure_maps(logits.sigmoid(), maps, shown.joints, shown.center, shown.width_m),
         }
         if distance.perceptual is not None:
             batch[distance.perceptual.name] = distance.perceptual_term(logits, maps)

@@ -24,8 +24,7 @@ class Overlays:
 
     def __init__(self, held_out: LatentPoses, vae: ImageVAE) -> None:
         """Decodes the views once; the VAE is not kept."""
-        first = {person: row for row, person in reversed(list(enumerate(held_out.people or range(len(held_out)))))}
-        self._rows = torch.tensor(sorted(first.values())[:_PEOPLE])
+        self._rows = held_out.first_rows(_PEOPLE)
         self._data = held_out
         latents, _ = held_out.pick(self._rows, torch.tensor(_VIEWS), map_size=8)
         with torch.no_grad():

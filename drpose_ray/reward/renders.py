@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from drpose_ray.datasets.multiview import read_multiview
+from drpose_ray.datasets.posed import PosedPeople, cat
 from drpose_ray.diffusion.vae import ImageVAE
 from drpose_ray.errors import InputError
 from drpose_ray.latents.encode import encode_pixels
 from drpose_ray.seeding import torch_stream
-from drpose_ray.shards.multiview import read_multiview
 
 _IMAGES_AT_ONCE, _OF_SIZE = 64, 96
 
 
-@dataclass(frozen=True)
-class PosedRenders:
-    """N people in six views."""
-
-    images: torch.Tensor  # (N, M=2, V=6, 3, s, s) uint8 on white, normals first
-    joints_world: torch.Tensor  # (N, 23, 3) metres, in the input camera's axes
-    center_world: torch.Tensor  # (N, 3) metres
-    width_m: torch.Tensor  # (N,) metres
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-
-def read_renders(folders: Sequence[Path], seed: int) -> PosedRenders:
+def read_renders(folders: Sequence[Path], seed: int) -> PosedPeople:
     """All ok frames of ``folders`` in an order drawn from ``seed``, so that the last ones are a fair validation set.
 
     Raises InputError if no folder is given, one is unfinished, or a frame lacks a view.
@@ -41,13 +29,10 @@ def read_renders(folders: Sequence[Path], seed: int) -> PosedRenders:
             field="multiview_shards",
             remedy="name one or more folders of six-view shards",
         )
-    sets = [read_multiview(folder) for folder in folders]
-    images = torch.cat([torch.from_numpy(people.images).movedim(-1, -3) for people in sets])
-    joints = torch.cat([torch.from_numpy(people.joints) for people in sets])
-    center = torch.cat([torch.from_numpy(people.center) for people in sets])
-    width = torch.cat([torch.from_numpy(people.width_m) for people in sets])
-    order = torch.randperm(len(images), generator=torch_stream(seed, "renders"))
-    return PosedRenders(images[order].contiguous(), joints[order], center[order], width[order])
+    people = cat([read_multiview(folder) for folder in folders])
+    order = torch.randperm(len(people), generator=torch_stream(seed, "renders"))
+    shuffled = people.rows(order)
+    return dataclasses.replace(shuffled, images=shuffled.images.contiguous())
 
 
 @torch.no_grad()

@@ -12,10 +12,11 @@ import colorsys
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from drpose_ray.geometry.cameras import project
+from drpose_ray.datasets.posed import PosedPeople
+from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, project
 from drpose_ray.geometry.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 
 BONE_LEVEL = 0.5
@@ -82,18 +83,17 @@ def render_skeleton_maps_windowed(
     return maps
 
 
-def render_target_maps(
-    joints_world: Float[Tensor, "B J 3"],
-    center_world: Float[Tensor, "B 3"],
-    width_m: Float[Tensor, " B"],
-    azimuths_deg: Float[Tensor, " V"],
-    size: int,
-) -> Float[Tensor, "B V J {size} {size}"]:
-    """The maps of ``render_skeleton_maps`` as constants: windowed where that is faster, on a CPU for large maps."""
-    if size >= _WINDOWED_FROM_PX and joints_world.device.type == "cpu":
-        return render_skeleton_maps_windowed(joints_world, center_world, width_m, azimuths_deg, size)
-    with torch.no_grad():
-        return render_skeleton_maps(joints_world, center_world, width_m, azimuths_deg, size)
+@torch.no_grad()
+def target_maps(
+    people: PosedPeople, size: int, views: Int[Tensor, " V"] | None = None
+) -> Float[Tensor, "N V J {size} {size}"]:
+    """R(J(theta)) of ``people`` as constants, in the six views or those of the given numbers: windowed where that is
+    faster, on a CPU for large maps.
+    """
+    azimuths_deg = torch.tensor(VIEW_AZIMUTHS_DEG)[slice(None) if views is None else views.cpu()]
+    windowed = size >= _WINDOWED_FROM_PX and people.joints.device.type == "cpu"
+    draw = render_skeleton_maps_windowed if windowed else render_skeleton_maps
+    return draw(people.joints, people.center, people.width_m, azimuths_deg.to(people.joints.device), size)
 
 
 def compose_preview(maps: Float[Tensor, "*axes J s s"]) -> Float[Tensor, "*axes 3 s s"]:

@@ -7,32 +7,23 @@ from typing import Protocol
 
 import torch
 
-from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.reward.pose_score import PoseScore
-from drpose_ray.reward.skeleton_maps import render_target_maps
+from drpose_ray.reward.skeleton_maps import target_maps
 
 _LEAST_VARIANCE = 1e-12  # a square root has no slope at zero, where members agree
-
-
-class Poses(Protocol):
-    """What a reward may know of B people, in the axes of the input camera; the batches of post-training are such."""
-
-    @property
-    def joints(self) -> torch.Tensor: ...  # (B, 23, 3) metres
-    @property
-    def center(self) -> torch.Tensor: ...  # (B, 3) metres, shown at the image centre
-    @property
-    def width_m(self) -> torch.Tensor: ...  # (B,) metres shown across the image
 
 
 class Reward(Protocol):
     """Latents x0 and the poses they should show -> rewards (B,), higher is better.
 
+    Of ``poses`` a reward may read ``joints`` (B, 23, 3), ``center`` (B, 3) and ``width_m`` (B,): metres, in the axes of
+    the input camera. Whether there are pictures beside them depends on who asks.
     ``latents_x0`` (M, B, V, C, h, w) are the six true views of ``VIEW_NAMES`` in both domains, normals first. A reward
     is differentiable in them, and the reward of an object reads that object alone: gradients are taken of the sum.
     """
 
-    def __call__(self, latents_x0: torch.Tensor, poses: Poses) -> torch.Tensor: ...
+    def __call__(self, latents_x0: torch.Tensor, poses: PosedPeople) -> torch.Tensor: ...
 
 
 class TargetMaps:
@@ -40,18 +31,17 @@ class TargetMaps:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self._azimuths_deg = torch.tensor(VIEW_AZIMUTHS_DEG)
         self._drawn_of: tuple[torch.Tensor, ...] = ()
         self._maps: dict[int, torch.Tensor] = {}
 
-    def draw(self, poses: Poses, size: int) -> torch.Tensor:
+    def draw(self, poses: PosedPeople, size: int) -> torch.Tensor:
         """Maps (B, 6, 23, size, size) in [0, 1] on ``device``; not to be written to."""
         of = (poses.joints, poses.center, poses.width_m)
         # By value: to a reward actor the poses of one batch come anew with each stop.
         if not (self._drawn_of and all(map(torch.equal, of, self._drawn_of))):
             self._drawn_of, self._maps = tuple(tensor.clone() for tensor in of), {}
         if size not in self._maps:
-            self._maps[size] = render_target_maps(*of, self._azimuths_deg, size).to(self.device)
+            self._maps[size] = target_maps(poses, size).to(self.device)
         return self._maps[size]
 
 
@@ -62,7 +52,7 @@ class PoseReward:
         """``map_size`` is the side of the maps that the score's predictor draws; ``score`` moves to where they are."""
         self._score, self._size, self._targets = score.to(targets.device), map_size, targets
 
-    def __call__(self, latents_x0: torch.Tensor, poses: Poses) -> torch.Tensor:
+    def __call__(self, latents_x0: torch.Tensor, poses: PosedPeople) -> torch.Tensor:
         scores: torch.Tensor = self._score(latents_x0, self._targets.draw(poses, self._size))
         return scores
 
@@ -77,7 +67,7 @@ class Ensemble:
     def __init__(self, members: Sequence[Reward], deviations: float | None) -> None:
         self._members, self._deviations = members, deviations
 
-    def __call__(self, latents_x0: torch.Tensor, poses: Poses) -> torch.Tensor:
+    def __call__(self, latents_x0: torch.Tensor, poses: PosedPeople) -> torch.Tensor:
         rewards = torch.stack([member(latents_x0, poses) for member in self._members])  # (P, B)
         if self._deviations is None:
             return rewards.amin(0)
@@ -91,10 +81,10 @@ class WeightedSum:
     def __init__(self, terms: Mapping[str, Reward], weights: Mapping[str, float]) -> None:
         self._terms, self._weights = terms, weights
 
-    def __call__(self, latents_x0: torch.Tensor, poses: Poses) -> torch.Tensor:
+    def __call__(self, latents_x0: torch.Tensor, poses: PosedPeople) -> torch.Tensor:
         return self.score(latents_x0, poses)[0]
 
-    def score(self, latents_x0: torch.Tensor, poses: Poses) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def score(self, latents_x0: torch.Tensor, poses: PosedPeople) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The sum (B,), differentiable, and for the log each term's own rewards (B,), without weight or graph."""
         values = {name: term(latents_x0, poses) for name, term in self._terms.items()}
         total = torch.stack([self._weights[name] * value for name, value in values.items()]).sum(0)

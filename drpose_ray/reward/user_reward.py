@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 
 import torch
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.skeleton import NUM_JOINTS
-from drpose_ray.reward.terms import Poses, Reward
+from drpose_ray.reward.terms import Reward
 
 _PROBED_OBJECTS = 2
 _CONTRACT = "a reward is function(latents_x0 (2, B, 6, 4, h, w), poses) -> (B,), see docs/reward.md"
-
-
-@dataclass(frozen=True)
-class _ProbePoses:
-    joints: torch.Tensor
-    center: torch.Tensor
-    width_m: torch.Tensor
 
 
 def import_reward(path: str) -> Reward:
@@ -53,7 +46,7 @@ class CheckedReward:
     def __init__(self, name: str, reward: Reward) -> None:
         self._name, self._reward = name, reward
 
-    def __call__(self, latents_x0: torch.Tensor, poses: Poses) -> torch.Tensor:
+    def __call__(self, latents_x0: torch.Tensor, poses: PosedPeople) -> torch.Tensor:
         """Rewards (B,). Raises InputError if they have another shape, are not finite, or carry no gradient."""
         rewards = self._reward(latents_x0, poses)
         num_objects = latents_x0.shape[1]
@@ -76,7 +69,7 @@ class CheckedReward:
         domains, *per_object = shape
         latents = torch.randn(domains, _PROBED_OBJECTS, *per_object, generator=generator).to(device).requires_grad_()
         joints = 0.3 * torch.randn(_PROBED_OBJECTS, NUM_JOINTS, 3, generator=generator)
-        poses = _ProbePoses(joints, torch.zeros(_PROBED_OBJECTS, 3), torch.full((_PROBED_OBJECTS,), 2.0))
+        poses = PosedPeople(joints, torch.zeros(_PROBED_OBJECTS, 3), torch.full((_PROBED_OBJECTS,), 2.0))
         with torch.enable_grad():
             try:
                 rewards = self(latents, poses)

@@ -112,7 +112,7 @@ def create_sidecar(store: Store, row: ShardRow) -> ShardRow:
 
 
 FindDuplicates = Callable[[Sequence[tuple[str, str, int]]], Mapping[str, str]]
-"""(key, image hash, rank) of sequences -> key -> key of the one that stays (``synthesis.duplicates``)."""
+"""(key, image hash, rank) of sequences -> key -> key of the one that stays (``datasets.builder.duplicates``)."""
 
 
 def complete_dataset(

@@ -26,6 +26,9 @@ CorruptedPolicy = Literal["raise", "skip"]
 KEY_PATTERN: Final = r"[A-Za-z0-9_-]{1,200}"
 """Of record keys: a dot would end a webdataset key, a slash would make a folder."""
 
+INPUT_IMAGE: Final = "input"
+"""Name of the picture that a model is given; a record's other images are made with it and go with it."""
+
 _IMAGE_PATTERN: Final = r"[a-z0-9_]{1,15}"
 MEMBER_PATTERN: Final = rf"{KEY_PATTERN}\.(?:[0-9]{{2}}\.{_IMAGE_PATTERN}\.png|joints\.npy|json|motion\.npy)"
 """Of the names of a record's members."""
@@ -39,7 +42,7 @@ LARGEST: Final = 1e6
 _Metres = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
 
 ImageHash = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-"""Of a drawn person, 16 hex digits (``synthesis.duplicates``)."""
+"""Of a drawn person, 16 hex digits (``datasets.builder.duplicates``)."""
 
 
 class _Part(BaseModel):
@@ -135,7 +138,7 @@ class SequenceRecord:
     licence: Licence
     status: tuple[FrameStatus, ...]
     image_hash: str | None = None
-    """Of the drawn person, 16 hex digits, if duplicates are looked for (``synthesis.duplicates``)."""
+    """Of the drawn person, 16 hex digits, if duplicates are looked for (``datasets.builder.duplicates``)."""
 
     def __post_init__(self) -> None:
         _check_parts(self.key, tuple(self.images), self.camera, self.provenance, self.status)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.people import Portrait, draw_person, take_portrait
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.datasets.builder.maker import licence_of, provenance_of
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
 from drpose_ray.geometry.motion_row import BETAS, TRANSLATION
 from drpose_ray.geometry.rotations import turn
@@ -23,11 +24,10 @@ from drpose_ray.seeding import derive_seed
 from drpose_ray.shards.record import FrameStatus, SequenceCamera, SequenceRecord
 from drpose_ray.synthesis.config import ClothedBodyConfig
 from drpose_ray.synthesis.input_view import turn_to_input_view
-from drpose_ray.synthesis.pose_to_image import licence_of, provenance_of
 
 
 class ClothedBody:
-    """Renders painted and offset bodies (``drpose_ray.body``); implements ``PoseToImage``.
+    """Renders painted and offset bodies (``drpose_ray.body``); a ``RecordMaker`` of windows.
 
     The input camera sees the picked frame of a window from ``azimuth_deg`` of its heading, give or take
     ``heading_spread_deg``, and stays there for the whole window. Motion and joints of a record are in the axes of
@@ -53,7 +53,7 @@ class ClothedBody:
     def person_seed(self, window: PoseWindow) -> int:
         return derive_seed(self.seed, "person", window.rank)
 
-    def generate(self, window: PoseWindow) -> SequenceRecord:
+    def make(self, window: PoseWindow) -> SequenceRecord:
         person = draw_person(self.body, self.person_seed(window))
         angle = turn_to_input_view(window, self.config.azimuth_deg, self.config.heading_spread_deg, self.seed)
         azimuths = VIEW_AZIMUTHS_DEG if self.config.multiview else VIEW_AZIMUTHS_DEG[:1]

@@ -21,10 +21,9 @@ from drpose_ray.publish import replace_when_complete
 from drpose_ray.seeding import stream
 from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.open_shard import FrameSample, read_headers, read_shard
-from drpose_ray.shards.record import RecordHeader
+from drpose_ray.shards.record import INPUT_IMAGE, RecordHeader
 from drpose_ray.shards.rows import Manifest
 from drpose_ray.synthesis.plain_text import one_line
-from drpose_ray.synthesis.quality_measures import INPUT_IMAGE
 from drpose_ray.synthesis.rejected import RejectedFrame, rejected_frames, status_in
 
 _CELL, _GAP, _LINE = 128, 6, 16

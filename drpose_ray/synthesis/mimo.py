@@ -14,6 +14,7 @@ import torch
 
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.datasets.builder.maker import licence_of, provenance_of
 from drpose_ray.geometry.skeleton import NUM_JOINTS
 from drpose_ray.mimo.animator import Animator, PhotoReference
 from drpose_ray.mimo.camera import Pinhole, Viewpoint
@@ -28,14 +29,13 @@ from drpose_ray.seeding import derive_seed
 from drpose_ray.shards.record import FrameStatus, SequenceCamera, SequenceRecord
 from drpose_ray.synthesis.config import MimoConfig
 from drpose_ray.synthesis.input_view import turn_to_input_view
-from drpose_ray.synthesis.pose_to_image import licence_of, provenance_of
 
 PHOTOS_KEPT = 4
 """What the networks know of a photo takes about 0.1 GB at 784 pixels in half precision."""
 
 
 class MimoAnimation:
-    """Implements ``PoseToImage``. The networks are loaded with the first window; planning needs none.
+    """A ``RecordMaker`` of windows. The networks are loaded with the first window; planning needs none.
 
     A record's camera is the orthographic one that agrees with MIMO's distant pinhole at the pelvis; the joints are
     those of the body in the pose images, with the window's own betas. Pixels are the same for any batch, worker and
@@ -90,7 +90,7 @@ class MimoAnimation:
             guidance_scale=config.guidance_scale,
         )
 
-    def generate(self, window: PoseWindow) -> SequenceRecord:
+    def make(self, window: PoseWindow) -> SequenceRecord:
         config, size = self.config, self.config.image_size
         vertices, joints = (np.stack(parts) for parts in zip(*map(self.body.pose, window.motion), strict=True))
         turn = turn_to_input_view(window, config.azimuth_deg, config.heading_spread_deg, self.seed)

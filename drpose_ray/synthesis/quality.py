@@ -8,13 +8,12 @@ from functools import cached_property
 from typing import Any, Final
 
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.datasets.builder.duplicates import image_hash
+from drpose_ray.datasets.builder.maker import RecordMaker, settings_sha256
 from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.shards.record import FrameStatus, SequenceRecord
-from drpose_ray.synthesis.duplicates import image_hash
-from drpose_ray.synthesis.pose_to_image import PoseToImage, settings_sha256
+from drpose_ray.shards.record import INPUT_IMAGE, FrameStatus, SequenceRecord
 from drpose_ray.synthesis.quality_config import QualityConfig
 from drpose_ray.synthesis.quality_measures import (
-    INPUT_IMAGE,
     Thumbnail,
     agreement_with_body,
     border_share,
@@ -93,10 +92,10 @@ class QualityCheck:
         return None
 
 
-class CheckedGenerator:
-    """A generator whose records have gone through the filters; implements ``PoseToImage``."""
+class CheckedMaker:
+    """A generator whose records have gone through the filters; a ``RecordMaker`` of windows."""
 
-    def __init__(self, generator: PoseToImage, check: QualityCheck) -> None:
+    def __init__(self, generator: RecordMaker[PoseWindow], check: QualityCheck) -> None:
         self.generator, self.check = generator, check
         self.name, self.body_sha256 = generator.name, generator.body_sha256
         self.body_licence, self.image_licence = generator.body_licence, generator.image_licence
@@ -107,8 +106,8 @@ class CheckedGenerator:
     def person_seed(self, window: PoseWindow) -> int:
         return self.generator.person_seed(window)
 
-    def generate(self, window: PoseWindow) -> SequenceRecord:
-        record = self.check(self.generator.generate(window))
+    def make(self, window: PoseWindow) -> SequenceRecord:
+        record = self.check(self.generator.make(window))
         provenance = record.provenance.model_copy(update={"generator_settings_sha256": self._settings_sha256})
         return replace(record, provenance=provenance)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import torch
@@ -18,9 +17,6 @@ from drpose_ray.geometry.cameras import Frame, project
 from drpose_ray.metrics.silhouettes import silhouette_iou
 from drpose_ray.pictures import on_white
 from drpose_ray.shards.record import SequenceRecord
-
-INPUT_IMAGE: Final = "input"
-"""The drawn picture of a frame; a record's other images are made with it and go with it."""
 
 
 @dataclass(frozen=True)

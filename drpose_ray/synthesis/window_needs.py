@@ -14,6 +14,7 @@ import numpy as np
 
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.datasets.builder.maker import RecordMaker
 from drpose_ray.mimo.camera import Pinhole, Viewpoint
 from drpose_ray.mimo.pose_images import crop_of_clip, pose_input
 from drpose_ray.mimo.pose_render import render_pose
@@ -25,7 +26,6 @@ from drpose_ray.synthesis.config import ClothedBodyConfig, MimoConfig, Synthesis
 from drpose_ray.synthesis.estimate import Assumption, WindowNeeds
 from drpose_ray.synthesis.input_view import turn_to_input_view
 from drpose_ray.synthesis.planning_config import PlanningConfig
-from drpose_ray.synthesis.pose_to_image import PoseToImage
 
 
 def measure_window(
@@ -139,7 +139,7 @@ def _write_like_mimo(mimo: MimoConfig, few: Sequence[PoseWindow], seed: int) -> 
         ),
         seed,
     )  # fmt: skip
-    return _write([replace(record, images=_on_white(record)) for record in map(twin.generate, few)], len(few))
+    return _write([replace(record, images=_on_white(record)) for record in map(twin.make, few)], len(few))
 
 
 def _on_white(record: SequenceRecord) -> dict[str, np.ndarray]:
@@ -148,9 +148,9 @@ def _on_white(record: SequenceRecord) -> dict[str, np.ndarray]:
     return {"input": ((rgba[..., :3] * alpha + 1 - alpha) * 255 + 0.5).astype(np.uint8)}
 
 
-def _draw(generator: PoseToImage, few: Sequence[PoseWindow]) -> tuple[float, float]:
-    generator.generate(few[0])  # what is done once in a process is no part of a window
-    return _write(map(generator.generate, few), len(few))
+def _draw(generator: RecordMaker[PoseWindow], few: Sequence[PoseWindow]) -> tuple[float, float]:
+    generator.make(few[0])  # what is done once in a process is no part of a window
+    return _write(map(generator.make, few), len(few))
 
 
 def _write(records: Iterable[SequenceRecord], num: int) -> tuple[float, float]:

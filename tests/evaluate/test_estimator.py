@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.errors import InputError
 from drpose_ray.evaluate.estimator import PoseEstimator, shrink_images
 from drpose_ray.evaluate.estimator_config import EstimatorConfig, EstimatorFitSettings
-from drpose_ray.evaluate.fit_estimator import ImagePoses, fit_estimator
+from drpose_ray.evaluate.fit_estimator import fit_estimator, relative_joints
 from drpose_ray.metrics.joints import pelvis_aligned_error_cm
 from drpose_ray.reward.config import PredictorConfig
 from drpose_ray.reward.predictor import SkeletonPredictor
@@ -21,39 +23,43 @@ SETTINGS = EstimatorFitSettings(
 )
 
 
+NOTHING = torch.empty(0)
+
+
 @pytest.fixture(scope="module")
-def data() -> ImagePoses:
+def data() -> PosedPeople:
     # Arms and legs that swing together: something 100 updates can learn.
     joints = draw_joints(1, spread_m=0).repeat(96, 1, 1)
     joints += torch.randn(96, 1, 3, generator=torch.Generator().manual_seed(0)) * joints.abs() * 0.4
-    return ImagePoses(draw_images(joints, 24), joints, frame_joints(joints)[1])
+    return PosedPeople(joints, *frame_joints(joints), images=draw_images(joints, 24))
 
 
-def fit(data: ImagePoses, seed: int = 0, **changes: object) -> tuple[PoseEstimator, list[Mapping[str, float]]]:
+def fit(
+    data: PosedPeople, seed: int = 0, softened: torch.Tensor = NOTHING, **changes: object
+) -> tuple[PoseEstimator, list[Mapping[str, float]]]:
     seen: list[Mapping[str, float]] = []
     settings = SETTINGS.model_copy(update=changes)
-    return fit_estimator(data, CONFIG, settings, seed, lambda _, metrics: seen.append(metrics)), seen
+    return fit_estimator(data, CONFIG, settings, seed, lambda _, metrics: seen.append(metrics), softened), seen
 
 
-def test_a_short_fit_reads_poses_better_than_the_mean_pose(data: ImagePoses) -> None:
+def test_a_short_fit_reads_poses_better_than_the_mean_pose(data: PosedPeople) -> None:
     _, seen = fit(data)
-    held_out = data.joints_world[-16:]
-    mean_pose = (data.relative_joints()[:-16].mean(0) * data.width_m[-16:, None, None]).to(held_out)
+    held_out = data.joints[-16:]
+    mean_pose = (relative_joints(data)[:-16].mean(0) * data.width_m[-16:, None, None]).to(held_out)
     blind = float(pelvis_aligned_error_cm(mean_pose, held_out).mean())
     assert seen[-1]["validation_mpjpe_cm"] < 0.8 * blind
     assert seen[-1]["loss"] < seen[0]["loss"]
 
 
-def test_same_seed_same_weights(data: ImagePoses) -> None:
+def test_same_seed_same_weights(data: PosedPeople) -> None:
     first, second = (fit(data, updates=3, validation_samples=0)[0].state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_softened_images_are_trained_on_and_measured(data: ImagePoses) -> None:
+def test_softened_images_are_trained_on_and_measured(data: PosedPeople) -> None:
     softened = torch.full_like(data.images, 255)
-    blank = ImagePoses(data.images, data.joints_world, data.width_m, softened)
     sharp, _ = fit(data, updates=3)
-    soft, seen = fit(blank, updates=3)
+    soft, seen = fit(data, softened=softened, updates=3)
     assert not torch.equal(sharp.fuse[-1].weight, soft.fuse[-1].weight)
     assert "validation_softened_mpjpe_cm" in seen[-1]
 
@@ -93,7 +99,7 @@ def test_small_estimator_stays_small() -> None:
     assert sum(p.numel() for p in PoseEstimator(EstimatorConfig()).parameters()) < 1.5e6
 
 
-def test_images_without_six_views_are_refused(data: ImagePoses) -> None:
+def test_images_without_six_views_are_refused(data: PosedPeople) -> None:
     with pytest.raises(InputError) as refused:
-        fit(ImagePoses(data.images[:, :, :4], data.joints_world, data.width_m))
+        fit(replace(data, images=data.images[:, :, :4]))
     assert refused.value.field == "images"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.errors import InputError
 from drpose_ray.evaluate.evaluate_model import METRICS, PoseSet, PoseTable, evaluate_model, measure_images
 
@@ -25,7 +26,8 @@ def make_poses() -> PoseSet:
     images[:, 1] = torch.where(masks[:, :, None], torch.tensor([0.7, 0.2, 0.2]).view(1, 1, 3, 1, 1), 1.0)
     names = tuple(f"p{i}" for i in range(NUM_POSES))
     joints, maps = torch.zeros(NUM_POSES, 23, 3), torch.zeros(NUM_POSES, 6, 23, 4, 4)
-    return PoseSet("challenging", names, names, images, masks, joints, torch.ones(NUM_POSES), maps)
+    people = PosedPeople(joints, torch.zeros(NUM_POSES, 3), torch.ones(NUM_POSES), names, images=images)
+    return PoseSet("challenging", people, masks, maps)
 
 
 def judge(poses: PoseSet, images: torch.Tensor, batch: int) -> PoseTable:
@@ -47,7 +49,7 @@ def judge(poses: PoseSet, images: torch.Tensor, batch: int) -> PoseTable:
 
 def test_the_truth_itself_is_judged_perfect() -> None:
     poses = make_poses()
-    table = judge(poses, poses.images, batch=2)
+    table = judge(poses, poses.people.images, batch=2)
     for key, best in (("iou", 1), ("iou_normal", 1), ("iou_colour", 1), ("ssim_colour", 1), ("mask_agreement", 1)):
         assert table.values[key] == pytest.approx(np.full(NUM_POSES, best)), key
     assert table.values["normal_angle_deg"] == pytest.approx(np.zeros(NUM_POSES), abs=1e-3)
@@ -56,17 +58,19 @@ def test_the_truth_itself_is_judged_perfect() -> None:
 
 def test_a_change_of_the_front_view_changes_no_image_metric() -> None:
     poses = make_poses()
-    changed = poses.images.clone()
+    changed = poses.people.images.clone()
     changed[:, :, 0] = 0
-    before, after = (measure_images(images, poses.images, poses.masks) for images in (poses.images, changed))
+    before, after = (
+        measure_images(images, poses.people.images, poses.masks) for images in (poses.people.images, changed)
+    )
     assert all(torch.equal(before[key], after[key]) for key in before)
 
 
 def test_damage_to_one_domain_shows_in_its_own_columns() -> None:
     poses = make_poses()
-    changed = poses.images.clone()
+    changed = poses.people.images.clone()
     changed[:, 0] = 1
-    values = measure_images(changed, poses.images, poses.masks)
+    values = measure_images(changed, poses.people.images, poses.masks)
     assert values["iou_normal"].max() == 0
     assert values["iou_colour"].min() == 1
     assert values["iou"].tolist() == [0.5] * NUM_POSES
@@ -77,7 +81,7 @@ def test_damage_to_one_domain_shows_in_its_own_columns() -> None:
 
 def test_batch_size_does_not_change_the_table() -> None:
     poses = make_poses()
-    images = poses.images.clone()
+    images = poses.people.images.clone()
     images[:, 1, 0, 0, 0, 0] = torch.arange(NUM_POSES) / 10
     tables = [judge(poses, images, batch) for batch in (1, 2, NUM_POSES)]
     for metric in METRICS:
@@ -89,6 +93,6 @@ def test_batch_size_does_not_change_the_table() -> None:
 @pytest.mark.parametrize("num", [NUM_POSES - 1, NUM_POSES + 1, 0])
 def test_latents_that_do_not_cover_the_poses_are_refused(num: int) -> None:
     poses = make_poses()
-    images = torch.cat([poses.images, poses.images])[:num]
+    images = torch.cat([poses.people.images, poses.people.images])[:num]
     with pytest.raises(InputError, match="do not cover"):
         judge(poses, images, batch=1)

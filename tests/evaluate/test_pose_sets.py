@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.build import build_i2mv
 from drpose_ray.diffusion.config import small_architecture
 from drpose_ray.evaluate.evaluate_model import PoseSet
@@ -32,7 +33,8 @@ def make_poses(order: list[int]) -> PoseSet:
     names = tuple(f"p{i}" for i in order)
     masks, joints = torch.ones(len(order), 6, 96, 96, dtype=torch.bool), torch.zeros(len(order), 23, 3)
     maps = torch.zeros(len(order), 6, 23, 32, 32)
-    return PoseSet("challenging", names, names, images, masks, joints, torch.ones(len(order)), maps)
+    people = PosedPeople(joints, torch.zeros(len(order), 3), torch.ones(len(order)), names, images=images)
+    return PoseSet("challenging", people, masks, maps)
 
 
 def test_latents_of_a_pose_depend_neither_on_batch_size_nor_on_the_other_poses() -> None:
@@ -53,7 +55,7 @@ def test_truth_latents_keep_domains_objects_and_views_apart() -> None:
     model = build_i2mv(small_architecture(), seed=0).freeze()
     poses = make_poses([0, 1, 2])
     latents = torch.cat(list(encode_truth(model, poses, batch_size=2)), 1)
-    torch.testing.assert_close(latents[1, 2, 3], model.vae.encode(poses.images[2, 1, 3:4])[0], rtol=0, atol=1e-5)
+    torch.testing.assert_close(latents[1, 2, 3], model.vae.encode(poses.people.images[2, 1, 3:4])[0], rtol=0, atol=1e-5)
 
 
 def test_images_are_averaged_to_the_models_size() -> None:

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from drpose_ray.config import with_absolute_paths
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.errors import InputError
 from drpose_ray.finetune.batch_reward import BatchReward, TermedReward, load_batch_reward, score_with_terms
 from drpose_ray.finetune.config import FinetuneConfig
-from drpose_ray.finetune.data import PoseBatch
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
 from drpose_ray.reward.config import DistanceConfig, PredictorConfig
 from drpose_ray.reward.distance import SkeletonDistance
@@ -29,9 +29,9 @@ def calm(latents_x0: torch.Tensor, _poses: object) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def batch() -> PoseBatch:
+def batch() -> PosedPeople:
     joints = draw_joints(2)
-    return PoseBatch(("a.00", "b.00"), torch.ones(2, 3, 8, 8), joints, *frame_joints(joints))
+    return PosedPeople(joints, *frame_joints(joints), ("a.00", "b.00"), input_images=torch.ones(2, 3, 8, 8))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_default_is_the_papers_single_pose_score_bit_by_bit(batch: PoseBatch, latents: torch.Tensor) -> None:
+def test_the_default_is_the_papers_single_pose_score_bit_by_bit(batch: PosedPeople, latents: torch.Tensor) -> None:
     reward = load([])
     predictor = SkeletonPredictor.load(FinetuneConfig().reward.predictor)
     maps = render_skeleton_maps(batch.joints, batch.center, batch.width_m, torch.tensor(VIEW_AZIMUTHS_DEG), 32)
@@ -61,7 +61,7 @@ def test_the_default_is_the_papers_single_pose_score_bit_by_bit(batch: PoseBatch
     assert score_with_terms(reward, latents, batch)[1] == {}
 
 
-def test_terms_are_summed_by_weight_and_told_by_name(batch: PoseBatch, latents: torch.Tensor) -> None:
+def test_terms_are_summed_by_weight_and_told_by_name(batch: PosedPeople, latents: torch.Tensor) -> None:
     own = {"name": "calm", "function": f"{__name__}:calm", "weight": 0.25}
     total, terms = score_with_terms(load([{"name": "pose", "weight": 2.0}, own]), latents, batch)
     assert torch.equal(terms["pose"], load([])(latents, batch)), "no predictors means finetune.reward.predictor"
@@ -69,7 +69,7 @@ def test_terms_are_summed_by_weight_and_told_by_name(batch: PoseBatch, latents: 
 
 
 def test_an_ensemble_of_different_map_sizes_is_below_its_mean(
-    batch: PoseBatch, latents: torch.Tensor, second: Path
+    batch: PosedPeople, latents: torch.Tensor, second: Path
 ) -> None:
     paths = [str(FinetuneConfig().reward.predictor), str(second)]
     each = torch.stack([load([{"name": "pose", "predictors": [path]}])(latents, batch) for path in paths])

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from drpose_ray.errors import InputError
-from drpose_ray.finetune.data import PairStream, PoseBatch
+from drpose_ray.finetune.data import PairStream, collate
 from drpose_ray.geometry.cameras import project
 from drpose_ray.shards.read import ShardReader
 from tests.finetune.settings import finetune_config
@@ -48,7 +48,7 @@ def test_joints_are_turned_so_that_the_input_view_is_the_front_view(tmp_path: Pa
     azimuth = 70.0
     write_tiny_dataset(tmp_path, shards=1, frames=2, azimuth_deg=azimuth)
     sample = next(iter(ShardReader(tmp_path)))
-    batch = PoseBatch.collate([sample])
+    batch = collate([sample])
     front = project(batch.joints, batch.center, batch.width_m, torch.tensor([0.0]))
     world = torch.from_numpy(sample.joints_world)[None]
     seen = project(world, batch.center, batch.width_m, torch.tensor([azimuth]))
@@ -60,7 +60,7 @@ def test_dataset_without_the_input_image_is_refused(tmp_path: Path) -> None:
     sample = next(iter(ShardReader(tmp_path)))
     object.__setattr__(sample, "images", {"other": np.zeros((4, 4, 3), np.uint8)})
     with pytest.raises(InputError, match="no image named"):
-        PoseBatch.collate([sample])
+        collate([sample])
 
 
 def test_batch_that_does_not_divide_over_workers_is_refused() -> None:

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from PIL import Image
 
-from drpose_ray.finetune.data import PoseBatch
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.finetune.monitor import HeldOutMonitor, write_samples
 from drpose_ray.finetune.parts import Parts
 from tests.finetune.tiny_run import tiny_config, tiny_parts
@@ -29,11 +29,10 @@ def parts() -> Parts:
     return tiny_parts(tiny_config({"parallel.num_workers": 1}), torch.device("cpu"))
 
 
-def pairs() -> PoseBatch:
+def pairs() -> PosedPeople:
     g = torch.Generator().manual_seed(0)
-    return PoseBatch(
-        ("a", "b", "c"), torch.rand(3, 3, 8, 8, generator=g), torch.zeros(3, 23, 3), torch.zeros(3, 3), torch.ones(3)
-    )
+    images = torch.rand(3, 3, 8, 8, generator=g)
+    return PosedPeople(torch.zeros(3, 23, 3), torch.zeros(3, 3), torch.ones(3), ("a", "b", "c"), input_images=images)
 
 
 def test_an_untouched_model_is_the_base(parts: Parts, tmp_path: Path) -> None:

@@ -15,11 +15,11 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.ddim import DdimSampler
 from drpose_ray.diffusion.schedule import NoiseSchedule
 from drpose_ray.finetune.batch_reward import BatchReward
 from drpose_ray.finetune.config import FinetuneConfig
-from drpose_ray.finetune.data import INPUT_IMAGE, PoseBatch
 from drpose_ray.finetune.loaders import Loaders
 from drpose_ray.finetune.parts import Parts
 from drpose_ray.finetune.rollout import Roller
@@ -28,7 +28,7 @@ from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.reward.terms import WeightedSum
 from drpose_ray.shards.identity import DatasetIdentity, GeneratorIdentity, Segment
 from drpose_ray.shards.manifest import complete_dataset, open_dataset
-from drpose_ray.shards.record import FrameStatus, Licence, Provenance, SequenceCamera, SequenceRecord
+from drpose_ray.shards.record import INPUT_IMAGE, FrameStatus, Licence, Provenance, SequenceCamera, SequenceRecord
 from drpose_ray.shards.write import write_shard
 from tests.finetune.settings import finetune_config
 
@@ -54,11 +54,11 @@ def tiny_config(changes: Mapping[str, object] | None = None) -> FinetuneConfig:
 def tiny_parts(config: FinetuneConfig, device: torch.device, nap_seconds: float = 0.0) -> Parts:
     """Parts with the same weights wherever they are built; a nap makes iterations long enough to be killed in."""
 
-    def encode_condition(batch: PoseBatch) -> torch.Tensor:
+    def encode_condition(batch: PosedPeople) -> torch.Tensor:
         pooled = nn.functional.adaptive_avg_pool2d(batch.input_images, SIDE).mean(1)
         return pooled[:, None, None].to(device)
 
-    def pose_score(x0: torch.Tensor, batch: PoseBatch) -> torch.Tensor:
+    def pose_score(x0: torch.Tensor, batch: PosedPeople) -> torch.Tensor:
         time.sleep(nap_seconds)
         target = batch.joints.mean((1, 2)).to(device)
         return -(x0 - target[None, :, None, None, None, None]).square().mean((0, 2, 3, 4, 5))
@@ -105,7 +105,7 @@ class TinyLoaders(Loaders):
             return parts
         full_disk, calls = self.full_disk, itertools.count()
 
-        def pose_score(x0: torch.Tensor, batch: PoseBatch) -> torch.Tensor:
+        def pose_score(x0: torch.Tensor, batch: PosedPeople) -> torch.Tensor:
             if next(calls) >= 3 * config.optimizer.gradient_accumulation and full_disk.exists():
                 resource.setrlimit(resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY))
             return parts.pose_score(x0, batch)

@@ -19,10 +19,11 @@ from safetensors.torch import save_file
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.config import load_config
 from drpose_ray.cutout import read_cutout
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.layout import load_schedule, load_text_embeddings, load_vae, outline_unet
 from drpose_ray.geometry.cameras import VIEW_NAMES
 from drpose_ray.inference.photo import list_photos
-from drpose_ray.latents.store import MARKER, ShardLatents, open_latents, write_latents
+from drpose_ray.latents.store import MARKER, open_latents, write_latents
 from drpose_ray.mimo.colour_table import read_colour_table
 from drpose_ray.poses.dance import generate_dance
 from drpose_ray.poses.motionx import read_motions
@@ -154,9 +155,10 @@ def _predictor(folder: Path) -> Path:
 
 
 def _latents(folder: Path) -> Path:
-    shard = ShardLatents(
-        ("a.0", "a.1"), torch.zeros(2, 2, 6, 4, 2, 2), torch.zeros(2, 23, 3), torch.zeros(2, 3), torch.ones(2), (1, 1)
-    )
+    shard = PosedPeople(
+        torch.zeros(2, 23, 3), torch.zeros(2, 3), torch.ones(2), ("a.0", "a.1"), ("1", "1"),
+        latents=torch.zeros(2, 2, 6, 4, 2, 2),
+    )  # fmt: skip
     write_latents(folder / "shard-000000.safetensors", shard)
     record = {
         "dataset_sha256": "0", "files": ["shard-000000.safetensors"], "samples": 2, "vae_sha256": "0",

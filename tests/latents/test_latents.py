@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from drpose_ray.datasets.multiview import read_multiview
 from drpose_ray.diffusion.build import build_i2mv
 from drpose_ray.diffusion.config import small_architecture
 from drpose_ray.diffusion.layout import load_vae, model_image_size, save_i2mv
@@ -22,7 +23,6 @@ from drpose_ray.latents.on_ray import _load_encoder, encode_on_ray
 from drpose_ray.latents.store import MARKER, MappedLatents, open_latents, write_latents
 from drpose_ray.on_ray import map_in_actors
 from drpose_ray.shards.manifest import manifest_sha256, read_manifest
-from drpose_ray.shards.multiview import read_multiview
 from tests.latents.six_views import write_six_views
 
 SIDE = 96
@@ -48,17 +48,17 @@ def task(model: Path, tmp_path_factory: pytest.TempPathFactory) -> EncodeTask:
 def test_stored_latents_are_the_vaes_own_with_the_poses_that_readers_of_images_get(task: EncodeTask) -> None:
     shards = open_latents(task.output, task.model)
     people = read_multiview(task.dataset)
-    assert tuple(sample for shard in shards for sample in shard.sample_ids) == people.keys
-    images = torch.from_numpy(people.images).movedim(-1, -3).float() / 255
+    assert tuple(sample for shard in shards for sample in shard.sample_ids) == people.sample_ids
+    images = people.images.float() / 255
     with torch.no_grad():
         expected = load_vae(task.model).encode(images.flatten(0, 2)).unflatten(0, images.shape[:3])
     stored = torch.cat([shard.latents for shard in shards])
     assert stored.shape == (4, 2, 6, 4, 16, 16) and stored.dtype == torch.float16
     torch.testing.assert_close(stored.float(), expected, rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(torch.cat([s.joints_world for s in shards]), torch.from_numpy(people.joints))
-    torch.testing.assert_close(torch.cat([s.center_world for s in shards]), torch.from_numpy(people.center))
+    torch.testing.assert_close(torch.cat([shard.joints for shard in shards]), people.joints)
+    torch.testing.assert_close(torch.cat([shard.center for shard in shards]), people.center)
     assert torch.cat([s.width_m for s in shards]).tolist() == [2.0] * 4
-    assert [s.person_seeds for s in shards] == [(0, 0), (1, 1)], "those of the provenance"
+    assert [shard.persons for shard in shards] == [("0", "0"), ("1", "1")], "those of the provenance"
 
 
 def test_mapped_rows_are_read_in_the_order_asked_for(task: EncodeTask) -> None:

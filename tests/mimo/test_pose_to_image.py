@@ -12,6 +12,7 @@ import yaml
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.config import load_config
+from drpose_ray.datasets.builder.maker import RecordMaker, make_record, settings_sha256
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import project
 from drpose_ray.mimo.camera import Pinhole, Viewpoint
@@ -23,8 +24,7 @@ from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.synthesis.config import MimoConfig
 from drpose_ray.synthesis.mimo import MimoAnimation
-from drpose_ray.synthesis.pose_to_image import PoseToImage, generate_record, settings_sha256
-from drpose_ray.synthesis.quality import CheckedGenerator
+from drpose_ray.synthesis.quality import CheckedMaker
 from jobs import synthesize
 from tests.mimo.tiny import make_model, portrait, write_folder
 
@@ -66,8 +66,8 @@ def generator(config: MimoConfig) -> MimoAnimation:
 
 @pytest.fixture(scope="module")
 def record(generator: MimoAnimation) -> SequenceRecord:
-    drawing: PoseToImage = generator
-    return generate_record(drawing, window())
+    drawing: RecordMaker[PoseWindow] = generator
+    return make_record(drawing, window())
 
 
 def test_ten_images_with_joints_and_a_camera(record: SequenceRecord) -> None:
@@ -102,8 +102,8 @@ def test_the_records_camera_sees_the_joints_on_the_body_that_the_pose_guider_see
 def test_a_window_has_the_same_pixels_whatever_was_drawn_before(
     config: MimoConfig, generator: MimoAnimation, record: SequenceRecord
 ) -> None:
-    generator.generate(window(rank=1))
-    again = generator.generate(window())
+    generator.make(window(rank=1))
+    again = generator.make(window())
     np.testing.assert_array_equal(again.images["input"], record.images["input"])
 
 
@@ -137,8 +137,8 @@ def test_the_job_draws_with_mimo_where_a_preset_has_its_section(config: MimoConf
     (tmp_path / "preset.yaml").write_text(yaml.safe_dump(section))
     flags = ["--config", str(tmp_path / "preset.yaml"), "--synthesis.mimo.guidance_scale", "2"]
     (pool,) = synthesize.choose_pools(load_config(synthesize.CONFIG, flags))
-    checked = pool.make()
-    assert isinstance(checked, CheckedGenerator)
+    checked = pool.load()
+    assert isinstance(checked, CheckedMaker)
     generator = checked.generator
     assert isinstance(generator, MimoAnimation)
     assert generator.config.guidance_scale == 2 and generator.config.photos == config.photos

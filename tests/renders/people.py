@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 import numpy as np
 
@@ -11,8 +12,8 @@ from drpose_ray.body.people import draw_person
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.geometry.motion_row import BETAS, TRANSLATION
 from drpose_ray.poses.sources import draw_pose, turn_row
-from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.scans.scan import Mesh, Scan
+from drpose_ray.renders.scan_item import ScanItem
+from drpose_ray.scans.scan import Mesh, Scan, ScanFiles
 
 
 @functools.cache
@@ -49,8 +50,7 @@ def ball(*, textured: bool, rings: int = 40) -> Mesh:
     return Mesh((points * 0.5).astype(np.float32), faces, None, texture, uv[faces].astype(np.float32))
 
 
-def window(scan: Scan, frames: int = 1) -> PoseWindow:
-    return PoseWindow(
-        sequence_id=scan.scan_id, clip=scan.scan_id, frames=np.arange(frames),
-        motion=np.stack([scan.motion_row] * frames), pick=0, rank=0, fps=30.0, source=scan.source, licence=scan.licence,
-    )  # fmt: skip
+def item(scan: Scan, frames: int = 1) -> ScanItem:
+    nowhere = Path("nowhere")
+    files = ScanFiles(scan.scan_id, scan.source, nowhere, None, nowhere, scan.licence)
+    return ScanItem(files, np.stack([scan.motion_row] * frames), rank=0)

@@ -12,19 +12,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drpose_ray.datasets.builder.local import build
+from drpose_ray.datasets.builder.plan import BuildPlan, plan_build
 from drpose_ray.geometry.cameras import Frame
-from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.renders.blender import BlenderRenderer
 from drpose_ray.renders.cameras import View
 from drpose_ray.renders.config import BlenderConfig, RendersConfig
+from drpose_ray.renders.scan_item import ScanItem
 from drpose_ray.renders.scan_renders import ScanRenders
 from drpose_ray.scans.scan import Scan
 from drpose_ray.shards.extents import whole_records
 from drpose_ray.shards.read import ShardReader
 from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.shards.rows import ShardRow
-from drpose_ray.synthesis.build import BuildPlan, build, plan_build
-from tests.renders.people import free_body, person, window
+from tests.renders.people import free_body, item, person
 
 ROOT = Path(__file__).parents[2]
 PEOPLE = (1, 2, 3, 4)
@@ -42,20 +43,20 @@ class Renders(ScanRenders):
         super().__init__(config, 0, load, free_body().sha256)
         self.killed_at, self.kills, self.dawdle_s = killed_at, kills, dawdle_s
 
-    def generate(self, window: PoseWindow) -> SequenceRecord:
+    def make(self, item: ScanItem) -> SequenceRecord:
         time.sleep(self.dawdle_s)
-        if window.sequence_id == self.killed_at and self.kills:
+        if item.sequence_id == self.killed_at and self.kills:
             self.kills -= 1
             mesh = person(1).mesh  # so that there is a process
             self.renderer.render(mesh, Frame.around(mesh.vertices), [View(0.0)], 16)
             assert isinstance(self.renderer, BlenderRenderer)
             assert self.renderer.pid
             os.kill(self.renderer.pid, signal.SIGSEGV)
-        return super().generate(window)
+        return super().make(item)
 
 
-def plan(folder: Path, generator: ScanRenders, attempts: int = 2) -> BuildPlan:
-    return plan_build([window(person(seed)) for seed in PEOPLE], generator, folder, 2, attempts=attempts)
+def plan(folder: Path, generator: ScanRenders, attempts: int = 2) -> BuildPlan[ScanItem]:
+    return plan_build([item(person(seed)) for seed in PEOPLE], generator, folder, 2, attempts=attempts)
 
 
 def silent(row: ShardRow, left: int) -> None:
@@ -98,7 +99,7 @@ def test_a_scan_that_kills_blender_every_time_is_a_failed_record_and_the_others_
 CHILD = """
 import sys
 from pathlib import Path
-from drpose_ray.synthesis.build import build
+from drpose_ray.datasets.builder.local import build
 from tests.renders.test_build_renders import Renders, plan, silent
 generator = Renders(dawdle_s=0.3)
 build(plan(Path(sys.argv[1]), generator), generator, silent)

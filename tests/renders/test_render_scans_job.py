@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drpose_ray.datasets.multiview import read_multiview
 from drpose_ray.scans.sources import list_scans
-from drpose_ray.shards.multiview import read_multiview
 from jobs import make_scans, render_scans, verify_dataset
 
 
@@ -35,8 +35,8 @@ def test_twins_are_rendered_on_ray_and_a_broken_one_is_accounted_for(
     assert reason in capsys.readouterr().out
 
     people = read_multiview(tmp_path / "renders")
-    assert people.images.shape == (6, 2, 6, 48, 48, 3)
-    assert (people.images[:, :, 0].min((1, 2, 3, 4)) < 128).all(), "somebody is in the picture"
+    assert people.images.shape == (6, 2, 6, 3, 48, 48)
+    assert (people.images[:, :, 0].amin((1, 2, 3, 4)) < 128).all(), "somebody is in the picture"
     # Another input turns the skeleton about the vertical axis and nothing else.
     np.testing.assert_allclose(people.joints[0, :, 1], people.joints[1, :, 1], atol=1e-5)
     np.testing.assert_allclose(people.joints[0, :, 0], people.joints[1, :, 2], atol=1e-5)

@@ -9,19 +9,22 @@ import numpy as np
 import pytest
 import torch
 
+from drpose_ray.datasets.builder.local import build
+from drpose_ray.datasets.builder.maker import make_record
+from drpose_ray.datasets.builder.plan import plan_build
+from drpose_ray.datasets.multiview import read_multiview
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame, project
+from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.renders.config import RaycastConfig, RendersConfig
 from drpose_ray.renders.images import depth_metres
 from drpose_ray.renders.renderer import RenderedViews
-from drpose_ray.renders.scan_renders import ScanRenders, input_view, scan_window
+from drpose_ray.renders.scan_item import scan_item
+from drpose_ray.renders.scan_renders import ScanRenders, input_view
 from drpose_ray.scans.scan import Scan, ScanFiles
-from drpose_ray.shards.multiview import read_multiview
 from drpose_ray.shards.record import SequenceRecord
-from drpose_ray.synthesis.build import build, plan_build
-from drpose_ray.synthesis.pose_to_image import generate_record
-from tests.renders.people import free_body, person, window
-from tests.synthesis.stripes import silent
+from tests.datasets.builder.stripes import silent
+from tests.renders.people import free_body, item, person
 
 FAST = RaycastConfig(supersampling=1)
 
@@ -39,7 +42,7 @@ def renders(**settings: object) -> ScanRenders:
 
 
 def record_of(seed: int, frames: int = 1, **settings: object) -> SequenceRecord:
-    return renders(**settings).generate(window(person(seed), frames))
+    return renders(**settings).make(item(person(seed), frames))
 
 
 def test_a_record_holds_what_its_view_set_asks_for() -> None:
@@ -87,7 +90,7 @@ def test_views_that_two_inputs_share_are_rendered_once(monkeypatch: pytest.Monke
     monkeypatch.setattr(
         generator.renderer, "render", lambda m, f, views, s: seen.extend(views) or original(m, f, views, s)
     )
-    generator.generate(window(person(1), 4))
+    generator.make(item(person(1), 4))
     assert len(seen) == len(set(seen)) == 8
 
 
@@ -116,16 +119,17 @@ def test_only_the_input_is_taken_by_era3d_s_other_cameras() -> None:
 
 
 def test_a_bad_scan_costs_itself_and_is_accounted_for(tmp_path: Path) -> None:
-    bad = dataclasses.replace(window(person(1)), sequence_id="person-99", clip="person-99")
+    good = item(person(1))
+    bad = dataclasses.replace(good, files=dataclasses.replace(good.files, scan_id="person-99"))
     generator = renders()
-    record = generate_record(generator, bad)
+    record = make_record(generator, bad)
     assert record.status[0].state == "failed"
     assert record.status[0].reason == "ScanRefusedError: the mesh has no faces; file: person-99.obj"
-    plan = plan_build([window(person(1)), bad, window(person(2))], generator, tmp_path, 2)
+    plan = plan_build([item(person(1)), bad, item(person(2))], generator, tmp_path, 2)
     manifest = build(plan, generator, silent)
     assert (manifest.frames_ok, manifest.frames_failed) == (2, 1)
     people = read_multiview(tmp_path)
-    assert people.keys == ("person-1.00", "person-2.00")
+    assert people.sample_ids == ("person-1.00", "person-2.00")
     np.testing.assert_allclose(people.joints[0], person(1).joints_world, atol=1e-6)
 
 
@@ -134,7 +138,7 @@ def test_a_scan_that_cannot_be_seen_is_no_white_picture_but_a_failure(monkeypatc
     nothing = np.zeros((6, 96, 96), np.float32)
     unseen = RenderedViews(nothing[..., None].repeat(3, -1), nothing, nothing[..., None].repeat(3, -1), nothing)
     monkeypatch.setattr(generator.renderer, "render", lambda *_: unseen)
-    assert "shows nothing" in generate_record(generator, window(person(1))).status[0].reason
+    assert "shows nothing" in make_record(generator, item(person(1))).status[0].reason
 
 
 def test_a_refused_scan_is_read_once_however_many_attempts_there_are() -> None:
@@ -145,7 +149,7 @@ def test_a_refused_scan_is_read_once_however_many_attempts_there_are() -> None:
         raise InputError("the mesh has no faces", remedy="download it again")
 
     generator = ScanRenders(RendersConfig(engine="raycast", image_size=24), 0, refuse, "0" * 64)
-    record = generate_record(generator, window(person(1)), attempts=5)
+    record = make_record(generator, item(person(1)), attempts=5)
     assert [status.state for status in record.status] == ["failed"] and len(reads) == 1
 
 
@@ -153,12 +157,23 @@ def test_scans_of_one_subject_have_one_person_seed_and_how_they_are_read_is_part
     scans = [
         ScanFiles(f"s{i}", "tests", Path("a"), None, Path("b"), "CC0-1.0", subject=who) for i, who in enumerate("aab")
     ]
-    windows = [scan_window(files, np.zeros(322, np.float32), 0, (0.0,)) for files in scans]
-    seeds = [renders().person_seed(each) for each in windows]
+    items = [scan_item(files, np.zeros(322, np.float32), 0, (0.0,)) for files in scans]
+    seeds = [renders().person_seed(each) for each in items]
     assert seeds[0] == seeds[1] != seeds[2]
     config = RendersConfig(engine="raycast", image_size=24)
     strict, loose = (ScanRenders(config, 0, load, "0" * 64, {"checks": value}).settings() for value in (1, 2))
     assert strict != loose
+
+
+def test_a_dataset_of_scans_is_known_by_what_it_was_when_they_were_windows(tmp_path: Path) -> None:
+    scan = item(person(1), frames=2)
+    window = PoseWindow(
+        scan.sequence_id, scan.clip, np.arange(2), scan.motion, pick=0, rank=0, fps=30.0, source="tests",
+        licence="CC0-1.0",
+    )  # fmt: skip
+    maker = renders()
+    identities = [plan_build([each], maker, tmp_path, 2).identity for each in (scan, window)]
+    assert identities[0] == identities[1] and make_record(maker, scan).provenance.fps == 30
 
 
 def test_settings_tell_renderers_their_versions_and_their_seeds_apart() -> None:

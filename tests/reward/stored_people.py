@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.build import build_i2mv
 from drpose_ray.diffusion.config import small_architecture
 from drpose_ray.diffusion.layout import save_i2mv
-from drpose_ray.latents.store import MARKER, LatentsRecord, ShardLatents, latent_file, vae_sha256, write_latents
+from drpose_ray.latents.store import MARKER, LatentsRecord, latent_file, vae_sha256, write_latents
 from drpose_ray.shards.derived import complete
 from tests.reward.posed_people import draw_joints, draw_latents, frame_joints
 
@@ -37,9 +38,9 @@ def write_people(
         center, width = frame_joints(joints)
         ids = [f"person{shard}x{row // frames}.{row % frames:02d}" for row in range(per_shard)]
         files.append(latent_file(f"shard-{shard:06d}.tar"))
-        seeds = tuple((shard * people + row // frames) // scans_per_person for row in range(per_shard))
-        latents = draw_latents(joints, side)
-        write_latents(folder / files[-1], ShardLatents(tuple(ids), latents, joints, center, width, seeds))
+        persons = tuple(str((shard * people + row // frames) // scans_per_person) for row in range(per_shard))
+        shown = PosedPeople(joints, center, width, tuple(ids), persons, latents=draw_latents(joints, side))
+        write_latents(folder / files[-1], shown)
     record = LatentsRecord(
         dataset_sha256=folder.name, vae_sha256=vae_sha256(model), image_size=96, num_slots=6,
         samples=shards * per_shard, files=tuple(files),

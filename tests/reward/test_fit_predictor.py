@@ -9,6 +9,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.errors import InputError
 from drpose_ray.reward.augment import augment
 from drpose_ray.reward.averaged_adamw import learning_rate
@@ -33,7 +34,7 @@ SETTINGS = PredictorFitSettings(
 @pytest.fixture(scope="module")
 def data() -> LatentPoses:
     joints = draw_joints(24)
-    return LatentPoses(draw_latents(joints), joints, *frame_joints(joints))
+    return LatentPoses(PosedPeople(joints, *frame_joints(joints)), draw_latents(joints))
 
 
 @pytest.fixture(scope="module")
@@ -78,17 +79,20 @@ def test_held_out_people_are_never_trained_on(data: LatentPoses, distance: Skele
 
 
 def test_all_frames_of_a_person_are_held_out_together(data: LatentPoses) -> None:
-    people = replace(data, people=tuple(f"scan{row // 5}" for row in range(24)))  # the last has four frames
+    persons = tuple(f"scan{row // 5}" for row in range(24))  # the last has four frames
+    people = replace(data, people=replace(data.people, persons=persons))
     training, held_out = people.hold_out(2)
     assert (len(training), len(held_out)) == (15, 9)
-    assert set(held_out.people) == {"scan3", "scan4"} and set(training.people).isdisjoint(held_out.people)
-    assert torch.equal(held_out.joints_world, data.joints_world[15:])
+    assert set(held_out.people.persons) == {"scan3", "scan4"}
+    assert set(training.people.persons).isdisjoint(held_out.people.persons)
+    assert torch.equal(held_out.people.joints, data.people.joints[15:])
     with pytest.raises(InputError, match="no samples left"):
         people.hold_out(5)
 
 
 def test_latents_that_are_not_finite_are_refused_by_name(data: LatentPoses, distance: SkeletonDistance) -> None:
-    spoiled = replace(data, latents=data.latents.clone(), people=tuple(f"scan{row}" for row in range(24)))
+    persons = tuple(f"scan{row}" for row in range(24))
+    spoiled = LatentPoses(replace(data.people, persons=persons), data.latents.clone())
     spoiled.latents[:18] = torch.inf
     with pytest.raises(InputError, match="not finite") as refused:
         fit(spoiled, distance)
@@ -192,7 +196,7 @@ def test_training_stops_when_the_held_out_score_ceases_to_rise_and_keeps_the_bes
 def test_the_papers_sizes_train_at_reduced_width(distance: SkeletonDistance, map_size: int) -> None:
     joints = draw_joints(3)
     latents = draw_latents(joints, 24).repeat_interleave(4, -1).repeat_interleave(4, -2)
-    data = LatentPoses(latents, joints, *frame_joints(joints))
+    data = LatentPoses(PosedPeople(joints, *frame_joints(joints)), latents)
     config = PredictorConfig(latent_size=96, map_size=map_size, channels=(8, 16))
     settings = PredictorFitSettings(
         updates=5, samples_per_update=2, views_per_sample=1, validation_samples=1, validate_every=4, warmup_updates=0,

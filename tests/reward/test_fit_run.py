@@ -130,24 +130,24 @@ def test_every_validation_leaves_a_picture_that_shows_skeletons(undisturbed: Fit
 def test_the_order_of_people_is_drawn_and_their_frames_stay_together(folders: tuple[Path, Path]) -> None:
     model, latents = folders
     data, same, other = (read_latents([latents], model, seed) for seed in (0, 0, 1))
-    assert data.people == same.people != other.people
-    assert all(data.people[row] == data.people[row + 1] for row in range(0, 24, 2))
+    assert data.people.persons == same.people.persons != other.people.persons
+    assert all(data.people.persons[row] == data.people.persons[row + 1] for row in range(0, 24, 2))
     stored = load_file(latents / "shard-000001.safetensors")
-    row = data.people.index("person1x2")
+    row = data.people.persons.index("person1x2")
     assert torch.equal(data.latents[torch.tensor([row])][0], stored["latents"][4])
-    assert torch.equal(data.joints_world[row], stored["joints"][4])
+    assert torch.equal(data.people.joints[row], stored["joints"][4])
 
 
 def test_all_scans_of_a_person_are_held_out_together(folders: tuple[Path, Path], tmp_path: Path) -> None:
     model, latents = folders
     scans = write_people(tmp_path / "scans", model, people=3, scans_per_person=2)  # the third spans both shards
     data = read_latents([scans], model, 0)
-    assert sorted(set(data.people)) == ["person0x0", "person0x2", "person1x1"], "named by their first record"
+    assert sorted(set(data.people.persons)) == ["person0x0", "person0x2", "person1x1"], "named by their first record"
     training, held_out = data.hold_out(1)
-    assert len(held_out) == 4 and set(training.people).isdisjoint(held_out.people)
+    assert len(held_out) == 4 and set(training.people.persons).isdisjoint(held_out.people.persons)
     # In another dataset the same seeds are other people, unless records have the same key.
     both = read_latents([latents, scans], model, 0)
-    assert sorted(set(both.people)) == sorted(
+    assert sorted(set(both.people.persons)) == sorted(
         {f"person{shard}x{n}" for shard in (0, 1) for n in range(6)} - {"person0x1", "person1x0", "person1x2"}
     )
 

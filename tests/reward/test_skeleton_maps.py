@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.geometry.cameras import project
 from drpose_ray.geometry.skeleton import JOINT_NAMES, MIRROR, NUM_JOINTS, PARENTS
 from drpose_ray.reward.skeleton_maps import (
@@ -10,7 +11,7 @@ from drpose_ray.reward.skeleton_maps import (
     compose_preview,
     render_skeleton_maps,
     render_skeleton_maps_windowed,
-    render_target_maps,
+    target_maps,
     truncation_bound,
 )
 from tests.reward.posed_people import AZIMUTHS_DEG, draw_joints, draw_maps, frame_joints
@@ -74,10 +75,12 @@ def test_windowed_maps_equal_plain_ones_up_to_truncation(reach_sigmas: float) ->
 def test_target_maps_are_constants_plain_when_small_and_windowed_when_large() -> None:
     joints = draw_joints(2).requires_grad_()
     center, width = frame_joints(joints.detach())
-    small, large = (render_target_maps(joints, center, width, AZIMUTHS_DEG, size) for size in (32, 96))
+    people = PosedPeople(joints, center, width)
+    small, large = (target_maps(people, size) for size in (32, 96))
     assert not small.requires_grad and not large.requires_grad
     assert torch.equal(small, render_skeleton_maps(joints, center, width, AZIMUTHS_DEG, 32))
     assert torch.equal(large, render_skeleton_maps_windowed(joints, center, width, AZIMUTHS_DEG, 96))
+    assert torch.equal(target_maps(people, 32, torch.tensor([4, 1])), small[:, [4, 1]])
 
 
 def test_mirrored_joints_give_mirrored_channels() -> None:

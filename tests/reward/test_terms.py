@@ -5,19 +5,13 @@ from dataclasses import dataclass
 import pytest
 import torch
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.reward.config import DistanceConfig, PredictorConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.pose_score import PoseScore
 from drpose_ray.reward.predictor import SkeletonPredictor
-from drpose_ray.reward.terms import Ensemble, PoseReward, Poses, TargetMaps, WeightedSum
+from drpose_ray.reward.terms import Ensemble, PoseReward, TargetMaps, WeightedSum
 from tests.reward.posed_people import draw_joints, draw_latents, draw_maps, frame_joints
-
-
-@dataclass(frozen=True)
-class People:
-    joints: torch.Tensor
-    center: torch.Tensor
-    width_m: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -26,11 +20,11 @@ class Brightness:
 
     slope: float
 
-    def __call__(self, latents_x0: torch.Tensor, poses: Poses) -> torch.Tensor:
+    def __call__(self, latents_x0: torch.Tensor, poses: PosedPeople) -> torch.Tensor:
         return self.slope * latents_x0.mean((0, 2, 3, 4, 5)) + poses.width_m
 
 
-POSES = People(torch.zeros(3, 23, 3), torch.zeros(3, 3), torch.tensor([1.0, 2.0, 3.0]))
+POSES = PosedPeople(torch.zeros(3, 23, 3), torch.zeros(3, 3), torch.tensor([1.0, 2.0, 3.0]))
 
 
 def test_a_sum_weighs_its_terms_and_tells_them_without_weight_or_graph() -> None:
@@ -65,7 +59,7 @@ def test_members_that_agree_leave_a_finite_gradient(deviations: float | None) ->
 def test_pose_score_as_a_part_is_pose_score() -> None:
     torch.manual_seed(0)
     joints = draw_joints(3)
-    poses = People(joints, *frame_joints(joints))
+    poses = PosedPeople(joints, *frame_joints(joints))
     score = PoseScore(
         SkeletonPredictor(PredictorConfig(latent_size=8, map_size=16, channels=(8,))),
         SkeletonDistance(DistanceConfig(perceptual_size=32)),
@@ -77,9 +71,9 @@ def test_pose_score_as_a_part_is_pose_score() -> None:
 
 def test_maps_are_drawn_once_for_equal_poses_and_again_for_others() -> None:
     joints = draw_joints(2)
-    poses, targets = People(joints, *frame_joints(joints)), TargetMaps(torch.device("cpu"))
+    poses, targets = PosedPeople(joints, *frame_joints(joints)), TargetMaps(torch.device("cpu"))
     drawn = targets.draw(poses, 16)
-    again = People(joints.clone(), poses.center.clone(), poses.width_m.clone())
+    again = PosedPeople(joints.clone(), poses.center.clone(), poses.width_m.clone())
     assert targets.draw(again, 16) is drawn and targets.draw(again, 8).shape[-1] == 8
     joints[0] += 0.1  # the poses that were drawn, changed in place
     moved = targets.draw(poses, 16)

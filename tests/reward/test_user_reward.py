@@ -7,47 +7,47 @@ from pathlib import Path
 import pytest
 import torch
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.errors import InputError
-from drpose_ray.reward.terms import Poses
 from drpose_ray.reward.user_reward import CheckedReward, import_reward
 
 SHAPE = (2, 6, 4, 8, 8)
 CPU = torch.device("cpu")
 
 
-def per_object(latents_x0: torch.Tensor, _poses: Poses) -> torch.Tensor:
+def per_object(latents_x0: torch.Tensor, _poses: PosedPeople) -> torch.Tensor:
     return -latents_x0.square().mean((0, 2, 3, 4, 5))
 
 
-def of_the_batch(latents_x0: torch.Tensor, poses: Poses) -> torch.Tensor:
+def of_the_batch(latents_x0: torch.Tensor, poses: PosedPeople) -> torch.Tensor:
     return per_object(latents_x0 - latents_x0.mean(1, keepdim=True), poses)
 
 
-def a_count(latents_x0: torch.Tensor, _poses: Poses) -> torch.Tensor:
+def a_count(latents_x0: torch.Tensor, _poses: PosedPeople) -> torch.Tensor:
     return (latents_x0 > 0).sum((0, 2, 3, 4, 5)).float()
 
 
-def of_the_pose_alone(latents_x0: torch.Tensor, poses: Poses) -> torch.Tensor:
+def of_the_pose_alone(latents_x0: torch.Tensor, poses: PosedPeople) -> torch.Tensor:
     return poses.width_m + 0 * latents_x0.mean((0, 2, 3, 4, 5))
 
 
-def too_many(latents_x0: torch.Tensor, _poses: Poses) -> torch.Tensor:
+def too_many(latents_x0: torch.Tensor, _poses: PosedPeople) -> torch.Tensor:
     return latents_x0.mean((0, 3, 4, 5))
 
 
-def one_number(latents_x0: torch.Tensor, _poses: Poses) -> torch.Tensor:
+def one_number(latents_x0: torch.Tensor, _poses: PosedPeople) -> torch.Tensor:
     return latents_x0.mean()
 
 
-def not_finite(latents_x0: torch.Tensor, poses: Poses) -> torch.Tensor:
+def not_finite(latents_x0: torch.Tensor, poses: PosedPeople) -> torch.Tensor:
     return per_object(latents_x0, poses).log()
 
 
-def steep(latents_x0: torch.Tensor, poses: Poses) -> torch.Tensor:
+def steep(latents_x0: torch.Tensor, poses: PosedPeople) -> torch.Tensor:
     return (per_object(latents_x0, poses) * 0).sqrt()
 
 
-def broken(_latents_x0: torch.Tensor, _poses: Poses) -> torch.Tensor:
+def broken(_latents_x0: torch.Tensor, _poses: PosedPeople) -> torch.Tensor:
     raise KeyError("weights")
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drpose_ray.datasets.builder.local import build
+from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.errors import InputError
 from drpose_ray.shards.cache import CorruptedShardError, ShardCache
 from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.read import ShardReader
 from drpose_ray.shards.store import FolderStore, open_store
-from drpose_ray.synthesis.build import build, plan_build
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 
 class Remote(FolderStore):

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from drpose_ray.datasets.builder.local import build
+from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.errors import InputError
 from drpose_ray.shards.open_shard import FrameSample
 from drpose_ray.shards.read import ShardReader
-from drpose_ray.synthesis.build import build, plan_build
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 from tests.shards.damage import copy_dataset, rewrite_member
-from tests.synthesis.stripes import Stripes, make_windows, silent
 
 FRAMES = 3
 BAD = "shard-000001.tar"  # of three: walk_004 to walk_007

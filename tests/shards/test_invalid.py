@@ -16,16 +16,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drpose_ray.datasets.builder.local import build
+from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.errors import InputError
 from drpose_ray.publish import file_sha256, write_json
 from drpose_ray.shards.png import decode_png
 from drpose_ray.shards.read import ShardReader
 from drpose_ray.shards.reshard import reshard
 from drpose_ray.shards.verify import inspect
-from drpose_ray.synthesis.build import build, plan_build
 from drpose_ray.synthesis.dataset_card import write_dataset_card
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 from tests.shards.damage import agree, copy_dataset, rewrite_member
-from tests.synthesis.stripes import Stripes, make_windows, silent
 
 FRAMES, BAD, KEY = 3, "shard-000001.tar", "walk_005"
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from drpose_ray.datasets.builder.local import build, build_shard
+from drpose_ray.datasets.builder.plan import BuildPlan, plan_build
 from drpose_ray.errors import InputError
 from drpose_ray.shards.manifest import complete_dataset, finished_shard, open_dataset, read_manifest
-from drpose_ray.synthesis.build import BuildPlan, build, build_shard, plan_build
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 
 @pytest.fixture
@@ -78,9 +79,9 @@ def test_shards_without_their_plan_are_refused(plan: BuildPlan) -> None:
 def test_the_folder_of_another_dataset_is_refused_and_left_alone(plan: BuildPlan) -> None:
     build(plan, Stripes(), silent)
     before = {path: path.read_bytes() for path in Path(plan.location).iterdir()}
-    other_settings = plan_build(plan.windows, Stripes(seed=1), Path(plan.location), 2)
-    other_poses = plan_build(plan.windows[:4], Stripes(), Path(plan.location), 2)
-    other_shards = plan_build(plan.windows, Stripes(), Path(plan.location), 3)
+    other_settings = plan_build(plan.items, Stripes(seed=1), Path(plan.location), 2)
+    other_poses = plan_build(plan.items[:4], Stripes(), Path(plan.location), 2)
+    other_shards = plan_build(plan.items, Stripes(), Path(plan.location), 3)
     for other, field in [
         (other_settings, "generators"),
         (other_poses, "segments"),

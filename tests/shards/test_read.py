@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drpose_ray.datasets.builder.local import build
+from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.errors import InputError
 from drpose_ray.shards.open_shard import FrameSample
 from drpose_ray.shards.read import ShardReader
-from drpose_ray.synthesis.build import build, plan_build
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 from tests.shards.damage import copy_dataset, rewrite_member
-from tests.synthesis.stripes import Stripes, make_windows, silent
 
 FRAMES = 3
 CLIPS = {2: "half-drawn", 5: "refused"}
@@ -40,7 +41,7 @@ def test_without_a_seed_frames_come_in_stored_order_and_only_ok_ones(dataset: Pa
 
 def test_a_frame_comes_back_as_it_was_generated(dataset: Path) -> None:
     window = make_windows(11, FRAMES, CLIPS)[4]
-    record = Stripes().generate(window)
+    record = Stripes().make(window)
     sample = next(s for s in ShardReader(dataset, seed=3) if (s.key, s.frame) == ("walk_004", 2))
     np.testing.assert_array_equal(sample.images["input"], record.images["input"][2])
     np.testing.assert_array_equal(sample.motion, window.motion[2])

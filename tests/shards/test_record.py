@@ -9,12 +9,12 @@ from pydantic import ValidationError
 
 from drpose_ray.shards.png import decode_png
 from drpose_ray.shards.record import FrameStatus, RecordHeader, SequenceRecord, encode_members
-from tests.synthesis.stripes import Stripes, make_windows
+from tests.datasets.builder.stripes import Stripes, make_windows
 
 
 @pytest.fixture
 def record() -> SequenceRecord:
-    return Stripes().generate(make_windows(1)[0])
+    return Stripes().make(make_windows(1)[0])
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from drpose_ray.datasets.builder.local import build
+from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.manifest import read_manifest
@@ -12,8 +14,7 @@ from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.shards.reshard import reshard
 from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.verify import inspect
-from drpose_ray.synthesis.build import build, plan_build
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 CLIPS = {2: "half-drawn", 5: "refused"}
 
@@ -56,8 +57,8 @@ def test_a_record_that_is_in_both_is_refused(tmp_path: Path) -> None:
 
 def test_duplicates_stay_left_out(tmp_path: Path) -> None:
     class Alike(Stripes):
-        def generate(self, window: PoseWindow) -> SequenceRecord:
-            return dataclasses.replace(super().generate(window), image_hash="0" * 16)
+        def make(self, window: PoseWindow) -> SequenceRecord:
+            return dataclasses.replace(super().make(window), image_hash="0" * 16)
 
     build(plan_build(make_windows(3), Alike(), tmp_path / "one", 1, duplicate_bits=0), Alike(), silent)
     manifest = reshard([tmp_path / "one"], tmp_path / "two", 3)

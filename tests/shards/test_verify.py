@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from drpose_ray.datasets.builder.local import build
+from drpose_ray.datasets.builder.plan import BuildPlan, plan_build
 from drpose_ray.errors import InputError
 from drpose_ray.shards.verify import inspect, repair
-from drpose_ray.synthesis.build import BuildPlan, build, plan_build
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from drpose_ray.errors import InputError
 from drpose_ray.publish import file_sha256
 from drpose_ray.shards.record import RecordHeader, SequenceRecord
 from drpose_ray.shards.write import write_shard
-from tests.synthesis.stripes import Stripes, make_windows
+from tests.datasets.builder.stripes import Stripes, make_windows
 
 
 def _records(count: int = 3) -> list[SequenceRecord]:
     generator = Stripes()
-    return [generator.generate(window) for window in make_windows(count)]
+    return [generator.make(window) for window in make_windows(count)]
 
 
 def test_the_bytes_depend_on_the_records_alone(tmp_path: Path) -> None:

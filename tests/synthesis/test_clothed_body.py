@@ -27,7 +27,7 @@ def window(heading_rad: float = 1.0) -> PoseWindow:
 @pytest.fixture(scope="module")
 def record() -> SequenceRecord:
     config = ClothedBodyConfig(image_size=64, multiview=True, azimuth_deg=30.0, heading_spread_deg=0.0)
-    return ClothedBody(config, seed=5).generate(window())
+    return ClothedBody(config, seed=5).make(window())
 
 
 def test_projected_joints_fall_on_the_person_in_every_view(record: SequenceRecord) -> None:

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drpose_ray.datasets.builder.local import build
+from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.synthesis import contact_sheet as sheets
-from drpose_ray.synthesis.build import build, plan_build
 from drpose_ray.synthesis.contact_sheet import contact_sheet
 from drpose_ray.synthesis.rejected import rejected_frames
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 CELL = 128
 CLIPS = {2: "half-drawn", 5: "refused"}
@@ -24,8 +25,8 @@ CLIPS = {2: "half-drawn", 5: "refused"}
 class Plain(Stripes):
     """One colour per window, and joints in the middle of the picture but for one hand in its upper left corner."""
 
-    def generate(self, window: PoseWindow) -> SequenceRecord:
-        record = super().generate(window)
+    def make(self, window: PoseWindow) -> SequenceRecord:
+        record = super().make(window)
         images = np.zeros_like(record.images["input"])
         images[:] = (*colour_of(window.rank), 255)
         joints = np.zeros_like(record.joints_world)

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drpose_ray.datasets.builder.local import build_shard, complete, unfinished_shards
+from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.errors import InputError
 from drpose_ray.poses.diversity import diversity_mm
 from drpose_ray.poses.windows import PoseWindow
@@ -16,10 +18,9 @@ from drpose_ray.shards.manifest import MANIFEST, open_dataset, read_manifest
 from drpose_ray.shards.read import ShardReader
 from drpose_ray.shards.record import FrameStatus, SequenceRecord
 from drpose_ray.synthesis import dataset_card
-from drpose_ray.synthesis.build import build_shard, complete, plan_build, unfinished_shards
 from drpose_ray.synthesis.dataset_card import DatasetCard, FrameCount, RejectedCount, read_card, write_dataset_card
 from jobs import dataset_card as job
-from tests.synthesis.stripes import SIZE, Stripes, make_windows
+from tests.datasets.builder.stripes import SIZE, Stripes, make_windows
 
 CLIPS = {1: "half-drawn", 3: "refused", 5: "cropped", 8: "twice"}
 FILES = {"README.md", "contact_sheet.png", "rejected.csv", "diversity.png", "card.json"}
@@ -28,8 +29,8 @@ FILES = {"README.md", "contact_sheet.png", "rejected.csv", "diversity.png", "car
 class Checked(Stripes):
     """Rejects the first frame of the clip "cropped"; windows 4 and 8 look the same."""
 
-    def generate(self, window: PoseWindow) -> SequenceRecord:
-        record = super().generate(window)
+    def make(self, window: PoseWindow) -> SequenceRecord:
+        record = super().make(window)
         if window.clip == "cropped":
             cropped = FrameStatus(state="filtered", reason="cropped")
             record = replace(record, status=(cropped, *record.status[1:]))
@@ -108,13 +109,13 @@ def test_each_generator_has_its_share_frames_images_and_terms(dataset: Path) -> 
 
 def test_records_whose_settings_leave_out_the_filters_count_for_their_generator(tmp_path: Path) -> None:
     class Filters(Stripes):
-        """What is drawn names the settings of the stripes, as with ``CheckedGenerator``; the plan has more."""
+        """What is drawn names the settings of the stripes, as with ``CheckedMaker``; the plan has more."""
 
         def settings(self) -> dict[str, object]:
             return {**super().settings(), "quality": "strict"}
 
-        def generate(self, window: PoseWindow) -> SequenceRecord:
-            return Stripes(self.seed).generate(window)
+        def make(self, window: PoseWindow) -> SequenceRecord:
+            return Stripes(self.seed).make(window)
 
     generator = Filters()
     plan = plan_build(make_windows(3, clips={2: "refused"}), generator, tmp_path, 2)

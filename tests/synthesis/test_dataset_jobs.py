@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
+from drpose_ray.datasets.builder.local import Progress, build, build_shard, complete
+from drpose_ray.datasets.builder.on_ray import MakerPool
+from drpose_ray.datasets.builder.plan import BuildPlan, plan_build
 from drpose_ray.poses.windows_file import write_selection
-from drpose_ray.shards.manifest import read_manifest
+from drpose_ray.shards.manifest import open_dataset, read_manifest
 from drpose_ray.shards.rows import Manifest
-from drpose_ray.synthesis.build import BuildPlan, Progress, build, build_shard, complete, open_dataset, plan_build
 from drpose_ray.synthesis.config import ClothedBodyConfig
-from drpose_ray.synthesis.on_ray import GeneratorPool
 from jobs import reshard, synthesize, verify_dataset
-from tests.synthesis.stripes import Stripes, make_windows
+from tests.datasets.builder.stripes import Stripes, make_windows
 
 REFUSED = {1: "refused", 4: "refused", 7: "refused"}
 
@@ -25,11 +26,11 @@ REFUSED = {1: "refused", 4: "refused", 7: "refused"}
 def synthesize_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """``synthesize_with("--flag", "value")`` -> exit status and summary."""
 
-    def build_here(plan: BuildPlan, pools: Sequence[GeneratorPool], progress: Progress) -> Manifest:
+    def build_here(plan: BuildPlan, pools: Sequence[MakerPool], progress: Progress) -> Manifest:
         (pool,) = pools
-        return build(plan, pool.make(), progress)
+        return build(plan, pool.load(), progress)
 
-    monkeypatch.setattr("drpose_ray.synthesis.on_ray.build_on_ray", build_here)
+    monkeypatch.setattr("drpose_ray.datasets.builder.on_ray.build_on_ray", build_here)
     monkeypatch.setattr("drpose_ray.synthesis.clothed_body.ClothedBody", _stripes)
     write_selection(tmp_path / "run/select_poses/selection.parquet", {"train": make_windows(12, clips=REFUSED)})
     fixed = ["--run.folder", str(tmp_path / "run"), "--synthesis.sequences_per_shard", "2"]

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from drpose_ray.datasets.builder.local import build
+from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.record import FrameStatus, Licence, SequenceRecord
-from drpose_ray.synthesis.build import build, plan_build
 from drpose_ray.synthesis.dataset_card import write_dataset_card
 from drpose_ray.synthesis.plain_text import markdown, one_line, spreadsheet
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 SCRIPT = "<script>alert(1)</script>"
 LINK = "[free](javascript:alert(2)) ![x](http://x/y.png) `code` | cell"
@@ -23,8 +24,8 @@ FORMULA = '=HYPERLINK("http://x")'
 
 
 class Hostile(Stripes):
-    def generate(self, window: PoseWindow) -> SequenceRecord:
-        record = super().generate(window)
+    def make(self, window: PoseWindow) -> SequenceRecord:
+        record = super().make(window)
         return replace(
             record,
             licence=Licence(motion=SCRIPT, body=LINK, image=TERMINAL),

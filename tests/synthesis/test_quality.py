@@ -47,7 +47,7 @@ def records(generator: ClothedBody) -> list[SequenceRecord]:
         window = window_around(clip, 10, np.ones(20, bool), FRAMES, rank)
         assert window is not None
         windows.append(window)
-    return [generator.generate(window) for window in windows]
+    return [generator.make(window) for window in windows]
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from drpose_ray.datasets.builder.local import build
+from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.record import SequenceRecord
-from drpose_ray.synthesis.build import build, plan_build
 from drpose_ray.synthesis.rejected import RejectedFrame, rejected_frames, write_rejected
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 LEFT = "the body left the picture"
 REFUSED = "RuntimeError: this clip cannot be drawn"
@@ -45,8 +46,8 @@ def test_the_table_holds_the_same_rows(dataset: Path, tmp_path: Path) -> None:
 
 def test_ok_frames_of_duplicates_are_listed_with_the_sequence_that_is_read_instead(tmp_path: Path) -> None:
     class Alike(Stripes):
-        def generate(self, window: PoseWindow) -> SequenceRecord:
-            return replace(super().generate(window), image_hash="0" * 16)
+        def make(self, window: PoseWindow) -> SequenceRecord:
+            return replace(super().make(window), image_hash="0" * 16)
 
     plan = plan_build(make_windows(2, clips={1: "half-drawn"}), Alike(), tmp_path, 4, duplicate_bits=0)
     build(plan, Alike(), silent)

@@ -10,7 +10,7 @@ from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.verify import inspect
 from drpose_ray.synthesis.config import ClothedBodyConfig
 from jobs import synthesize
-from tests.synthesis.stripes import Stripes, make_windows
+from tests.datasets.builder.stripes import Stripes, make_windows
 
 
 def _stripes(config: ClothedBodyConfig, seed: int) -> Stripes:

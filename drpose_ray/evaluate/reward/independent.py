@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
-from drpose_ray.evaluate.reward.people import People
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 
-ImageJudge = Callable[[torch.Tensor, People], torch.Tensor]
+ImageJudge = Callable[[torch.Tensor, PosedPeople], torch.Tensor]
 """Images (N, M, V, 3, s, s) in [0, 1] and people with the target poses -> joint errors (N,) in cm, lower is better."""
 
 
 def measure_independently(
     latents: torch.Tensor,
     images: torch.Tensor,
-    target: People,
+    target: PosedPeople,
     others: Sequence[ScoredPredictor],
     judges: Mapping[str, ImageJudge],
 ) -> dict[str, torch.Tensor]:

@@ -7,8 +7,8 @@ from typing import Final
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.evaluate.reward.intervals import mean_of
-from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 from drpose_ray.geometry.cameras import VIEW_NAMES
 from drpose_ray.geometry.skeleton import JOINT_NAMES
@@ -41,7 +41,7 @@ class MapQuality(BaseModel):
 
 
 def measure_map_quality(
-    predictor: ScoredPredictor, people: People, logits: torch.Tensor
+    predictor: ScoredPredictor, people: PosedPeople, logits: torch.Tensor
 ) -> tuple[MapQuality, torch.Tensor]:
     """The numbers, and the soft errors (N, V, 23) in cm behind them, of ``logits`` (N, V, 23, s, s)."""
     maps, drawn = logits.sigmoid(), predictor.draw(people)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.evaluate.reward.independent import ImageJudge
 from drpose_ray.evaluate.reward.map_quality import measure_map_quality
-from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.calibration import ScoredPoses, measure_calibration, score_wrong_poses
 from drpose_ray.evaluate.reward.probes.disturbed import measure_disturbed
 from drpose_ray.evaluate.reward.probes.gradient import blurred_and_noisy, measure_gradient
@@ -46,23 +46,23 @@ class Findings:
 def measure(
     predictor: ScoredPredictor,
     file: Path,
-    splits: Sequence[People],
-    few: People,
+    splits: Mapping[str, PosedPeople],
+    few: PosedPeople,
     others: Sequence[ScoredPredictor],
     instruments: Instruments,
 ) -> Findings:
     """Judge ``predictor`` on ``splits``; on ``few`` people what needs gradients. ``others`` judge along with it."""
     reports, scored, errors = [], {}, {}
-    for people in splits:
+    for name, people in splits.items():
         logits = predictor.read(people.latents)
-        quality, errors[people.name] = measure_map_quality(predictor, people, logits)
-        scored[people.name] = score_wrong_poses(predictor, people, logits, instruments.angles_deg, instruments.seed)
+        quality, errors[name] = measure_map_quality(predictor, people, logits)
+        scored[name] = score_wrong_poses(predictor, name, people, logits, instruments.angles_deg, instruments.seed)
         reports.append(
             SplitReport(
-                split=people.name,
+                split=name,
                 num_people=len(people),
                 map_quality=quality,
-                calibration=measure_calibration(scored[people.name]),
+                calibration=measure_calibration(scored[name]),
                 sensitivity=tuple(measure_sensitivity(predictor, people, logits, instruments.encode)),
                 disturbed=tuple(measure_disturbed(predictor, people)),
             )

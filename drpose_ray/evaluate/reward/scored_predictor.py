@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.errors import InputError
-from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.ascent import Score
-from drpose_ray.geometry.cameras import NUM_VIEWS, VIEW_AZIMUTHS_DEG
+from drpose_ray.geometry.cameras import NUM_VIEWS
 from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.predictor import SkeletonPredictor
 from drpose_ray.reward.renders import at_once
-from drpose_ray.reward.skeleton_maps import render_target_maps
+from drpose_ray.reward.skeleton_maps import target_maps
 
 _PEOPLE_AT_ONCE, _OF_SIZE = 32, 32  # pixels of a map
 _CPU = torch.device("cpu")
@@ -42,10 +42,9 @@ class ScoredPredictor:
         batches = latents.split(self._people_at_once)
         return torch.cat([self.predictor(batch.to(self.device).transpose(0, 1)).cpu() for batch in batches])
 
-    def draw(self, people: People, joints: torch.Tensor | None = None) -> torch.Tensor:
+    def draw(self, people: PosedPeople, joints: torch.Tensor | None = None) -> torch.Tensor:
         """R(J(theta)): maps (N, V, 23, s, s) of ``people``, or of other ``joints`` (N, 23, 3) in their frames."""
-        shown = people.joints if joints is None else joints
-        return render_target_maps(shown, people.center, people.width_m, torch.tensor(VIEW_AZIMUTHS_DEG), self.map_size)
+        return target_maps(people if joints is None else replace(people, joints=joints), self.map_size)
 
     def score(self, logits: torch.Tensor, maps: torch.Tensor, views: Sequence[int] = ALL_VIEWS) -> torch.Tensor:
         """PoseScore (N,) over some of the views; differentiable."""
@@ -65,7 +64,7 @@ class ScoredPredictor:
         ]
         return torch.cat(terms)
 
-    def score_at(self, people: People) -> Score:
+    def score_at(self, people: PosedPeople) -> Score:
         """PoseScore (N,) of latents at the poses of ``people``, whose maps are drawn once."""
         maps = self.draw(people)
         return lambda latents: self.score(self.read(latents), maps)
@@ -76,7 +75,7 @@ class ScoredPredictor:
 
 
 def load_scored_predictor(
-    name: str, path: Path, distance: DistanceConfig, people: People, device: torch.device
+    name: str, path: Path, distance: DistanceConfig, people: PosedPeople, device: torch.device
 ) -> ScoredPredictor:
     """Read a predictor onto ``device``.
 

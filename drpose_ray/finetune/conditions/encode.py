@@ -11,7 +11,7 @@ from drpose_ray.diffusion.i2mv import ImageToMultiView
 from drpose_ray.diffusion.layout import load_encoders, load_schedule, outline_unet, refuse_unfitting
 from drpose_ray.diffusion.text_embeddings import load_text_embeddings
 from drpose_ray.finetune.conditions.store import condition_file, write_conditions
-from drpose_ray.finetune.data import PoseBatch
+from drpose_ray.finetune.data import collate
 from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.open_shard import read_shard
 
@@ -46,7 +46,7 @@ class ShardEncoder:
         ids: list[str] = []
         latents, labels = [], []
         for start in range(0, len(frames), self._samples_per_call):
-            batch = PoseBatch.collate(frames[start : start + self._samples_per_call])
+            batch = collate(frames[start : start + self._samples_per_call])
             encoded, embeddings = self._model.encode_inputs(fit_input(self._model, batch.input_images))
             ids += batch.sample_ids
             latents.append(encoded)

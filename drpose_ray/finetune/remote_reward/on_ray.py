@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import ray
 import torch
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.finetune.batch_reward import BatchReward, score_with_terms
 from drpose_ray.finetune.config import FinetuneConfig
-from drpose_ray.finetune.data import PoseBatch
 from drpose_ray.on_ray import Loaded, answers
 
 LoadReward = Callable[[FinetuneConfig, torch.device], BatchReward]
@@ -28,7 +27,7 @@ class RewardActor:
         self._reward = Loaded(lambda: load_reward(config, self._device))
 
     def score(
-        self, latents_x0: torch.Tensor, batch: PoseBatch, with_gradient: bool
+        self, latents_x0: torch.Tensor, batch: PosedPeople, with_gradient: bool
     ) -> tuple[torch.Tensor, torch.Tensor | None, dict[str, torch.Tensor]]:
         """Rewards (B,), if asked for each one's gradient (M, B, V, 4, h, w) in its own latents, and their terms by
         name; all on the CPU.
@@ -53,14 +52,13 @@ class RemoteReward:
         )
         self._actor = start.remote(load_reward, config)
 
-    def __call__(self, latents_x0: torch.Tensor, batch: PoseBatch) -> torch.Tensor:
+    def __call__(self, latents_x0: torch.Tensor, batch: PosedPeople) -> torch.Tensor:
         """Rewards (B,) on the latents' device, differentiable in the latents."""
         return self.score(latents_x0, batch)[0]
 
-    def score(self, latents_x0: torch.Tensor, batch: PoseBatch) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
+    def score(self, latents_x0: torch.Tensor, batch: PosedPeople) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
         """The same, and the terms of the rewards by name."""
-        posed = dataclasses.replace(batch, input_images=batch.input_images[:, :0])  # a reward does not look at images
-        rewards, terms = _Asked.apply(latents_x0, self._actor, posed)  # type: ignore[no-untyped-call]
+        rewards, terms = _Asked.apply(latents_x0, self._actor, batch.without_pictures())  # type: ignore[no-untyped-call]
         return rewards, terms
 
 
@@ -69,7 +67,7 @@ class _Asked(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, latents_x0: torch.Tensor, actor: Any, batch: PoseBatch
+        ctx: Any, latents_x0: torch.Tensor, actor: Any, batch: PosedPeople
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         with_gradient = ctx.needs_input_grad[0]
         rewards, gradient, terms = answers(actor.score.remote(latents_x0.detach().cpu(), batch, with_gradient))

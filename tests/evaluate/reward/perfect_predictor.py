@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from drpose_ray.evaluate.reward.people import People
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 from drpose_ray.reward.config import DistanceConfig, PredictorConfig
 from drpose_ray.reward.distance import SkeletonDistance
@@ -32,8 +32,9 @@ def make_perfect_predictor(name: str = "perfect", gain: float = 1.0) -> ScoredPr
     return ScoredPredictor(name, PerfectPredictor(gain), SkeletonDistance(DistanceConfig(perceptual_weight=0.0)))  # type: ignore[arg-type]
 
 
-def draw_seen(num: int) -> People:
+def draw_seen(num: int) -> PosedPeople:
     """People whose latents are their maps."""
     joints = draw_joints(num)
     maps = draw_maps(joints, SIZE)
-    return People("stick", draw_images(joints, 64), torch.stack([maps, maps], 1), joints, *frame_joints(joints))
+    latents = torch.stack([maps, maps], 1)
+    return PosedPeople(joints, *frame_joints(joints), images=draw_images(joints, 64), latents=latents)

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.build import build_i2mv
 from drpose_ray.diffusion.config import small_architecture
 from drpose_ray.diffusion.vae import ImageVAE
 from drpose_ray.evaluate.estimator import PoseEstimator
 from drpose_ray.evaluate.estimator_config import EstimatorConfig
-from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 from drpose_ray.reward.config import DistanceConfig, PredictorConfig
 from drpose_ray.reward.distance import SkeletonDistance
@@ -35,9 +35,11 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> torch.device:
 
 
 @pytest.fixture(scope="module")
-def people() -> People:
+def people() -> PosedPeople:
     joints = draw_joints(3)
-    return People("stick", draw_images(joints, 96), torch.randn(3, 2, 6, 4, 16, 16), joints, *frame_joints(joints))
+    return PosedPeople(
+        joints, *frame_joints(joints), images=draw_images(joints, 96), latents=torch.randn(3, 2, 6, 4, 16, 16)
+    )
 
 
 @pytest.mark.parametrize(("size", "expected"), [(48, 64), (96, 64), (192, 16), (768, 1), (1024, 1)])
@@ -45,7 +47,7 @@ def test_a_call_holds_as_many_pixels_as_64_small_images(size: int, expected: int
     assert at_once(64, 96, size) == expected
 
 
-def test_scores_are_made_on_the_predictors_device_and_return(people: People, gpu: torch.device) -> None:
+def test_scores_are_made_on_the_predictors_device_and_return(people: PosedPeople, gpu: torch.device) -> None:
     network, distance = SkeletonPredictor(PredictorConfig(channels=(8,))), SkeletonDistance(DistanceConfig())
     predictor = ScoredPredictor("far", network.to(gpu), distance.to(gpu), gpu)
     logits, maps = predictor.read(people.latents), predictor.draw(people)
@@ -64,14 +66,17 @@ def test_scores_are_made_on_the_predictors_device_and_return(people: People, gpu
     ],
 )
 def test_images_and_latents_visit_the_vaes_device(
-    work: Callable[[ImageVAE, People], torch.Tensor], shape: tuple[int, ...], people: People, gpu: torch.device
+    work: Callable[[ImageVAE, PosedPeople], torch.Tensor],
+    shape: tuple[int, ...],
+    people: PosedPeople,
+    gpu: torch.device,
 ) -> None:
     made = work(build_i2mv(small_architecture(), seed=0).vae.to(gpu), people)
     assert made.device == CPU and made.shape == shape
 
 
 def test_generating_and_judging_return_to_the_cpu(
-    people: People, gpu: torch.device, monkeypatch: pytest.MonkeyPatch
+    people: PosedPeople, gpu: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, estimator = build_i2mv(small_architecture(), seed=0), PoseEstimator(EstimatorConfig())
     monkeypatch.setattr("drpose_ray.diffusion.layout.load_i2mv", lambda *_, **__: model)
@@ -83,7 +88,7 @@ def test_generating_and_judging_return_to_the_cpu(
     assert judge(people.images.float() / 255, people).shape == (len(people),)
 
 
-def test_people_are_generated_alike_in_small_calls(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_people_are_generated_alike_in_small_calls(people: PosedPeople, monkeypatch: pytest.MonkeyPatch) -> None:
     model = build_i2mv(small_architecture(), seed=0).freeze()
     (together,) = report_reward._generate(model, people, 1, 0).values()
     monkeypatch.setattr(report_reward, "_GENERATED_AT_ONCE", 1)

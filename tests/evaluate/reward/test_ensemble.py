@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from drpose_ray import figures
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.evaluate.reward import plots
-from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.ensemble import cautious_score, measure_ensembles
 from drpose_ray.evaluate.reward.probes.hacking import measure_hacking
 from drpose_ray.evaluate.reward.probes.sensitivity import Sensitivity
@@ -21,16 +21,16 @@ def decode(latents: torch.Tensor) -> torch.Tensor:
     return compose_preview(latents.clamp(0, 1))
 
 
-def brightness(images: torch.Tensor, _people: People) -> torch.Tensor:
+def brightness(images: torch.Tensor, _people: PosedPeople) -> torch.Tensor:
     return images.flatten(1).mean(1)
 
 
 @pytest.fixture(scope="module")
-def people() -> People:
+def people() -> PosedPeople:
     return draw_seen(4)
 
 
-def test_the_cautious_score_is_the_mean_less_the_spread(people: People) -> None:
+def test_the_cautious_score_is_the_mean_less_the_spread(people: PosedPeople) -> None:
     right, dim = make_perfect_predictor("right"), make_perfect_predictor("dim", gain=0.5)
     latents = people.latents.roll(-1, 0)
     one, other = (predictor.score_at(people)(latents) for predictor in (right, dim))
@@ -38,7 +38,7 @@ def test_the_cautious_score_is_the_mean_less_the_spread(people: People) -> None:
     torch.testing.assert_close(cautious_score([right, dim], people, 2.0)(latents), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_who_is_left_out_judges_and_equal_members_change_nothing(people: People) -> None:
+def test_who_is_left_out_judges_and_equal_members_change_nothing(people: PosedPeople) -> None:
     one, two, three = (
         make_perfect_predictor("one"),
         make_perfect_predictor("two"),

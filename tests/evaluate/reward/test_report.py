@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,15 @@ import pytest
 import torch
 from torch import nn
 
+from drpose_ray.datasets.multiview import read_multiview
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.build import build_i2mv
 from drpose_ray.diffusion.config import small_architecture
 from drpose_ray.errors import InputError
 from drpose_ray.evaluate.page import Picture, Section, Table, as_html, as_markdown
 from drpose_ray.evaluate.reward.intervals import mean_of
 from drpose_ray.evaluate.reward.map_quality import measure_map_quality
-from drpose_ray.evaluate.reward.people import People, read_people, some_of_each
+from drpose_ray.evaluate.reward.people import read_people, some_of_each
 from drpose_ray.evaluate.reward.probes import wrong_poses
 from drpose_ray.evaluate.reward.probes.ascent import Norm, ascend, move_at_random
 from drpose_ray.evaluate.reward.probes.calibration import ScoredPoses, measure_calibration, score_wrong_poses
@@ -29,7 +32,6 @@ from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 from drpose_ray.geometry.skeleton import JOINT_NAMES, PARENTS
 from drpose_ray.metrics.joints import mean_distance_cm, peak_errors_cm, soft_errors_cm
 from drpose_ray.reward.skeleton_maps import compose_preview
-from drpose_ray.shards.multiview import read_multiview
 from tests.evaluate.reward.perfect_predictor import SIZE, draw_seen, make_perfect_predictor
 from tests.latents.six_views import write_six_views
 from tests.reward.posed_people import draw_maps
@@ -41,11 +43,11 @@ def predictor() -> ScoredPredictor:
 
 
 @pytest.fixture(scope="module")
-def people() -> People:
+def people() -> PosedPeople:
     return draw_seen(6)
 
 
-def test_turned_limbs_keep_their_lengths_and_the_pelvis(people: People) -> None:
+def test_turned_limbs_keep_their_lengths_and_the_pelvis(people: PosedPeople) -> None:
     turned = wrong_poses.turn_limbs(people.joints, 50.0, np.random.default_rng(0))
     parents = list(PARENTS)
 
@@ -57,7 +59,7 @@ def test_turned_limbs_keep_their_lengths_and_the_pelvis(people: People) -> None:
     assert (mean_distance_cm(turned, people.joints) > 0.1).all()
 
 
-def test_each_wrong_pose_is_wrong_in_its_own_way(people: People) -> None:
+def test_each_wrong_pose_is_wrong_in_its_own_way(people: PosedPeople) -> None:
     joints = people.joints
     swapped, depth = wrong_poses.swap_sides(joints), wrong_poses.mirror_depth(joints)
     assert torch.equal(swapped.sort(1).values, joints.sort(1).values), "the same places, other names"
@@ -70,7 +72,7 @@ def test_each_wrong_pose_is_wrong_in_its_own_way(people: People) -> None:
     assert torch.equal(wrong_poses.another_persons(joints)[:, 0], joints[:, 0])
 
 
-def test_errors_in_centimetres_are_those_that_were_made(people: People) -> None:
+def test_errors_in_centimetres_are_those_that_were_made(people: PosedPeople) -> None:
     maps, where = draw_maps(people.joints, SIZE), (people.joints, people.center, people.width_m)
     pixel = 100 * people.width_m.max() / SIZE
     assert peak_errors_cm(maps, *where).max() < pixel
@@ -80,12 +82,12 @@ def test_errors_in_centimetres_are_those_that_were_made(people: People) -> None:
     torch.testing.assert_close(soft_errors_cm(moved, *where).mean((1, 2)), expected, rtol=0.05, atol=0)
 
 
-def test_a_perfect_predictor_is_found_perfect(predictor: ScoredPredictor, people: People) -> None:
+def test_a_perfect_predictor_is_found_perfect(predictor: ScoredPredictor, people: PosedPeople) -> None:
     logits = predictor.read(people.latents)
     quality, _ = measure_map_quality(predictor, people, logits)
     assert quality.psnr_db.value > 35 and quality.ssim.value > 0.99 and quality.perceptual is None
     assert quality.soft_error_cm.value < 0.5 * quality.pixel_cm
-    scored = score_wrong_poses(predictor, people, logits, (2, 5, 10, 20, 40, 80), 0)
+    scored = score_wrong_poses(predictor, "stick", people, logits, (2, 5, 10, 20, 40, 80), 0)
     assert (scored.score.argmax(1) == 0).all(), "the true pose scores best"
     assert measure_calibration(scored).per_person.value > 0.9
 
@@ -100,7 +102,7 @@ def test_calibration_is_the_rank_correlation_and_notices_a_score_upside_down() -
     assert offset.per_person.value == 1 and offset.pooled.value < 0.9
 
 
-def test_sensitivity_sees_depth_only_where_it_can_be_seen(predictor: ScoredPredictor, people: People) -> None:
+def test_sensitivity_sees_depth_only_where_it_can_be_seen(predictor: ScoredPredictor, people: PosedPeople) -> None:
     def encode(images: torch.Tensor) -> torch.Tensor:
         """Maps fade where the picture has been painted over."""
         kept = (images != people.images).any(3, keepdim=True).float()
@@ -116,9 +118,9 @@ def test_sensitivity_sees_depth_only_where_it_can_be_seen(predictor: ScoredPredi
         assert found[wrong, "all six"].difference.low > 0, wrong
 
 
-def test_an_erased_forearm_is_white_and_nothing_else_changes(people: People) -> None:
+def test_an_erased_forearm_is_white_and_nothing_else_changes(people: PosedPeople) -> None:
     images = torch.zeros_like(people.images)
-    dark = People(people.name, images, people.latents, people.joints, people.center, people.width_m)
+    dark = replace(people, images=images)
     erased = erase_forearm(dark)
     assert torch.equal(dark.images, torch.zeros_like(images)), "the input is left alone"
     share = (erased == 255).float().mean((1, 2, 3, 4, 5))
@@ -126,7 +128,7 @@ def test_an_erased_forearm_is_white_and_nothing_else_changes(people: People) -> 
     assert torch.equal(erased[:, 0], erased[:, 1]), "in both domains"
 
 
-def test_disturbances_do_what_they_say(predictor: ScoredPredictor, people: People) -> None:
+def test_disturbances_do_what_they_say(predictor: ScoredPredictor, people: PosedPeople) -> None:
     assert blur(torch.ones(1, 2, 6, 4, 8, 8), 3).allclose(torch.ones(()))
     spot = torch.zeros(1, 1, 1, 1, 4, 4)
     spot[..., 1, 1] = 1
@@ -139,7 +141,7 @@ def test_disturbances_do_what_they_say(predictor: ScoredPredictor, people: Peopl
 
 
 @pytest.mark.parametrize("norm", ["rms", "max"])
-def test_ascent_gains_within_its_budget(norm: Norm, predictor: ScoredPredictor, people: People) -> None:
+def test_ascent_gains_within_its_budget(norm: Norm, predictor: ScoredPredictor, people: PosedPeople) -> None:
     start, maps, budget = people.latents.roll(-1, 0).clamp(0.1, 0.9), predictor.draw(people), 0.05
     moved = ascend(predictor.score_at(people), start, norm, budget, steps=5)
     before, after = (predictor.score(predictor.read(latents), maps) for latents in (start, moved))
@@ -149,20 +151,20 @@ def test_ascent_gains_within_its_budget(norm: Norm, predictor: ScoredPredictor, 
         assert (size <= budget * 1.001).all() and (size > 0.5 * budget).all()
 
 
-def test_gains_and_steps_are_judged_by_others(predictor: ScoredPredictor, people: People) -> None:
+def test_gains_and_steps_are_judged_by_others(predictor: ScoredPredictor, people: PosedPeople) -> None:
     """A judge who sees the same maps follows; one who looks elsewhere is not moved."""
 
     def decode(latents: torch.Tensor) -> torch.Tensor:
         return compose_preview(latents[:, :, :, :, :, :].clamp(0, 1))
 
-    def sees_all(images: torch.Tensor, some: People) -> torch.Tensor:
+    def sees_all(images: torch.Tensor, some: PosedPeople) -> torch.Tensor:
         target = compose_preview(predictor.draw(some))
         return (images[:, 1] - target).square().flatten(1).mean(1)
 
-    def sees_nothing(images: torch.Tensor, _some: People) -> torch.Tensor:
+    def sees_nothing(images: torch.Tensor, _some: PosedPeople) -> torch.Tensor:
         return 1 + 0 * images.flatten(1).mean(1)
 
-    def upside_down(images: torch.Tensor, some: People) -> torch.Tensor:
+    def upside_down(images: torch.Tensor, some: PosedPeople) -> torch.Tensor:
         return 1 - sees_all(images, some)
 
     judges = {"all": sees_all, "nothing": sees_nothing, "upside down": upside_down}
@@ -186,7 +188,7 @@ def test_a_record_is_one_person_and_large_renders_are_encoded_at_the_models_size
     large = write_six_views(tmp_path / "large", frames=(2, 1, 1, 2, 1), side=192)
     people = read_people("a", large, vae, 96, limit=4)
     assert people.latents.shape == (4, 2, 6, 4, 16, 16) and people.images.shape[-1] == 192
-    assert len(read_multiview(large)) == 7 and read_multiview(large, one_per_record=True).keys == tuple(
+    assert len(read_multiview(large)) == 7 and read_multiview(large, one_per_record=True).sample_ids == tuple(
         f"scan{record}.00" for record in range(5)
     )
     few = write_six_views(tmp_path / "few", frames=(3, 3), side=96)
@@ -196,8 +198,8 @@ def test_a_record_is_one_person_and_large_renders_are_encoded_at_the_models_size
         read_people("a", large, vae, 384, limit=4)
 
 
-def test_splits_take_turns_in_the_few(people: People) -> None:
-    other = People("other", people.images, people.latents, people.joints + 5, people.center, people.width_m)
+def test_splits_take_turns_in_the_few(people: PosedPeople) -> None:
+    other = replace(people, joints=people.joints + 5)
     few = some_of_each([people, other], 4)
     assert torch.equal(few.joints[0], people.joints[0]) and torch.equal(few.joints[1], other.joints[0])
     assert len(few) == 4

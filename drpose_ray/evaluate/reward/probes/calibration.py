@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.evaluate.reward.intervals import mean_of, over_people
-from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.wrong_poses import turn_limbs
 from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 from drpose_ray.metrics.intervals import Interval
@@ -39,12 +39,17 @@ class ScoredPoses:
 
 
 def score_wrong_poses(
-    predictor: ScoredPredictor, people: People, logits: torch.Tensor, angles_deg: Sequence[float], seed: int
+    predictor: ScoredPredictor,
+    split: str,
+    people: PosedPeople,
+    logits: torch.Tensor,
+    angles_deg: Sequence[float],
+    seed: int,
 ) -> ScoredPoses:
-    """The true pose and one pose for each angle, the same for every predictor: ``turn_limbs``."""
+    """The true pose and one pose for each angle, drawn by the name of the split, the same for every predictor."""
     poses = [people.joints]
     for number, angle in enumerate(angles_deg):
-        poses.append(turn_limbs(people.joints, angle, stream(seed, "wrong pose", people.name, number)))
+        poses.append(turn_limbs(people.joints, angle, stream(seed, "wrong pose", split, number)))
     return ScoredPoses(
         torch.stack([mean_distance_cm(joints, people.joints) for joints in poses], 1),
         torch.stack([predictor.score(logits, predictor.draw(people, joints)) for joints in poses], 1),

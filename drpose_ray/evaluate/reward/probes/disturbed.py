@@ -9,8 +9,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional as F
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.evaluate.reward.intervals import mean_of
-from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.wrong_poses import another_persons
 from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 from drpose_ray.metrics.intervals import Interval
@@ -64,7 +64,7 @@ DISTURBANCES: Final[dict[str, tuple[Callable[[torch.Tensor, float], torch.Tensor
 """Kind -> what it does, and the amounts to report."""
 
 
-def measure_disturbed(predictor: ScoredPredictor, people: People) -> list[Disturbed]:
+def measure_disturbed(predictor: ScoredPredictor, people: PosedPeople) -> list[Disturbed]:
     """All of ``DISTURBANCES``."""
     right, wrong, rows = predictor.draw(people), predictor.draw(people, another_persons(people.joints)), []
     for kind, (disturb, amounts) in DISTURBANCES.items():

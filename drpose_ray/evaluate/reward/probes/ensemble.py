@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.evaluate.reward.independent import ImageJudge
-from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.ascent import Score
 from drpose_ray.evaluate.reward.probes.hacking import Hacked, measure_hacking
 from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
-from drpose_ray.reward.terms import Ensemble, Poses, Reward
+from drpose_ray.reward.terms import Ensemble, Reward
 
 
 class HackedEnsemble(BaseModel):
@@ -28,7 +28,7 @@ class HackedEnsemble(BaseModel):
 @torch.no_grad()
 def measure_ensembles(
     predictors: Sequence[ScoredPredictor],
-    people: People,
+    people: PosedPeople,
     decode: Callable[[torch.Tensor], torch.Tensor],
     judges: Mapping[str, ImageJudge],
     steps: int,
@@ -48,14 +48,14 @@ def measure_ensembles(
     return found
 
 
-def cautious_score(team: Sequence[ScoredPredictor], people: People, deviations: float) -> Score:
+def cautious_score(team: Sequence[ScoredPredictor], people: PosedPeople, deviations: float) -> Score:
     """Mean less ``deviations`` standard deviations of the team's PoseScores at the poses of ``people``."""
     ensemble = Ensemble([_as_reward(predictor.score_at(people)) for predictor in team], deviations)
     return lambda latents: ensemble(latents.transpose(0, 1), people)
 
 
 def _as_reward(score: Score) -> Reward:
-    def reward(latents_x0: torch.Tensor, poses: Poses) -> torch.Tensor:  # noqa: ARG001 - the maps are drawn once
+    def reward(latents_x0: torch.Tensor, poses: PosedPeople) -> torch.Tensor:  # noqa: ARG001 - the maps are drawn once
         return score(latents_x0.transpose(0, 1))
 
     return reward

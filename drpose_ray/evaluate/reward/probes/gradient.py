@@ -9,9 +9,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional as F
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.evaluate.reward.independent import ImageJudge, measure_independently
 from drpose_ray.evaluate.reward.intervals import mean_of
-from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.ascent import ascend, move_at_random, reward_gradient
 from drpose_ray.evaluate.reward.probes.disturbed import add_noise, blur
 from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
@@ -39,14 +39,14 @@ class Stepped(BaseModel):
     cosine_to_truth: Interval = Field(description="between the gradient and the way to the true latents")
 
 
-def blurred_and_noisy(people: People) -> torch.Tensor:
+def blurred_and_noisy(people: PosedPeople) -> torch.Tensor:
     """A stand-in for generated latents where no generator is at hand: soft and noisy, in the right pose."""
     return add_noise(blur(people.latents, 1), 0.3)
 
 
 def measure_gradient(
     predictor: ScoredPredictor,
-    people: People,
+    people: PosedPeople,
     starts: Mapping[str, torch.Tensor],
     decode: Callable[[torch.Tensor], torch.Tensor],
     others: Sequence[ScoredPredictor],

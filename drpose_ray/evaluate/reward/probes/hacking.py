@@ -8,9 +8,9 @@ from typing import Final
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.evaluate.reward.independent import ImageJudge, measure_independently
 from drpose_ray.evaluate.reward.intervals import mean_of
-from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.ascent import Norm, Score, ascend, move_at_random
 from drpose_ray.evaluate.reward.scored_predictor import ScoredPredictor
 from drpose_ray.metrics.images import as_one_picture, psnr_db
@@ -49,7 +49,7 @@ class Hacked(BaseModel):
 
 def measure_hacking(
     score: Score,
-    people: People,
+    people: PosedPeople,
     decode: Callable[[torch.Tensor], torch.Tensor],
     others: Sequence[ScoredPredictor],
     judges: Mapping[str, ImageJudge],

@@ -6,7 +6,7 @@ from typing import Final
 
 import torch
 
-from drpose_ray.evaluate.reward.people import People
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, project
 from drpose_ray.geometry.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 
@@ -17,7 +17,7 @@ _THICKER_M: Final = {"spine": 0.16, "pelvis": 0.16, "hip": 0.14, "neck": 0.09, "
 _WHITE: Final = 255
 
 
-def erase_forearm(people: People) -> torch.Tensor:
+def erase_forearm(people: PosedPeople) -> torch.Tensor:
     """Images (N, M, V, 3, s, s) with the forearm that reaches furthest from the chest painted over in white.
 
     Where a thicker part of the body lies in the same place of the image, that part stays: in such a view the arm is not

@@ -8,8 +8,8 @@ from typing import Final
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.evaluate.reward.intervals import mean_of
-from drpose_ray.evaluate.reward.people import People
 from drpose_ray.evaluate.reward.probes.missing_limb import erase_forearm
 from drpose_ray.evaluate.reward.probes.wrong_poses import WRONG_POSES
 from drpose_ray.evaluate.reward.scored_predictor import ALL_VIEWS, ScoredPredictor
@@ -42,7 +42,7 @@ class Sensitivity(BaseModel):
 
 def measure_sensitivity(
     predictor: ScoredPredictor,
-    people: People,
+    people: PosedPeople,
     logits: torch.Tensor,
     encode: Callable[[torch.Tensor], torch.Tensor],
 ) -> list[Sensitivity]:

@@ -9,29 +9,31 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from drpose_ray.datasets.builder.local import Progress, build_shard, complete, num_sequences, unfinished_shards
+from drpose_ray.datasets.builder.maker import RecordMaker
+from drpose_ray.datasets.builder.plan import BuildPlan
 from drpose_ray.on_ray import ActorPool, map_in_pools
 from drpose_ray.shards.manifest import open_dataset
 from drpose_ray.shards.rows import Manifest, ShardRow
-from drpose_ray.synthesis.build import BuildPlan, Progress, build_shard, complete, num_sequences, unfinished_shards
-from drpose_ray.synthesis.pose_to_image import PoseToImage
 
 
 @dataclass(frozen=True)
-class GeneratorPool:
-    """Actors that draw with one of the plan's generators."""
+class MakerPool:
+    """Actors that work with one of the plan's makers."""
 
-    make: Callable[[], PoseToImage]
-    """Called once in each actor; must be picklable. Its generator must be the planned one."""
+    load: Callable[[], RecordMaker[Any]]
+    """Called once in each actor; must be picklable. Its maker must be the planned one."""
     workers: int
     gpus_per_worker: float = 0
 
 
-def build_on_ray(plan: BuildPlan, pools: Sequence[GeneratorPool], progress: Progress) -> Manifest:
-    """Like ``synthesis.build.build``, with actors of one CPU; the dataset ends with the same bytes.
+def build_on_ray(plan: BuildPlan[Any], pools: Sequence[MakerPool], progress: Progress) -> Manifest:
+    """Like ``builder.local.build``, with actors of one CPU; the dataset ends with the same bytes.
 
     Args:
-        pools: one per generator of the plan, in its order; they work at the same time.
+        pools: one per maker of the plan, in its order; they work at the same time.
 
     A shard whose actor or machine dies is built again elsewhere, from the last whole sequence that can still be seen.
     Raises InputError as ``build`` does.
@@ -43,7 +45,7 @@ def build_on_ray(plan: BuildPlan, pools: Sequence[GeneratorPool], progress: Prog
         own[plan.identity.generator_of(shard_id)].append(str(shard_id))
     left = num_sequences(plan, todo)
     actors = [
-        ActorPool(functools.partial(_make_builder, plan, pool.make), names, pool.workers, pool.gpus_per_worker)
+        ActorPool(functools.partial(_load_builder, plan, pool.load), names, pool.workers, pool.gpus_per_worker)
         for pool, names in zip(pools, own, strict=True)
     ]
     for finished in map_in_pools(actors):
@@ -53,7 +55,7 @@ def build_on_ray(plan: BuildPlan, pools: Sequence[GeneratorPool], progress: Prog
     return complete(plan)
 
 
-def _make_builder(plan: BuildPlan, make_generator: Callable[[], PoseToImage]) -> Callable[[str], str]:
-    """Runs in an actor, which keeps its generator from shard to shard; the builder returns a row of the manifest."""
-    generator = make_generator()
-    return lambda shard_id: build_shard(plan, int(shard_id), generator).model_dump_json()
+def _load_builder(plan: BuildPlan[Any], load: Callable[[], RecordMaker[Any]]) -> Callable[[str], str]:
+    """Runs in an actor, which keeps its maker from shard to shard; the builder returns a row of the manifest."""
+    maker = load()
+    return lambda shard_id: build_shard(plan, int(shard_id), maker).model_dump_json()

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from drpose_ray.datasets.builder.local import build, build_shard
+from drpose_ray.datasets.builder.plan import BuildPlan, plan_build
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.open_shard import read_headers
 from drpose_ray.shards.record import SequenceRecord
-from drpose_ray.synthesis.build import BuildPlan, build, build_shard, plan_build
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 MOST_DEATHS = 5
 
@@ -20,10 +21,10 @@ MOST_DEATHS = 5
 class Deadly(Stripes):
     """Dies of the windows of one clip, as of a mesh that fills the memory."""
 
-    def generate(self, window: PoseWindow) -> SequenceRecord:
+    def make(self, window: PoseWindow) -> SequenceRecord:
         if window.clip == "deadly":
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().generate(window)
+        return super().make(window)
 
 
 def workers_needed(plan: BuildPlan) -> int:
@@ -56,10 +57,10 @@ def test_a_deadly_window_is_given_up_and_the_others_are_drawn(tmp_path: Path, de
 class Unlucky(Stripes):
     """Ends with an error that is told."""
 
-    def generate(self, window: PoseWindow) -> SequenceRecord:
+    def make(self, window: PoseWindow) -> SequenceRecord:
         if window.rank == 1:
             raise KeyboardInterrupt
-        return super().generate(window)
+        return super().make(window)
 
 
 def test_a_build_that_is_interrupted_or_killed_elsewhere_gives_nothing_up(tmp_path: Path) -> None:

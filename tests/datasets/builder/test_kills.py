@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from drpose_ray.datasets.builder.local import build
+from drpose_ray.datasets.builder.on_ray import MakerPool, build_on_ray
+from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.shards.verify import inspect
-from drpose_ray.synthesis.build import build, plan_build
-from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 KILLS = int(os.environ.get("DRPOSE_RAY_KILLS", "20"))
 WORKERS = 2
@@ -75,7 +76,7 @@ def test_a_build_whose_workers_are_killed_twenty_times_has_the_bytes_of_an_undis
     killed = replace(plan_build(windows, Stripes(), tmp_path / "killed", 8), most_deaths=10**6)
     killer = Killer(tmp_path / "workers")
     killer.start()
-    build_on_ray(killed, [GeneratorPool(Maker(tmp_path / "workers"), WORKERS)], silent)
+    build_on_ray(killed, [MakerPool(Maker(tmp_path / "workers"), WORKERS)], silent)
     killer.done = True
     assert killer.kills >= KILLS
     expected = {path.name: path.read_bytes() for path in Path(plain.location).iterdir()}

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from drpose_ray.datasets.builder.local import build, build_shard
+from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards import s3_store
@@ -15,9 +17,8 @@ from drpose_ray.shards.rows import Manifest
 from drpose_ray.shards.s3_store import S3Store
 from drpose_ray.shards.store import open_store
 from drpose_ray.shards.verify import inspect
-from drpose_ray.synthesis.build import build, build_shard, plan_build
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 from tests.s3_faults import bad_line
-from tests.synthesis.stripes import Stripes, make_windows, silent
 
 WINDOWS = make_windows(9, clips={2: "half-drawn", 5: "refused"})
 
@@ -110,9 +111,9 @@ class Slow(Stripes):
     def settings(self) -> dict[str, Any]:
         return {"seed": 0}  # as if on another kind of GPU: the same settings, other pixels
 
-    def generate(self, window: PoseWindow) -> SequenceRecord:
+    def make(self, window: PoseWindow) -> SequenceRecord:
         self.other.wait(30)
-        return super().generate(window)
+        return super().make(window)
 
 
 @pytest.mark.parametrize("place", ["bucket", "folder"])

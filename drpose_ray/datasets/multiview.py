@@ -1,55 +1,56 @@
-"""Six-view records as arrays in memory."""
+"""Frames of a dataset as the record: every person is turned here into the axes of the camera, and nowhere else."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.errors import InputError
 from drpose_ray.geometry.cameras import NUM_VIEWS, world_to_cam
 from drpose_ray.shards.open_shard import FrameSample
 from drpose_ray.shards.read import ShardReader
 
 
-@dataclass(frozen=True)
-class MultiViewSet:
-    """N rendered people; joints and centres are in the input camera's axes (azimuth 0)."""
-
-    keys: tuple[str, ...]
-    images: NDArray[np.uint8]  # (N, M, V, s, s, 3), normals first
-    joints: NDArray[np.float32]  # (N, 23, 3) metres
-    center: NDArray[np.float32]  # (N, 3) metres
-    width_m: NDArray[np.float32]  # (N,)
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-
-def read_multiview(folder: Path, limit: int | None = None, one_per_record: bool = False) -> MultiViewSet:
+def read_multiview(folder: Path, limit: int | None = None, one_per_record: bool = False) -> PosedPeople:
     """The first ``limit`` frames of a six-view dataset, in stored order; if so wanted, only the first of each record.
 
     Raises InputError if the dataset is unfinished, damaged, or lacks views.
     """
-    keys, images, joints, centers, widths = [], [], [], [], []
-    last = None
+    samples, images = list[FrameSample](), list[NDArray[np.uint8]]()
     for sample in ShardReader(folder):
-        if one_per_record and sample.key == last:  # a record's frames are adjacent
+        if one_per_record and samples and sample.key == samples[-1].key:  # a record's frames are adjacent
             continue
-        last = sample.key
-        keys.append(f"{sample.key}.{sample.frame:02d}")
         images.append(view_images(sample, folder))
-        joints.append(input_camera_joints(sample))
-        centers.append(sample.view.center_world)
-        widths.append(sample.view.width_m)
-        if len(keys) == limit:
+        samples.append(dataclasses.replace(sample, images={}))
+        if len(samples) == limit:
             break
-    return MultiViewSet(
-        tuple(keys), np.stack(images), np.stack(joints).astype(np.float32), np.stack(centers).astype(np.float32),
-        np.array(widths, np.float32),
-    )  # fmt: skip
+    return dataclasses.replace(pose_people(samples), images=torch.from_numpy(np.stack(images)).movedim(-1, -3))
+
+
+def pose_people(samples: Sequence[FrameSample]) -> PosedPeople:
+    """Names and poses of frames, turned about each frame's centre so that the input image is the view of azimuth 0.
+
+    Raises InputError if a pose is not finite.
+    """
+    for sample in samples:
+        if not (np.isfinite(sample.joints_world).all() and np.isfinite(sample.view.center_world).all()):
+            raise InputError(
+                "a pose that is not finite", field=sample.key, value=f"frame {sample.frame}",
+                remedy="verify the dataset (jobs/verify_dataset.py) and synthesize that sequence again",
+            )  # fmt: skip
+    return PosedPeople(
+        joints=torch.from_numpy(np.stack([_joints(sample) for sample in samples])).float(),
+        center=torch.from_numpy(np.stack([sample.view.center_world for sample in samples])).float(),
+        width_m=torch.tensor([sample.view.width_m for sample in samples]),
+        sample_ids=tuple(f"{sample.key}.{sample.frame:02d}" for sample in samples),
+        persons=tuple(str(sample.person_seed) for sample in samples),
+    )
 
 
 def view_images(sample: FrameSample, folder: Path, num_slots: int = NUM_VIEWS) -> NDArray[np.uint8]:
@@ -81,8 +82,7 @@ def holds_face(sample: FrameSample) -> bool:
     return f"color{NUM_VIEWS}" in sample.images and f"normal{NUM_VIEWS}" in sample.images
 
 
-def input_camera_joints(sample: FrameSample) -> NDArray[np.float64]:
-    """(23, 3) metres, turned about the frame's centre into the input camera's axes, where the azimuth is 0."""
+def _joints(sample: FrameSample) -> NDArray[np.float64]:
     center = sample.view.center_world
-    joints: NDArray[np.float64] = (sample.joints_world - center) @ world_to_cam(sample.azimuth_deg).T + center
-    return joints
+    turned: NDArray[np.float64] = (sample.joints_world - center) @ world_to_cam(sample.azimuth_deg).T + center
+    return turned

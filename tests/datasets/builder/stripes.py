@@ -1,4 +1,4 @@
-"""A PoseToImage that needs no body: coloured stripes that depend on the pose, the window and the settings alone."""
+"""A RecordMaker that needs no body: coloured stripes that depend on the pose, the window and the settings alone."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from drpose_ray.datasets.builder.maker import licence_of, provenance_of
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.seeding import derive_seed, stream
 from drpose_ray.shards.record import FrameStatus, SequenceCamera, SequenceRecord
 from drpose_ray.shards.rows import ShardRow
-from drpose_ray.synthesis.pose_to_image import licence_of, provenance_of
 
 SIZE = 16
 
@@ -29,7 +29,7 @@ class Stripes:
     def person_seed(self, window: PoseWindow) -> int:
         return derive_seed(self.seed, window.sequence_id)
 
-    def generate(self, window: PoseWindow) -> SequenceRecord:
+    def make(self, window: PoseWindow) -> SequenceRecord:
         time.sleep(self.dawdle_s)
         self.generated.append(window.sequence_id)
         if window.clip == "refused":

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from drpose_ray.datasets.builder.local import build
+from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.read import ShardReader
 from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.shards.verify import inspect
-from drpose_ray.synthesis.build import build, plan_build
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 WINDOWS = make_windows(12)
 
@@ -43,11 +44,11 @@ def test_a_dataset_that_is_growing_can_be_read_as_it_was(tmp_path: Path) -> None
     old = keys(tmp_path)
 
     class PowerCut(Stripes):
-        def generate(self, window: PoseWindow) -> SequenceRecord:
+        def make(self, window: PoseWindow) -> SequenceRecord:
             if window.rank == 7:
                 assert keys(tmp_path) == old
                 raise OSError("power cut")
-            return super().generate(window)
+            return super().make(window)
 
     with pytest.raises(OSError, match="power cut"):
         build(plan_build(WINDOWS[:8], PowerCut(), tmp_path, 2), PowerCut(), silent)

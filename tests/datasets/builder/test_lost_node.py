@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from drpose_ray.datasets.builder.local import build
+from drpose_ray.datasets.builder.on_ray import MakerPool, build_on_ray
+from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.verify import inspect
-from drpose_ray.synthesis.build import build, plan_build
-from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SEQUENCES, PER_SHARD = 48, 4
 
 
@@ -86,7 +87,7 @@ def build_and_lose_a_node(folder: Path) -> None:
             (folder / "lost").touch()
 
     plan = plan_build(make_windows(SEQUENCES), Stripes(), folder / "spot", PER_SHARD)
-    build_on_ray(plan, [GeneratorPool(Maker(folder / "nodes"), 2)], lose)
+    build_on_ray(plan, [MakerPool(Maker(folder / "nodes"), 2)], lose)
     ray.shutdown()
     cluster.shutdown()
 

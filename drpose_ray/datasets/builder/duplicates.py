@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from drpose_ray.pictures import on_white
-from drpose_ray.shards.record import SequenceRecord
-from drpose_ray.synthesis.quality_measures import INPUT_IMAGE
+from drpose_ray.shards.record import INPUT_IMAGE, SequenceRecord
 
 K = TypeVar("K", bound=Hashable)
 

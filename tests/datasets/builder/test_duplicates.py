@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drpose_ray.datasets.builder.duplicates import find_duplicates, image_hash
 from drpose_ray.shards.record import FrameStatus, SequenceRecord
-from drpose_ray.synthesis.duplicates import find_duplicates, image_hash
-from tests.synthesis.stripes import Stripes, make_windows
+from tests.datasets.builder.stripes import Stripes, make_windows
 
 
 def brute_duplicates(hashes: list[tuple[str, str, int]], max_hamming: int) -> dict[str, str]:
@@ -57,7 +57,7 @@ def test_nothing_is_a_duplicate_of_nothing() -> None:
 
 def drawn(pixels: np.ndarray) -> SequenceRecord:
     """A record of two frames, the first of which failed; the second shows ``pixels``."""
-    record = Stripes().generate(make_windows(1, frames=2)[0])
+    record = Stripes().make(make_windows(1, frames=2)[0])
     status = (FrameStatus(state="failed", reason="x"), FrameStatus())
     return replace(record, images={"input": np.stack([np.zeros_like(pixels), pixels])}, status=status)
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drpose_ray.datasets.builder.local import build, build_shard, unfinished_shards
+from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.extents import whole_records
@@ -19,10 +21,9 @@ from drpose_ray.shards.read import ShardReader
 from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.shards.rows import ShardRow
 from drpose_ray.shards.store import FolderStore
-from drpose_ray.synthesis.build import build, build_shard, plan_build, unfinished_shards
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def folder_bytes(folder: Path) -> dict[str, bytes]:
@@ -51,10 +52,10 @@ def test_finished_shards_are_not_generated_again(tmp_path: Path) -> None:
 
 
 class Ailing(Stripes):
-    def generate(self, window: PoseWindow) -> SequenceRecord:
+    def make(self, window: PoseWindow) -> SequenceRecord:
         if window.rank == 1:
             raise OSError("no space left on device")
-        return super().generate(window)
+        return super().make(window)
 
 
 def test_a_failing_machine_ends_the_build_instead_of_marking_poses_as_failed(tmp_path: Path) -> None:
@@ -65,8 +66,8 @@ def test_a_failing_machine_ends_the_build_instead_of_marking_poses_as_failed(tmp
 
 
 class Misnaming(Stripes):
-    def generate(self, window: PoseWindow) -> SequenceRecord:  # noqa: ARG002
-        return super().generate(make_windows(1)[0])
+    def make(self, window: PoseWindow) -> SequenceRecord:  # noqa: ARG002
+        return super().make(make_windows(1)[0])
 
 
 def test_a_record_that_is_not_of_its_window_counts_as_failed(tmp_path: Path) -> None:
@@ -111,8 +112,9 @@ def test_a_full_disk_stops_the_build_with_the_remedy_and_the_next_one_goes_on(tm
 CHILD = """
 import sys
 from pathlib import Path
-from drpose_ray.synthesis.build import build, plan_build
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from drpose_ray.datasets.builder.local import build
+from drpose_ray.datasets.builder.plan import plan_build
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 generator = Stripes(dawdle_s=0.2)
 build(plan_build(make_windows(9), generator, Path(sys.argv[1]), 3), generator, silent)
 """

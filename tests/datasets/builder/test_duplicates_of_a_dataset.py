@@ -3,21 +3,22 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from drpose_ray.datasets.builder.local import build
+from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.manifest import read_manifest
 from drpose_ray.shards.read import ShardReader
 from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.shards.verify import inspect
-from drpose_ray.synthesis.build import build, plan_build
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 
 class Repeating(Stripes):
     """Draws windows 1, 3 and 8 alike."""
 
-    def generate(self, window: PoseWindow) -> SequenceRecord:
+    def make(self, window: PoseWindow) -> SequenceRecord:
         alike = 1 if window.rank in (3, 8) else window.rank
-        return dataclasses.replace(super().generate(window), image_hash=f"{alike:016x}")
+        return dataclasses.replace(super().make(window), image_hash=f"{alike:016x}")
 
 
 def grow(folder: Path, num: int) -> None:
@@ -47,10 +48,10 @@ def test_of_new_and_old_sequences_the_old_one_stays(tmp_path: Path) -> None:
 
 def test_parts_of_another_dataset_are_not_taken_over(tmp_path: Path) -> None:
     class PowerCut(Stripes):
-        def generate(self, window: PoseWindow) -> SequenceRecord:
+        def make(self, window: PoseWindow) -> SequenceRecord:
             if window.rank == 3:
                 raise OSError("power cut")
-            return super().generate(window)
+            return super().make(window)
 
     windows = make_windows(4)
     try:

@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drpose_ray.datasets.builder.local import build
+from drpose_ray.datasets.builder.on_ray import MakerPool, build_on_ray
+from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.shards.read import ShardReader
 from drpose_ray.shards.record import SequenceRecord
 from drpose_ray.shards.rows import ShardRow
-from drpose_ray.synthesis.build import build, plan_build
-from drpose_ray.synthesis.on_ray import GeneratorPool, build_on_ray
-from tests.synthesis.stripes import Stripes, make_windows, silent
+from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 pytestmark = pytest.mark.slow
 
@@ -38,15 +39,15 @@ class _KilledOnce(Stripes):
         super().__init__()
         self.marker = marker
 
-    def generate(self, window: PoseWindow) -> SequenceRecord:
+    def make(self, window: PoseWindow) -> SequenceRecord:
         if window.rank == 4 and not self.marker.exists():
             self.marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().generate(window)
+        return super().make(window)
 
 
 class Refusing(Stripes):
-    def generate(self, window: PoseWindow) -> SequenceRecord:  # noqa: ARG002
+    def make(self, window: PoseWindow) -> SequenceRecord:  # noqa: ARG002
         raise InputError("the body model is unreadable", file="SMPLX_NEUTRAL.npz", remedy="download it again")
 
 
@@ -58,7 +59,7 @@ def test_ray_and_plain_builds_write_the_same_bytes_even_if_an_actor_dies(tmp_pat
     manifest = build(plain, Stripes(), silent)
     rows: list[ShardRow] = []
     marker = tmp_path / "killed"
-    assert build_on_ray(on_ray, [GeneratorPool(KilledOnce(marker), 2)], lambda row, _: rows.append(row)) == manifest
+    assert build_on_ray(on_ray, [MakerPool(KilledOnce(marker), 2)], lambda row, _: rows.append(row)) == manifest
     assert marker.exists()
     assert sorted(row.name for row in rows) == [f"shard-{i:06d}.tar" for i in range(5)]
     left = folder_bytes(Path(on_ray.location))
@@ -72,7 +73,7 @@ def test_nothing_left_to_do_needs_no_ray(tmp_path: Path) -> None:
     def never() -> Stripes:
         raise AssertionError("a generator was made")
 
-    assert build_on_ray(plan, [GeneratorPool(never, 2)], silent) == manifest
+    assert build_on_ray(plan, [MakerPool(never, 2)], silent) == manifest
 
 
 class Colour:
@@ -88,10 +89,10 @@ class Colour:
 @pytest.mark.usefixtures("ray_session")
 def test_two_kinds_of_generators_draw_their_own_shards_at_the_same_time(tmp_path: Path) -> None:
     plan = plan_build(make_windows(8), Stripes(1), tmp_path, 2, beside=[(Stripes(2), 0.5)])
-    build_on_ray(plan, [GeneratorPool(Colour(2), 1), GeneratorPool(Colour(1), 1)], silent)
+    build_on_ray(plan, [MakerPool(Colour(2), 1), MakerPool(Colour(1), 1)], silent)
     for sample in ShardReader(tmp_path):
         drawn_by = Stripes(2 if plan.identity.generator_of(int(sample.key[-3:]) // 2) == 0 else 1)
-        expected = drawn_by.generate(make_windows(8)[int(sample.key[-3:])])
+        expected = drawn_by.make(make_windows(8)[int(sample.key[-3:])])
         np.testing.assert_array_equal(sample.images["input"], expected.images["input"][sample.frame])
 
 
@@ -99,5 +100,5 @@ def test_two_kinds_of_generators_draw_their_own_shards_at_the_same_time(tmp_path
 def test_bad_input_inside_an_actor_reaches_the_driver_as_it_was_raised(tmp_path: Path) -> None:
     plan = plan_build(make_windows(2), Refusing(), tmp_path / "dataset", 2)
     with pytest.raises(InputError, match="download it again") as caught:
-        build_on_ray(plan, [GeneratorPool(Refusing, 1)], silent)
+        build_on_ray(plan, [MakerPool(Refusing, 1)], silent)
     assert caught.value.file == "SMPLX_NEUTRAL.npz"
