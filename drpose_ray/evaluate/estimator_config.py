@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from drpose_ray.config import Config
-from drpose_ray.reward.optimiser_settings import OptimiserSettings
+from drpose_ray.training.settings import FitSettings
 
 
 class EstimatorConfig(Config):
@@ -23,7 +23,7 @@ class EstimatorConfig(Config):
     hidden: int = Field(default=384, gt=0, description="width of the fusion network")
 
 
-class EstimatorFitSettings(OptimiserSettings):
+class EstimatorFitSettings(FitSettings):
     """Training of the estimator, with light softening: decoded images are softer than renders."""
 
     updates: int = Field(default=1500, gt=0, description="optimiser updates")

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from drpose_ray.config import Config
 from drpose_ray.errors import InputError
-from drpose_ray.reward.optimiser_settings import OptimiserSettings
+from drpose_ray.training.settings import FitSettings
 
 PREDICTOR_FILE: Final = "predictor.safetensors"
 """In the run folder of a fit."""
@@ -46,7 +46,7 @@ class DistanceConfig(Config):
     )
 
 
-class PredictorFitSettings(OptimiserSettings):
+class PredictorFitSettings(FitSettings):
     """Training of the predictor, with the augmentations that make it a usable reward on generated latents."""
 
     samples_per_update: int = Field(default=8, gt=0, description="people per update, of all workers together")
@@ -80,7 +80,6 @@ class PredictorFitSettings(OptimiserSettings):
     workers: int = Field(
         default=1, gt=0, description="processes that share each update: 1 is the job itself, more run under Ray Train"
     )
-    checkpoint_every: int = Field(default=200, gt=0, description="updates between checkpoints")
     max_worker_failures: int = Field(default=3, ge=0, description="restarts from the checkpoint before the run fails")
 
     @model_validator(mode="after")
