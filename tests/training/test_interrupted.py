@@ -7,10 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from jobs import fit_base, fit_estimator, fit_reward
 from tests.latents.six_views import write_six_views
 from tests.reward.stored_people import write_model, write_people
 
@@ -48,13 +51,9 @@ def base_flags(folder: Path) -> list[str]:
     )  # fmt: skip
 
 
-def run(job: str, given: list[str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", f"jobs.{job}", *given]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
 def stop_once_there(checkpoint: Path, job: str, given: list[str], by: signal.Signals) -> int:
-    process = run(job, given)
+    command = [sys.executable, "-m", f"jobs.{job}", *given]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     while not checkpoint.exists() and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(by)
@@ -67,28 +66,30 @@ def stop_once_there(checkpoint: Path, job: str, given: list[str], by: signal.Sig
 @pytest.mark.parametrize(
     ("job", "flags_of", "checkpoints"),
     [
-        ("fit_reward", reward_flags, ["checkpoint"]), ("fit_estimator", estimator_flags, ["checkpoint"]),
-        ("fit_base", base_flags, ["vae_checkpoint", "unet_checkpoint"]),
+        (fit_reward, reward_flags, ["checkpoint"]),
+        (fit_estimator, estimator_flags, ["checkpoint"]),
+        (fit_base, base_flags, ["vae_checkpoint", "unet_checkpoint"]),
     ],
-)  # fmt: skip
+    ids=["reward", "estimator", "base"],
+)
 def test_a_stopped_fit_is_resumed_by_the_same_command(
-    job: str, flags_of: object, checkpoints: list[str], tmp_path: Path
+    job: ModuleType,
+    flags_of: Callable[[Path], list[str]],
+    checkpoints: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert callable(flags_of)
-    given = flags_of(tmp_path)
-    folder = tmp_path / "run" / job
-    for name, by in zip(checkpoints, (signal.SIGINT, signal.SIGKILL), strict=False):
-        status = stop_once_there(folder / f"{name}.safetensors", job, given, by)
+    given, name = flags_of(tmp_path), job.__name__.removeprefix("jobs.")
+    folder, undisturbed = tmp_path / "run" / name, tmp_path / "undisturbed" / name
+    for checkpoint, by in zip(checkpoints, (signal.SIGINT, signal.SIGKILL), strict=False):
+        status = stop_once_there(folder / f"{checkpoint}.safetensors", name, given, by)
         assert status == (130 if by == signal.SIGINT else -by)
-    again = run(job, given)
-    said, _ = again.communicate(timeout=300)
-    assert again.returncode == 0, said
-    assert "resuming after update " in said
-    undisturbed = [part.replace(str(tmp_path / "run"), str(tmp_path / "undisturbed")) for part in given]
-    assert run(job, undisturbed).wait(timeout=300) == 0
-    expected = tmp_path / "undisturbed" / job
-    left = {str(path.relative_to(expected)) for path in expected.rglob("*.safetensors")}
-    assert left == {str(path.relative_to(folder)) for path in folder.rglob("*.safetensors")}
-    assert all((folder / name).read_bytes() == (expected / name).read_bytes() for name in left)
-    one, other = (json.loads((each / "summary.json").read_text()) for each in (folder, expected))
-    assert {**one, "predictor": 0, "estimator": 0} == {**other, "predictor": 0, "estimator": 0}
+    assert job.main(given) == 0
+    assert "resuming after update " in capsys.readouterr().out
+    assert job.main([part.replace(str(tmp_path / "run"), str(tmp_path / "undisturbed")) for part in given]) == 0
+    made = {str(path.relative_to(undisturbed)) for path in undisturbed.rglob("*.safetensors")}
+    assert made == {str(path.relative_to(folder)) for path in folder.rglob("*.safetensors")}
+    assert all((folder / file).read_bytes() == (undisturbed / file).read_bytes() for file in made)
+    resumed, expected = (json.loads((each / "summary.json").read_text()) for each in (folder, undisturbed))
+    where = dict.fromkeys(("predictor", "estimator"))
+    assert resumed | where == expected | where
