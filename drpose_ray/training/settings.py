@@ -11,14 +11,16 @@ from drpose_ray.training.schedule import Schedule
 class FitSettings(Config):
     """What ``Fit`` needs to know."""
 
-    updates: int = Field(default=1000, gt=0, description="optimiser updates")
-    learning_rate: float = Field(default=2e-3, gt=0, description="after warm-up")
-    weight_decay: float = Field(default=0.01, ge=0, description="AdamW weight decay")
-    warmup_updates: int = Field(default=30, ge=0, description="updates of linear warm-up")
-    cosine_tail: float = Field(default=0.6, gt=0, le=1, description="share of updates in which the rate falls")
-    ema_decay: float = Field(default=0.995, ge=0, lt=1, description="decay of the weight average; 0: the last weights")
-    gradient_clip: float = Field(default=5.0, gt=0, description="largest gradient norm")
-    checkpoint_every: int = Field(default=200, gt=0, description="updates between checkpoints")
+    updates: int = Field(default=1000, gt=0, description="Number of optimiser updates.")
+    learning_rate: float = Field(default=2e-3, gt=0, description="Learning rate after warm-up.")
+    weight_decay: float = Field(default=0.01, ge=0, description="Weight decay of AdamW.")
+    warmup_updates: int = Field(default=30, ge=0, description="Number of updates of linear warm-up.")
+    cosine_tail: float = Field(default=0.6, gt=0, le=1, description="Share of the updates in which the rate falls.")
+    ema_decay: float = Field(
+        default=0.995, ge=0, lt=1, description="Decay of the weight average; 0 is the last weights."
+    )
+    gradient_clip: float = Field(default=5.0, gt=0, description="Largest norm of the gradient.")
+    checkpoint_every: int = Field(default=200, gt=0, description="Number of updates between checkpoints.")
 
     def schedule(self) -> Schedule:
         """Of the learning rate: it ends at 2 %."""
