@@ -16,11 +16,11 @@ from pydantic import Field
 
 from drpose_ray.config import Config, load_config
 from drpose_ray.device import choose_device
+from drpose_ray.dotted import flatten
 from drpose_ray.evaluate.estimator_config import EstimatorTrainingConfig
 from drpose_ray.progress import Progress
 from drpose_ray.runs import RunSettings, Summary, open_run, read_metrics
 from drpose_ray.shards.manifest import manifest_sha256
-from drpose_ray.tracking import flatten
 from jobs import run_job
 
 if TYPE_CHECKING:

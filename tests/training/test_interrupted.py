@@ -27,7 +27,7 @@ def reward_flags(folder: Path) -> list[str]:
     model = write_model(folder / "model")
     return flags(
         folder, reward__i2mv=model, reward__latents=f'["{write_people(folder / "latents", model)}"]',
-        reward__predictor__map_size=16, reward__predictor__channels="[16, 24]", reward__distance__perceptual_weight=0,
+        reward__predictor__map_size=16, reward__predictor__channels="[16, 24]", distance__perceptual_weight=0,
         reward__fit__updates=300, reward__fit__samples_per_update=4, reward__fit__views_per_sample=2,
         reward__fit__validation_samples=3, reward__fit__checkpoint_every=5,
     )  # fmt: skip
