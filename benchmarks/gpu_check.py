@@ -59,7 +59,7 @@ def list_steps(root: Path, device: str) -> list[Step]:
         }),
         Step("base", "VAE and base fit", "fit_base", {
             **base, "base.multiview_shards": f'["{run / "shards" / "train"}"]', "base.num_held_out": 2,
-            "base.vae.num_updates": 2, "base.vae.batch_size": 2, "base.unet.num_updates": 2,
+            "base.vae.updates": 2, "base.vae.batch_size": 2, "base.unet.updates": 2,
             "base.unet.batch_size": 2,
         }),
         Step("conditions", "conditions in actors", "encode_conditions", {**base, "encode.workers": 1}),

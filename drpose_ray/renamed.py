@@ -65,6 +65,8 @@ RENAMED: Final = {
     "poses.core_set_parts": "poses.core_set.parts",
     "synthesis.mimo.colour_table": "synthesis.mimo.color_table",
     "reward.distance": "distance",
+    "base.vae.num_updates": "base.vae.updates",
+    "base.unet.num_updates": "base.unet.updates",
 }
 """Old dotted name -> new one, of settings and of whole sections."""
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +26,9 @@ from drpose_ray.diffusion.config import BaseFitConfig, VaeFitConfig, small_archi
 from drpose_ray.errors import InputError
 from drpose_ray.origin import continue_as
 from drpose_ray.progress import Progress
-from drpose_ray.runs import Run, RunSettings, Summary, open_run
+from drpose_ray.runs import Run, RunSettings, Summary, open_run, read_metrics
 from drpose_ray.shards.manifest import manifest_sha256
+from drpose_ray.training.settings import FitSettings
 from jobs import run_job
 
 if TYPE_CHECKING:
@@ -33,8 +36,8 @@ if TYPE_CHECKING:
 
     from drpose_ray.diffusion.fit_base import MultiViewLatents
     from drpose_ray.diffusion.i2mv import ImageToMultiView
-
-CHECKPOINT = "checkpoint.pt"
+    from drpose_ray.training.checkpoint import Checkpoint
+    from drpose_ray.training.fit import OnUpdate
 
 
 class BaseConfig(Config):
@@ -81,27 +84,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     from drpose_ray.datasets.multiview import read_multiview
     from drpose_ray.diffusion.fit_base import fit_base
     from drpose_ray.diffusion.layout import save_i2mv
+    from drpose_ray.diffusion.model_index import MARKER
 
-    if not config.base.multiview_shards:
+    base = config.base
+    if not base.multiview_shards:
         raise InputError("no training data", field="base.multiview_shards", remedy="name six-view shard folders")
     folder = config.run.folder / "fit_base"
-    with open_run(config, folder, "fit_base") as run:
-        _continue_or_begin(config, folder)
-        images = np.concatenate(
-            [read_multiview(path).images.movedim(-3, -1).numpy() for path in config.base.multiview_shards]
-        )
-        training, held_out = images[: -config.base.num_held_out], images[-config.base.num_held_out :]
-        model = _with_vae(config, training, folder / "vae", run, choose_device(config.run.device))
+    of_vae, of_unet = _checkpoints(config, folder)
+    has_vae = (folder / "vae" / MARKER).exists()
+    begun = base.vae.updates + of_unet.updates_done() if has_vae else of_vae.updates_done()
+    with open_run(config, folder, "fit_base", start_step=begun) as run:
+        continue_as(folder / "vae_origin.json", of_vae.origin, begun=has_vae, noun="checkpoints")
+        images = np.concatenate([read_multiview(path).images.movedim(-3, -1).numpy() for path in base.multiview_shards])
+        training, held_out = images[: -base.num_held_out], images[-base.num_held_out :]
+        model = _with_vae(config, training, folder / "vae", run, of_vae, choose_device(config.run.device))
         psnr = _vae_psnr(model, held_out)
         data = encode(model, training)
-        losses: list[float] = []
-        with Progress("updates of the U-Net", config.base.unet.num_updates) as progress:
-            fit_base(
-                model, data, config.base.unet, config.run.seed, folder / CHECKPOINT,
-                _report(run, "unet", "loss", losses, progress, config.base.unet.num_updates),
-            )  # fmt: skip
+        with _reported(run, "unet", "loss", base.unet.updates, base.vae.updates) as report:
+            fit_base(model, data, base.unet, config.run.seed, report, of_unet)
         save_i2mv(model, folder / "i2mv")
-        recent = losses[-200:] or [math.inf]
+        recent = [line["unet_loss"] for line in read_metrics(folder)[-200:] if "unet_loss" in line]
         run.finish(
             FitBaseSummary(
                 model="i2mv",
@@ -111,30 +113,39 @@ def main(argv: Sequence[str] | None = None) -> None:
                 final_loss=sum(recent) / len(recent),
             )
         )
+        of_vae.remove()
+        of_unet.remove()
 
 
-def _continue_or_begin(config: FitBaseConfig, folder: Path) -> None:
-    """An earlier attempt's VAE and checkpoint are taken over only if they are what this run would have made."""
-    from drpose_ray.diffusion.model_index import MARKER
+def _checkpoints(config: FitBaseConfig, folder: Path) -> tuple[Checkpoint, Checkpoint]:
+    """Of the VAE's training and of the U-Net's: each is gone on from only if this run would have made it."""
+    from drpose_ray.training.checkpoint import Checkpoint
 
     base = config.base
-    origin = {
+    of_vae = {
         "seed": config.run.seed,
         "architecture": small_architecture(),
         "base.multiview_shards": [manifest_sha256(path) for path in base.multiview_shards],
         "base.num_held_out": base.num_held_out,
-        **{f"base.vae.{name}": value for name, value in base.vae.model_dump().items() if name != "checkpoint_every"},
+        **_dotted("base.vae", base.vae),
     }
-    begun = (folder / "vae" / MARKER).exists()
-    continue_as(folder / "vae_origin.json", origin, begun=begun, noun="checkpoints")
-    unet = {f"base.unet.{name}": value for name, value in base.unet.model_dump().items() if name != "checkpoint_every"}
-    continue_as(
-        folder / "origin.json", origin | unet, begun=(folder / CHECKPOINT).exists(), noun="checkpoints"
-    )  # fmt: skip
+    of_unet = of_vae | _dotted("base.unet", base.unet)
+    parts = {"vae": of_vae, "unet": of_unet}
+    vae, unet = (Checkpoint(folder / f"{part}_checkpoint.safetensors", origin) for part, origin in parts.items())
+    return vae, unet
+
+
+def _dotted(name: str, settings: FitSettings) -> dict[str, Any]:
+    return {f"{name}.{key}": value for key, value in settings if key != "checkpoint_every"}
 
 
 def _with_vae(
-    config: FitBaseConfig, images: NDArray[np.uint8], folder: Path, run: Run, device: torch.device
+    config: FitBaseConfig,
+    images: NDArray[np.uint8],
+    folder: Path,
+    run: Run,
+    checkpoint: Checkpoint,
+    device: torch.device,
 ) -> ImageToMultiView:
     """The untrained model with a trained VAE, taken from ``folder`` if an earlier attempt got that far."""
     import torch
@@ -147,13 +158,9 @@ def _with_vae(
     model = build_i2mv(small_architecture(), config.run.seed).to(device)
     if (folder / MARKER).exists():
         return replace(model, vae=load_i2mv(folder).vae.to(device))
-    psnr: list[float] = []
     pixels = images.reshape(-1, *images.shape[3:])
-    with Progress("updates of the VAE", config.base.vae.num_updates) as progress:
-        fit_vae(
-            model.vae, pixels, config.base.vae, config.run.seed,
-            _report(run, "vae", "psnr_db", psnr, progress, config.base.vae.num_updates),
-        )  # fmt: skip
+    with _reported(run, "vae", "psnr_db", config.base.vae.updates) as report:
+        fit_vae(model.vae, pixels, config.base.vae, config.run.seed, report, checkpoint)
     save_i2mv(model, folder, torch.float32)
     return model
 
@@ -193,17 +200,18 @@ def _vae_psnr(model: ImageToMultiView, images: NDArray[np.uint8]) -> tuple[float
         return psnr[0], psnr[1]
 
 
-def _report(
-    run: Run, stage: str, metric: str, values: list[float], progress: Progress, total: int
-) -> Callable[[int, dict[str, float]], None]:
-    def report(step: int, metrics: dict[str, float]) -> None:
-        values.append(metrics[metric])
-        mean = sum(values[-100:]) / len(values[-100:])
-        progress.step(note=f"{metric} {mean:.3f}", left=total - step - 1)
-        if (step + 1) % 100 == 0:
-            run.log_metrics(step + 1, {f"{stage}_{metric}": mean})
+@contextmanager
+def _reported(run: Run, stage: str, metric: str, updates: int, before: int = 0) -> Iterator[OnUpdate]:
+    """Log each update, numbered after those ``before`` this stage, and show the recent mean of ``metric``."""
+    recent: deque[float] = deque(maxlen=100)
+    with Progress(f"updates of the {stage}", updates) as progress:
 
-    return report
+        def report(update: int, metrics: Mapping[str, float]) -> None:
+            run.log_metrics(before + update, {f"{stage}_{name}": value for name, value in metrics.items()})
+            recent.append(metrics[metric])
+            progress.step(note=f"{metric} {sum(recent) / len(recent):.3f}", left=updates - update - 1)
+
+        yield report
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Train the independent pose estimator that judges DrPose: six-view renders -> ``estimator.safetensors``.
 
 python -m jobs.fit_estimator --config configs/small.yaml --estimator.multiview_shards '[path/to/other/shards]'
+
+Killed and started again, it resumes.
 """
 
 from __future__ import annotations
@@ -15,15 +17,19 @@ from pydantic import Field
 
 from drpose_ray.config import Config, load_config
 from drpose_ray.device import choose_device
+from drpose_ray.dotted import flatten
 from drpose_ray.evaluate.estimator_config import EstimatorTrainingConfig
 from drpose_ray.progress import Progress
-from drpose_ray.runs import RunSettings, Summary, open_run
+from drpose_ray.runs import RunSettings, Summary, open_run, read_metrics
+from drpose_ray.shards.manifest import manifest_sha256
 from jobs import run_job
 
 if TYPE_CHECKING:
     import torch
 
-ESTIMATOR_FILE = "estimator.safetensors"
+    from drpose_ray.training.checkpoint import Checkpoint
+
+CHECKPOINT_FILE, ESTIMATOR_FILE = "checkpoint.safetensors", "estimator.safetensors"
 _PEOPLE_AT_ONCE = 32
 
 
@@ -76,9 +82,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     side = people.images.shape[-1]
     softened = torch.cat([_shrink(decode_latents(vae, encode_renders(vae, chunk, side)), size) for chunk in chunks])
     people = dataclasses.replace(people, images=images).to(device)
-    validation: dict[str, float] = {}
+    checkpoint = _checkpoint(config)
     with (
-        open_run(config, config.folder, "fit_estimator") as run,
+        open_run(config, config.folder, "fit_estimator", start_step=checkpoint.updates_done()) as run,
         Progress("updates of the estimator", settings.fit.updates) as progress,
     ):
 
@@ -86,19 +92,37 @@ def main(argv: Sequence[str] | None = None) -> None:
             run.log_metrics(step, metrics)
             measured = {name: value for name, value in metrics.items() if name.startswith("validation_")}
             if measured:
-                validation.update(measured)
                 shown = ", ".join(f"{name.removeprefix('validation_')} {value:.2f}" for name, value in measured.items())
                 progress.say(f"update {step + 1}/{settings.fit.updates}: {shown}")
             progress.step(left=settings.fit.updates - step - 1)
 
-        estimator = fit_estimator(people, settings.network, settings.fit, config.run.seed, report, softened.to(device))
+        estimator = fit_estimator(
+            people, settings.network, settings.fit, config.run.seed, report, checkpoint, softened.to(device)
+        )
         estimator.save(config.folder / ESTIMATOR_FILE)
+        last = read_metrics(config.folder)[-1].items()
+        validation = {name: value for name, value in last if name.startswith("validation_")}
         run.finish(
             FitEstimatorSummary(
                 estimator=str(config.folder / ESTIMATOR_FILE), samples=len(people), validation=validation
             )
         )
+        checkpoint.remove()
     print(f"estimator: {config.folder / ESTIMATOR_FILE}")
+
+
+def _checkpoint(config: FitEstimatorConfig) -> Checkpoint:
+    """An earlier attempt's is gone on from only if this run would have made it."""
+    from drpose_ray.latents.store import vae_sha256
+    from drpose_ray.training.checkpoint import Checkpoint
+
+    settings = config.estimator.model_dump(mode="json", include={"network", "fit"})
+    del settings["fit"]["checkpoint_every"]  # nothing depends on it
+    origin = {
+        **flatten(settings), "seed": config.run.seed, "vae": vae_sha256(config.estimator.i2mv),
+        "multiview_shards": [manifest_sha256(path) for path in config.estimator.multiview_shards],
+    }  # fmt: skip
+    return Checkpoint(config.folder / CHECKPOINT_FILE, origin)
 
 
 def _shrink(images: torch.Tensor, size: int) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 python -m jobs.weights --config configs/weights.yaml
 
-A stage that is done under the same settings is skipped; one that was stopped goes on where it was, but the estimator.
+A stage that is done under the same settings is skipped; one that was stopped goes on where it was.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def tiny_preset(root: Path) -> Path:
         "renders": {"engine": "raycast", "image_size": 96, "view_set": "era3d", "depth": False, "workers": 1},
         "base": {
             "multiview_shards": [str(shards / "narrow")], "num_held_out": 2,
-            "vae": {"num_updates": 2, "batch_size": 2}, "unet": {"num_updates": 2, "batch_size": 2},
+            "vae": {"updates": 2, "batch_size": 2}, "unet": {"updates": 2, "batch_size": 2},
         },
         "reward": {
             "multiview_shards": [str(root / "renders"), str(shards / "broad")],

@@ -2,35 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import Field
 
-from drpose_ray.config import Config
+from drpose_ray.training.schedule import Schedule
+from drpose_ray.training.settings import FitSettings
 
 Precision = Literal["float32", "float16", "bfloat16"]
 """Of a model's weights, as torch names it."""
 
 
-class VaeFitConfig(Config):
+class VaeFitConfig(FitSettings):
     """Training of the small VAE."""
 
-    num_updates: int = Field(5000, gt=0, description="optimiser steps")
-    batch_size: int = Field(6, gt=0, description="images per step; small batches learn faster per second on a CPU")
-    learning_rate: float = Field(2e-3, gt=0, description="AdamW, cosine tail from 30 %")
-    crop_share: float = Field(0.6, ge=0, le=1, description="share of the steps that see only the central columns")
-    kl_weight: float = Field(1e-3, ge=0, description="per latent element")
+    updates: int = Field(5000, gt=0, description="Number of optimiser updates.")
+    warmup_updates: int = Field(49, ge=0, description="Number of updates of linear warm-up.")
+    cosine_tail: float = Field(0.7, gt=0, le=1, description="Share of the updates in which the rate falls, to 2 %.")
+    ema_decay: float = Field(0.0, ge=0, lt=1, description="Decay of the weight average; 0 is the last weights.")
+    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    batch_size: int = Field(6, gt=0, description="Images per update; small batches learn faster per second on a CPU.")
+    crop_share: float = Field(0.6, ge=0, le=1, description="Share of the updates that see only the central columns.")
+    kl_weight: float = Field(1e-3, ge=0, description="Weight of the KL divergence per element of the latent.")
+
+    def schedule(self) -> Schedule:
+        """Falls one update later than others do."""
+        schedule = super().schedule()
+        return replace(schedule, fall_from=schedule.fall_from + 1)
 
 
-class BaseFitConfig(Config):
+class BaseFitConfig(FitSettings):
     """Training of the small U-Net and image encoder as docs/facts/i2mv.md, 4 and docs/facts/small_scale.md, 7 say."""
 
-    num_updates: int = Field(9000, gt=0, description="optimiser steps")
-    batch_size: int = Field(4, gt=0, description="people per step, twelve images each")
-    learning_rate: float = Field(1e-3, gt=0, description="AdamW; warm-up 100 steps, constant to half, cosine to 5 %")
-    condition_dropout: float = Field(0.05, ge=0, le=1 / 3, description="rate of each of the three dropouts")
-    ema_decay: float = Field(0.998, ge=0, lt=1, description="final decay of the exported average")
-    checkpoint_every: int = Field(500, gt=0, description="steps between resumable checkpoints")
+    updates: int = Field(9000, gt=0, description="Number of optimiser updates.")
+    learning_rate: float = Field(1e-3, gt=0, description="Learning rate after warm-up.")
+    warmup_updates: int = Field(99, ge=0, description="Number of updates of linear warm-up.")
+    cosine_tail: float = Field(0.5, gt=0, le=1, description="Share of the updates in which the rate falls, to 5 %.")
+    ema_decay: float = Field(0.998, ge=0, lt=1, description="Decay of the exported average; 0 is the last weights.")
+    gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    checkpoint_every: int = Field(500, gt=0, description="Number of updates between checkpoints.")
+    batch_size: int = Field(4, gt=0, description="People per update, with twelve images each.")
+    condition_dropout: float = Field(0.05, ge=0, le=1 / 3, description="Rate of each of the three dropouts.")
+
+    def schedule(self) -> Schedule:
+        """Falls one update later than others do, and to 5 %."""
+        schedule = super().schedule()
+        return replace(schedule, fall_from=schedule.fall_from + 1, last_share=0.05)
 
 
 def small_architecture() -> dict[str, Any]:

@@ -7,24 +7,17 @@ the timestep, as they do at inference.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from drpose_ray.diffusion.condition import Condition
 from drpose_ray.diffusion.config import BaseFitConfig
-from drpose_ray.diffusion.gradient import clip_gradient
 from drpose_ray.diffusion.i2mv import ImageToMultiView
-from drpose_ray.origin import say_resuming
-from drpose_ray.publish import replace_when_complete
 from drpose_ray.seeding import derive_seed, torch_stream
-
-_WARM_UP = 100
+from drpose_ray.training.checkpoint import Checkpoint
+from drpose_ray.training.fit import Fit, OnUpdate
 
 
 @dataclass(frozen=True)
@@ -46,38 +39,21 @@ def fit_base(
     data: MultiViewLatents,
     settings: BaseFitConfig,
     seed: int,
-    checkpoint: Path,
-    on_step: Callable[[int, dict[str, float]], None],
+    on_update: OnUpdate,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Train ``model.unet`` and ``model.image_encoder`` in place, on its device.
+    """Train ``model.unet`` and ``model.image_encoder`` in place, on its device, to their averaged weights.
 
-    Resumes from ``checkpoint`` if that exists.
+    Goes on from ``checkpoint``, if there is one.
     """
+
+    def loss(update: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        error = _loss(model, data, settings, derive_seed(seed, "base", update))
+        return error, {"loss": error.detach()}
+
     trained = torch.nn.ModuleList([model.unet, model.image_encoder]).requires_grad_(True).train()
-    average = {name: value.detach().clone() for name, value in trained.state_dict().items()}
-    optimizer = torch.optim.AdamW(trained.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
-    start = _resume(checkpoint, trained, average, optimizer, model.text.device)
-    say_resuming("update", start, settings.num_updates)
-    for step in range(start, settings.num_updates):
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * _schedule(step, settings.num_updates)
-        loss = _loss(model, data, settings, derive_seed(seed, "base", step))
-        optimizer.zero_grad()
-        loss.backward()
-        clip_gradient(
-            trained.parameters(), 1.0, update=step + 1, learning_rate=settings.learning_rate, field="learning_rate"
-        )
-        optimizer.step()
-        decay = min(settings.ema_decay, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, value in trained.state_dict().items():
-                average[name].lerp_(value, 1 - decay)
-        on_step(step, {"loss": loss.item()})
-        if (step + 1) % settings.checkpoint_every == 0:
-            state = {"step": step + 1, "weights": trained.state_dict(), "average": average}
-            with replace_when_complete(checkpoint) as temporary:
-                torch.save({**state, "optimizer": optimizer.state_dict()}, temporary)
-    trained.load_state_dict(average)
+    average = Fit(trained, settings, loss, {}, checkpoint=checkpoint).run(on_update)
+    trained.load_state_dict(average.state_dict())
     trained.eval().requires_grad_(False)
 
 
@@ -109,25 +85,3 @@ def _drop(condition: Condition, rate: float, draw: torch.Tensor) -> Condition:
         condition.class_labels * keep_embedding[:, None, None],
         condition.text,
     )
-
-
-def _schedule(step: int, total: int) -> float:
-    """Warm-up, constant to half, cosine to 5 %."""
-    tail = max(0.0, (step / total - 0.5) / 0.5)
-    return min(1.0, (step + 1) / _WARM_UP) * (0.05 + 0.95 * math.cos(tail * math.pi / 2) ** 2)
-
-
-def _resume(
-    checkpoint: Path,
-    trained: torch.nn.Module,
-    average: dict[str, torch.Tensor],
-    optimizer: torch.optim.Optimizer,
-    device: torch.device,
-) -> int:
-    if not checkpoint.exists():
-        return 0
-    state: dict[str, Any] = torch.load(checkpoint, weights_only=True, map_location=device)
-    trained.load_state_dict(state["weights"])
-    optimizer.load_state_dict(state["optimizer"])
-    average.update(state["average"])
-    return int(state["step"])

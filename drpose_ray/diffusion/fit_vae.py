@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from drpose_ray.diffusion.config import VaeFitConfig
-from drpose_ray.diffusion.gradient import clip_gradient
 from drpose_ray.diffusion.vae import ImageVAE
-from drpose_ray.seeding import derive_seed, stream
+from drpose_ray.seeding import stream, torch_stream
+from drpose_ray.training.checkpoint import Checkpoint
+from drpose_ray.training.fit import Fit, OnUpdate
 
 # At the start the sampled latent would be noise for minutes; a small initial variance lets it carry the image.
 _INITIAL_LOG_VARIANCE = -5.0
@@ -25,33 +23,25 @@ def fit_vae(
     images: NDArray[np.uint8],
     settings: VaeFitConfig,
     seed: int,
-    on_step: Callable[[int, dict[str, float]], None],
+    on_update: OnUpdate,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Train ``vae`` in place, on its device, on ``images`` (N, s, s, 3) uint8; its scaling then gives unit spread."""
+    """Train ``vae`` in place, on its device, on ``images`` (N, s, s, 3) uint8; its scaling then gives unit spread.
+
+    Goes on from ``checkpoint``, if there is one.
+    """
     device = vae.autoencoder.quant_conv.bias.device
-    torch.manual_seed(derive_seed(seed, "vae"))
-    rng = stream(seed, "vae-batches")
+    rng, noise = stream(seed, "vae-batches"), torch_stream(seed, "vae")
     with torch.no_grad():
         half = vae.autoencoder.quant_conv.bias.shape[0] // 2
         vae.autoencoder.quant_conv.bias[half:] = _INITIAL_LOG_VARIANCE
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
-    vae.train()
-    for step in range(settings.num_updates):
-        progress = step / settings.num_updates
-        tail = max(0.0, (progress - 0.3) / 0.7)
-        for group in optimizer.param_groups:
-            group["lr"] = (
-                settings.learning_rate * min(1, (step + 1) / 50) * (0.02 + 0.98 * math.cos(tail * math.pi / 2) ** 2)
-            )
-        batch = _draw(images, settings.batch_size, rng, crop=progress < settings.crop_share).to(device)
-        loss, metrics = _loss(vae, batch, settings.kl_weight)
-        optimizer.zero_grad()
-        loss.backward()
-        clip_gradient(
-            vae.parameters(), 1.0, update=step + 1, learning_rate=settings.learning_rate, field="learning_rate"
-        )
-        optimizer.step()
-        on_step(step, metrics)
+
+    def loss(update: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        crop = update / settings.updates < settings.crop_share
+        return _loss(vae, _draw(images, settings.batch_size, rng, crop=crop).to(device), settings.kl_weight, noise)
+
+    fit = Fit(vae.train(), settings, loss, {"batches": rng, "noise": noise}, checkpoint=checkpoint)
+    vae.load_state_dict(fit.run(on_update).state_dict())
     vae.eval().requires_grad_(False)
     sample = torch.from_numpy(images[rng.choice(len(images), 512)]).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
@@ -70,11 +60,13 @@ def _draw(images: NDArray[np.uint8], size: int, rng: np.random.Generator, crop: 
     return torch.rot90(batch, int(rng.integers(4)), (2, 3))
 
 
-def _loss(vae: ImageVAE, images: torch.Tensor, kl_weight: float) -> tuple[torch.Tensor, dict[str, float]]:
+def _loss(
+    vae: ImageVAE, images: torch.Tensor, kl_weight: float, noise: torch.Generator
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Weighted L1, gradient L1 and squared error of the sampled reconstruction, and the KL to a unit normal."""
     target = images * 2 - 1
     posterior = vae.autoencoder.encode(F.pixel_unshuffle(target, vae.pixel_patch)).latent_dist
-    output = F.pixel_shuffle(vae.autoencoder.decode(posterior.sample()).sample, vae.pixel_patch)
+    output = F.pixel_shuffle(vae.autoencoder.decode(posterior.sample(noise)).sample, vae.pixel_patch)
     error = output - target
     foreground = (images.amin(1, keepdim=True) < 0.96).float()
     weight = 1 + (_FOREGROUND_WEIGHT - 1) * foreground
@@ -82,4 +74,4 @@ def _loss(vae: ImageVAE, images: torch.Tensor, kl_weight: float) -> tuple[torch.
     kl = 0.5 * (posterior.mean**2 + posterior.var - 1 - posterior.logvar).mean()
     loss = (weight * error.abs()).mean() + 0.5 * edges + 0.5 * error.pow(2).mean() + kl_weight * kl
     mse = (output.detach().clamp(-1, 1) - target).pow(2).mean() / 4
-    return loss, {"loss": loss.item(), "psnr_db": -10 * math.log10(mse.item()), "kl": kl.item()}
+    return loss, {"loss": loss.detach(), "psnr_db": -10 * mse.double().log10(), "kl": kl.detach()}

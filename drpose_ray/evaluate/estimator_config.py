@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from drpose_ray.config import Config
-from drpose_ray.reward.optimiser_settings import OptimiserSettings
+from drpose_ray.training.settings import FitSettings
 
 
 class EstimatorConfig(Config):
@@ -23,18 +23,18 @@ class EstimatorConfig(Config):
     hidden: int = Field(default=384, gt=0, description="Width of the fusion network.")
 
 
-class EstimatorFitSettings(OptimiserSettings):
+class EstimatorFitSettings(FitSettings):
     """Training of the estimator, with light softening: decoded images are softer than renders."""
 
-    updates: int = Field(default=1500, gt=0, description="optimiser updates")
-    samples_per_update: int = Field(default=12, gt=0, description="people per update, each in all six views")
-    pixel_noise: float = Field(default=0.05, ge=0, description="largest standard deviation of pixel noise")
-    blur_probability: float = Field(default=0.3, ge=0, le=1, description="share of updates on blurred images")
+    updates: int = Field(default=1500, gt=0, description="Number of optimiser updates.")
+    samples_per_update: int = Field(default=12, gt=0, description="People per update, each in all six views.")
+    pixel_noise: float = Field(default=0.05, ge=0, description="Largest standard deviation of pixel noise.")
+    blur_probability: float = Field(default=0.3, ge=0, le=1, description="Share of the updates on blurred images.")
     softened_probability: float = Field(
-        default=0.5, ge=0, le=1, description="share of people shown as the VAE reconstructs them, where given"
+        default=0.5, ge=0, le=1, description="Share of the people that are shown as the VAE reconstructs them."
     )
-    validation_samples: int = Field(default=64, ge=0, description="people held out, from the end of the data")
-    validate_every: int = Field(default=300, gt=0, description="updates between validations")
+    validation_samples: int = Field(default=64, ge=0, description="People held out, from the end of the data.")
+    validate_every: int = Field(default=300, gt=0, description="Number of updates between validations.")
 
 
 class EstimatorTrainingConfig(Config):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 import torch
 from torch.nn import functional as F
 
@@ -13,10 +11,10 @@ from drpose_ray.evaluate.estimator import PoseEstimator, shrink_images
 from drpose_ray.evaluate.estimator_config import EstimatorConfig, EstimatorFitSettings
 from drpose_ray.geometry.cameras import NUM_VIEWS
 from drpose_ray.metrics.joints import pelvis_aligned_error_cm
-from drpose_ray.reward.averaged_adamw import AveragedAdamW
 from drpose_ray.seeding import derive_seed, torch_stream
-
-OnStep = Callable[[int, Mapping[str, float]], None]
+from drpose_ray.training.checkpoint import Checkpoint
+from drpose_ray.training.fit import Fit, OnUpdate
+from drpose_ray.training.validation import Validation
 
 _LOSS_SCALE = 20.0  # frame widths to the order of one: 5 cm in a 2.2 m frame is a loss of about 0.3 per axis
 _NONE = torch.empty(0)
@@ -27,7 +25,8 @@ def fit_estimator(
     config: EstimatorConfig,
     settings: EstimatorFitSettings,
     seed: int,
-    on_step: OnStep | None = None,
+    on_update: OnUpdate | None = None,
+    checkpoint: Checkpoint | None = None,
     softened: torch.Tensor = _NONE,
 ) -> PoseEstimator:
     """Train an estimator; the same data, settings, seed and thread count give the same weights.
@@ -36,8 +35,9 @@ def fit_estimator(
 
     Args:
         people: with their images; the last ``settings.validation_samples`` are held out. Training runs on their device.
-        on_step: called after each update with its 0-based number and its metrics; a step that validates adds
+        on_update: called after each update with its 0-based number and its metrics; one that validates adds
             ``validation_mpjpe_cm`` on renders and ``validation_softened_mpjpe_cm`` where softened images are given.
+        checkpoint: gone on from, if there is one.
         softened: the images through the VAE, of the same shape, type and device, if there are any.
 
     Returns:
@@ -52,23 +52,23 @@ def fit_estimator(
         torch.manual_seed(derive_seed(seed, "estimator", "weights"))
         estimator = PoseEstimator(config).to(people.images.device)
     estimator.mean_joints.copy_(targets.mean(0))
-    optimiser = AveragedAdamW(estimator, settings)
     draws = torch_stream(seed, "estimator", "draws")
-    for step in range(settings.updates):
+
+    def loss(_: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         rows = torch.randint(len(training), (settings.samples_per_update,), generator=draws).to(targets.device)
         joints = estimator(
             _augment(_pick_images(training.images, softened, rows, settings, draws), config, settings, draws)
         )
-        loss = F.smooth_l1_loss(joints * _LOSS_SCALE, targets[rows] * _LOSS_SCALE, beta=0.25)
-        norm = optimiser.step(loss)
-        metrics = {"loss": loss.item(), "gradient_norm": norm}
-        last = step == settings.updates - 1
-        if len(held_out) and (last or (step + 1) % settings.validate_every == 0):
-            measured = measure_estimator(optimiser.average, held_out, held_out_softened)
-            metrics |= {f"validation_{name}": value for name, value in measured.items()}
-        if on_step is not None:
-            on_step(step, metrics)
-    return optimiser.average
+        error = F.smooth_l1_loss(joints * _LOSS_SCALE, targets[rows] * _LOSS_SCALE, beta=0.25)
+        return error, {"loss": error.detach()}
+
+    validation = None
+    if len(held_out):
+        validation = Validation[PoseEstimator](
+            lambda one: measure_estimator(one, held_out, held_out_softened), settings.validate_every
+        )
+    fit = Fit(estimator, settings, loss, {"draws": draws}, validation=validation, checkpoint=checkpoint)
+    return fit.run(on_update)
 
 
 def relative_joints(people: PosedPeople) -> torch.Tensor:

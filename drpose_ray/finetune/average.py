@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from drpose_ray.diffusion.weight_files import read_tensors
 from drpose_ray.finetune.engine import DenoiserEngine
 from drpose_ray.publish import replace_when_complete
+from drpose_ray.training.average import follow
 
 AVERAGE_FILE = "average.safetensors"
 
@@ -26,10 +27,9 @@ class WeightAverage:
 
     def update(self) -> None:
         """Move towards the weights of one more step; the first steps count more, so that the start is forgotten."""
-        decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
+        for name, part in self._engine.held_weights().items():  # one by one: in float32 all are a second copy
+            follow([self._parts[name]], [part.float()], self._decay, self._updates)
         self._updates += 1
-        for name, part in self._engine.held_weights().items():
-            self._parts[name].lerp_(part.float(), 1 - decay)
 
     def whole(self) -> dict[str, torch.Tensor]:
         """The average by name, on the CPU of rank 0; the others get nothing. Collective under ZeRO 3."""

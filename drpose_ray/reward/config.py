@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from drpose_ray.config import Config
 from drpose_ray.errors import InputError
-from drpose_ray.reward.optimiser_settings import OptimiserSettings
+from drpose_ray.training.settings import FitSettings
 
 PREDICTOR_FILE: Final = "predictor.safetensors"
 """In the run folder of a fit."""
@@ -46,42 +46,43 @@ class DistanceConfig(Config):
     )
 
 
-class PredictorFitSettings(OptimiserSettings):
+class PredictorFitSettings(FitSettings):
     """Training of the predictor, with the augmentations that make it a usable reward on generated latents."""
 
-    samples_per_update: int = Field(default=8, gt=0, description="people per update, of all workers together")
-    views_per_sample: int = Field(default=3, gt=0, description="views drawn per update, the same for its people")
+    samples_per_update: int = Field(default=8, gt=0, description="People per update, of all workers together.")
+    views_per_sample: int = Field(default=3, gt=0, description="Views drawn per update, the same for its people.")
     latent_noise: float = Field(
-        default=0.3, ge=0, description="largest standard deviation of noise added to a person's latents, drawn from 0"
+        default=0.3,
+        ge=0,
+        description="Largest standard deviation of noise added to a person's latents; it is drawn from 0.",
     )
-    blur_probability: float = Field(default=0.2, ge=0, le=1, description="share of updates on blurred latents")
+    blur_probability: float = Field(default=0.2, ge=0, le=1, description="Share of the updates on blurred latents.")
     blur_radius: int = Field(
-        default=1, ge=1, description="largest radius of the blur's box in cells of the latent, drawn from 1"
+        default=1, ge=1, description="Largest radius of the blur's box in cells of the latent; it is drawn from 1 up."
     )
     domain_dropout: float = Field(
-        default=0.15, ge=0, le=0.5, description="probability of zeroing a person's normals, and as much for colours"
+        default=0.15, ge=0, le=0.5, description="Probability of zeroing a person's normals, and as much for colors."
     )
     perceptual_every: int = Field(
-        default=2, gt=0, description="the costly perceptual term joins every n-th update, n times as heavy"
+        default=2, gt=0, description="The costly perceptual term joins every n-th update, n times as heavy."
     )
     validation_samples: int = Field(
-        default=64, ge=0, description="people held out, with all their views and frames, from the end of the data"
+        default=64, ge=0, description="People held out, with all their views and frames, from the end of the data."
     )
-    validate_every: int = Field(default=200, gt=0, description="updates between validations")
+    validate_every: int = Field(default=200, gt=0, description="Number of updates between validations.")
     patience: int = Field(
         default=0,
         ge=0,
-        description="stop after so many validations without a better pose_score, and keep the weights of the best; "
-        "0: go through all updates and keep the last",
+        description="Stop after so many validations without a better pose_score, and keep the weights of the best; "
+        "0 means to go through all updates and keep the last.",
     )
     precision: Literal["float32", "bfloat16"] = Field(
-        default="float32", description="of the predictor's pass in training; its weights and the distance stay float32"
+        default="float32", description="Of the predictor's pass in training; its weights and the distance stay float32."
     )
     workers: int = Field(
-        default=1, gt=0, description="processes that share each update: 1 is the job itself, more run under Ray Train"
+        default=1, gt=0, description="Processes that share each update; 1 is the job itself, more run under Ray Train."
     )
-    checkpoint_every: int = Field(default=200, gt=0, description="updates between checkpoints")
-    max_worker_failures: int = Field(default=3, ge=0, description="restarts from the checkpoint before the run fails")
+    max_worker_failures: int = Field(default=3, ge=0, description="Restarts from the checkpoint before the run fails.")
 
     @model_validator(mode="after")
     def _check_shares(self) -> PredictorFitSettings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,17 +13,18 @@ from pydantic import BaseModel, ConfigDict
 from drpose_ray.diffusion.layout import load_vae
 from drpose_ray.dotted import flatten
 from drpose_ray.latents.store import read_latents_record
-from drpose_ray.origin import FileHashes, say_resuming
+from drpose_ray.origin import FileHashes
 from drpose_ray.publish import write_json
 from drpose_ray.reward.config import PREDICTOR_FILE, DistanceConfig, RewardConfig
 from drpose_ray.reward.distance import SkeletonDistance
-from drpose_ray.reward.fit_checkpoint import restore_checkpoint, save_checkpoint
-from drpose_ray.reward.fit_predictor import OnStep, PredictorFit
+from drpose_ray.reward.fit_predictor import predictor_fit
 from drpose_ray.reward.latent_poses import read_latents
 from drpose_ray.reward.origin import distance_origin
 from drpose_ray.reward.overlays import Overlays
-from drpose_ray.reward.share import ALONE, Share
 from drpose_ray.runs import Run
+from drpose_ray.training.checkpoint import Checkpoint
+from drpose_ray.training.data_parallel import ALONE, DataParallel
+from drpose_ray.training.fit import OnUpdate
 
 _WITHOUT_EFFECT: Final = {"workers", "checkpoint_every", "max_worker_failures"}
 
@@ -57,6 +58,10 @@ class FitTask:
         """The sheet drawn at the validation after so many updates."""
         return self.run_folder / "overlays" / f"update_{updates:06d}.png"
 
+    def checkpoint(self) -> Checkpoint:
+        """That file, for a training of these settings on these data alone."""
+        return Checkpoint(self.checkpoint_file, self.origin())
+
     def origin(self) -> dict[str, Any]:
         """Everything that the weights depend on, by dotted name. The number of workers is not of it."""
         settings = self.reward.model_dump(mode="json", include={"predictor", "fit"})
@@ -82,52 +87,46 @@ class FitOutcome(BaseModel):
 
 
 def run_fit(
-    task: FitTask, on_step: OnStep | None = None, share: Share = ALONE, device: torch.device | None = None
+    task: FitTask, on_update: OnUpdate | None = None, share: DataParallel = ALONE, device: torch.device | None = None
 ) -> FitOutcome:
     """Train to the end and publish predictor and outcome in the run folder; goes on from a checkpoint found there.
 
-    Every process of ``share`` calls this; the first writes, and calls ``on_step`` as ``fit_predictor`` does.
+    Every process of ``share`` calls this; the first writes, and calls ``on_update``.
 
     Raises InputError if the latents do not fit, or a checkpoint was made under other settings or from other data.
     """
-    settings = task.reward.fit
+    settings, checkpoint = task.reward.fit, task.checkpoint()
     device = device or torch.device("cpu")
     data = read_latents(task.latents, task.reward.i2mv, task.seed)
     distance = SkeletonDistance(task.distance)
-    fit = PredictorFit(data, task.reward.predictor, distance, settings, task.seed, share, device)
-    origin = task.origin()
-    restore_checkpoint(task.checkpoint_file, fit, origin)
-    leads = share.rank == 0
-    if share.size == 1:  # of workers, the driver tells
-        say_resuming("update", fit.updates_done, settings.updates)
-    run = Run(task.run_folder, "fit_reward", start_step=fit.updates_done) if leads else None
-    overlays = None
-    if leads and len(fit.held_out):
-        overlays = Overlays(fit.held_out, load_vae(task.reward.i2mv).eval().requires_grad_(False).to(device))
-    while not fit.finished:
-        step, began = fit.updates_done, time.monotonic()
-        metrics = fit.step()
-        if run is None:
-            continue
-        metrics["seconds"] = time.monotonic() - began
-        if overlays and "validation_pose_score" in metrics:
-            overlays.draw(fit.average, task.overlay_file(fit.updates_done))
-        run.log_metrics(step, metrics)
-        if on_step is not None:
-            on_step(step, metrics)
-        if fit.updates_done % settings.checkpoint_every == 0 and not fit.finished:
-            save_checkpoint(task.checkpoint_file, fit, origin)
+    fit = predictor_fit(
+        data, task.reward.predictor, distance, settings, task.seed, share=share, device=device, checkpoint=checkpoint
+    )
+    _, held_out = data.hold_out(settings.validation_samples)
+    if share.rank == 0:
+        run = Run(task.run_folder, "fit_reward", start_step=fit.updates_done)
+        if fit.validation:
+            overlays = Overlays(held_out, load_vae(task.reward.i2mv).eval().requires_grad_(False).to(device))
+
+    def report(update: int, metrics: Mapping[str, float]) -> None:
+        if "validation_pose_score" in metrics:
+            overlays.draw(fit.average, task.overlay_file(update + 1))
+        run.log_metrics(update, metrics)
+        if on_update is not None:
+            on_update(update, metrics)
+
+    predictor = fit.run(report)
     outcome = FitOutcome(
         updates=fit.updates_done,
         stopped_early=fit.stopped_early,
-        best_update=fit.best_update,
+        best_update=fit.validation.best_update if fit.validation else None,
         samples=len(data),
-        held_out_samples=len(fit.held_out),
+        held_out_samples=len(held_out),
         perceptual_distance=distance.perceptual.name if distance.perceptual else None,
-        validation=fit.validation,
+        validation=fit.validation.measured if fit.validation else {},
     )
-    if leads:
-        fit.result().save(task.predictor_file)
+    if share.rank == 0:
+        predictor.save(task.predictor_file)
         write_json(task.outcome_file, outcome.model_dump(mode="json"))
-        task.checkpoint_file.unlink(missing_ok=True)
+        checkpoint.remove()
     return outcome

@@ -10,8 +10,8 @@ from drpose_ray.metrics.joints import peak_errors_cm
 from drpose_ray.reward.distance import SkeletonDistance, cross_entropy_excess
 from drpose_ray.reward.latent_poses import LatentPoses
 from drpose_ray.reward.predictor import SkeletonPredictor
-from drpose_ray.reward.share import ALONE, Share
 from drpose_ray.reward.skeleton_maps import compose_preview
+from drpose_ray.training.data_parallel import ALONE, DataParallel
 
 _MEASURES = ("pose_score", "cross_entropy", "peak_error_cm", "channels_psnr_db", "psnr_db", "ssim")
 _AT_ONCE = 16
@@ -19,7 +19,7 @@ _AT_ONCE = 16
 
 @torch.no_grad()
 def measure_predictor(
-    predictor: SkeletonPredictor, distance: SkeletonDistance, data: LatentPoses, share: Share = ALONE
+    predictor: SkeletonPredictor, distance: SkeletonDistance, data: LatentPoses, share: DataParallel = ALONE
 ) -> dict[str, float]:
     """Quality on clean latents of all views. Each process of ``share`` measures every size-th row, or none if there are
     fewer; all get the means.

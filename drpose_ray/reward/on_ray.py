@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ray.train
@@ -20,10 +20,9 @@ from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
 from drpose_ray.origin import say_resuming
 from drpose_ray.publish import write_json
-from drpose_ray.reward.fit_checkpoint import check_origin, updates_done
 from drpose_ray.reward.fit_run import FitOutcome, FitTask, run_fit
 from drpose_ray.runs import Run, following_metrics
-from drpose_ray.training.on_ray import run_trainer
+from drpose_ray.training.on_ray import Worker, run_trainer
 
 
 def fit_on_ray(
@@ -34,10 +33,10 @@ def fit_on_ray(
     ``on_metrics(update, metrics)`` is called here, once per update. Raises InputError as ``run_fit`` does.
     """
     settings = task.reward.fit
-    check_origin(task.checkpoint_file, task.origin())
-    say_resuming("update", updates_done(task.checkpoint_file), settings.updates)
+    begun = task.checkpoint().updates_done()
+    say_resuming("update", begun, settings.updates)
     # The workers begin where the checkpoint is; what an earlier run left here must not be taken for their metrics.
-    Run(task.run_folder, "fit_reward", start_step=settings.updates if task.checkpoint_file.exists() else 0)
+    Run(task.run_folder, "fit_reward", start_step=begun)
     trainer = TorchTrainer(
         functools.partial(_work, task, use_gpu),
         torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo"),
@@ -62,20 +61,4 @@ def _work(task: FitTask, use_gpu: bool) -> None:
         {"rank": rank, "pid": os.getpid(), "host": platform.node()},
     )
     # Not get_device() alone: to a worker without a GPU of its own, Ray gives the first of its machine.
-    run_fit(task, share=_Worker(), device=get_device() if use_gpu else torch.device("cpu"))
-
-
-class _Worker:
-    """A worker's ``Share``."""
-
-    def __init__(self) -> None:
-        context = ray.train.get_context()
-        self.rank, self.size = context.get_world_rank(), context.get_world_size()
-
-    def average(self, tensors: Sequence[torch.Tensor]) -> None:
-        """One message for all tensors: there are many small ones."""
-        flat = torch.cat([tensor.flatten() for tensor in tensors])
-        torch.distributed.all_reduce(flat)
-        flat /= self.size
-        for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
-            tensor.copy_(mean.view_as(tensor))
+    run_fit(task, share=Worker(), device=get_device() if use_gpu else torch.device("cpu"))

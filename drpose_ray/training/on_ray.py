@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ray
+import ray.train
+import torch
 from ray.train._internal.utils import get_address_and_port
 from ray.train.torch import TorchConfig, TorchTrainer
 from ray.train.torch.config import _set_torch_distributed_env_vars, _setup_torch_process_group, _TorchBackend
@@ -38,6 +41,22 @@ def run_trainer(trainer: TorchTrainer) -> None:
         if refused is None:
             raise
         raise refused from None
+
+
+class Worker:
+    """A worker of Ray Train as one of the processes that share a training (``DataParallel``)."""
+
+    def __init__(self) -> None:
+        context = ray.train.get_context()
+        self.rank, self.size = context.get_world_rank(), context.get_world_size()
+
+    def average(self, tensors: Sequence[torch.Tensor]) -> None:
+        """One message for all tensors: there are many small ones."""
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        torch.distributed.all_reduce(flat)
+        flat /= self.size
+        for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+            tensor.copy_(mean.view_as(tensor))
 
 
 class _RefusalsEnd(DefaultFailurePolicy):  # type: ignore[misc]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from drpose_ray.diffusion.build import build_i2mv
 from drpose_ray.diffusion.config import BaseFitConfig, VaeFitConfig, small_architecture
@@ -17,6 +19,8 @@ from drpose_ray.diffusion.fit_vae import fit_vae
 from drpose_ray.diffusion.i2mv import ImageToMultiView
 from drpose_ray.diffusion.layout import load_i2mv, save_i2mv
 from drpose_ray.errors import InputError
+from drpose_ray.training.checkpoint import Checkpoint
+from drpose_ray.training.fit import OnUpdate
 
 
 def tiny_architecture() -> dict[str, Any]:
@@ -79,43 +83,55 @@ def test_the_level_embedding_of_noise_level_zero_is_ones_then_zeros(model: Image
     assert (labels[..., 64:96] == 1).all() and (labels[..., 96:] == 0).all()
 
 
-def test_vae_training_improves_reconstruction_and_fixes_unit_spread() -> None:
-    model = build_i2mv(tiny_architecture(), seed=3)
+def blobs() -> NDArray[np.uint8]:
     rng = np.random.default_rng(0)
-    blobs = np.full((64, 96, 96, 3), 255, np.uint8)
-    for image in blobs:
+    images = np.full((64, 96, 96, 3), 255, np.uint8)
+    for image in images:
         top, left = rng.integers(10, 50, 2)
         image[top : top + 36, left : left + 30] = rng.integers(0, 255, 3)
+    return images
+
+
+def test_vae_training_improves_reconstruction_and_fixes_unit_spread() -> None:
+    model = build_i2mv(tiny_architecture(), seed=3)
     psnr: list[float] = []
-    fit_vae(model.vae, blobs, VaeFitConfig(num_updates=40), 0, lambda _, m: psnr.append(m["psnr_db"]))
+    fit_vae(model.vae, blobs(), VaeFitConfig(updates=40), 0, lambda _, m: psnr.append(m["psnr_db"]))
     assert np.mean(psnr[-8:]) > np.mean(psnr[:8]) + 2
-    latents = model.vae.encode(torch.from_numpy(blobs).movedim(-1, 1).float() / 255)
+    latents = model.vae.encode(torch.from_numpy(blobs()).movedim(-1, 1).float() / 255)
     assert 0.8 < float(latents.std()) < 1.25
 
 
-def fit(model: ImageToMultiView, updates: int, checkpoint: Path, stop_at: int | None = None) -> list[float]:
+def fit_the_vae(model: ImageToMultiView, checkpoint: Checkpoint, on_update: OnUpdate) -> None:
+    fit_vae(model.vae, blobs(), VaeFitConfig(updates=6, checkpoint_every=2), 0, on_update, checkpoint)
+
+
+def fit_the_base(model: ImageToMultiView, checkpoint: Checkpoint, on_update: OnUpdate) -> None:
     g = torch.Generator().manual_seed(0)
     data = MultiViewLatents(
         torch.randn(8, 2, 6, 4, 16, 16, generator=g), torch.full((8, 2, 6, 4, 16, 16), 0.1),
         torch.rand(8, 3, 48, 48, generator=g),
     )  # fmt: skip
-    settings = BaseFitConfig(num_updates=updates, batch_size=2, checkpoint_every=2)
-    losses: list[float] = []
+    settings = BaseFitConfig(updates=6, batch_size=2, checkpoint_every=2)
+    fit_base(model, data, settings, 0, on_update, checkpoint)
 
-    def on_step(step: int, metrics: dict[str, float]) -> None:
-        losses.append(metrics["loss"])
-        if step == stop_at:
+
+@pytest.mark.parametrize("fit", [fit_the_vae, fit_the_base])
+def test_a_training_killed_and_resumed_ends_with_the_same_weights(
+    fit: Callable[[ImageToMultiView, Checkpoint, OnUpdate], None], tmp_path: Path
+) -> None:
+    undisturbed, killed, resumed = (build_i2mv(tiny_architecture(), seed=3) for _ in range(3))
+    fit(undisturbed, Checkpoint(tmp_path / "a", {}), lambda *_: None)
+    left: list[int] = []
+
+    def kill(update: int, _: Mapping[str, float]) -> None:
+        if update == 4:
             raise KeyboardInterrupt
 
-    fit_base(model, data, settings, 0, checkpoint, on_step)
-    return losses
-
-
-def test_base_training_killed_and_resumed_ends_with_the_same_weights(tmp_path: Path) -> None:
-    undisturbed, killed, resumed = (build_i2mv(tiny_architecture(), seed=3) for _ in range(3))
-    fit(undisturbed, 6, tmp_path / "a.pt")
     with pytest.raises(KeyboardInterrupt):
-        fit(killed, 6, tmp_path / "b.pt", stop_at=4)
-    assert len(fit(resumed, 6, tmp_path / "b.pt")) == 2, "steps 4 and 5 are left after the checkpoint at 4"
-    for name, value in undisturbed.unet.state_dict().items():
-        torch.testing.assert_close(resumed.unet.state_dict()[name], value, rtol=0, atol=0)
+        fit(killed, Checkpoint(tmp_path / "b", {}), kill)
+    fit(resumed, Checkpoint(tmp_path / "b", {}), lambda update, _: left.append(update))
+    assert left == [4, 5], "after the checkpoint at 4"
+    assert resumed.vae.scaling_factor == undisturbed.vae.scaling_factor
+    for part in ("vae", "unet", "image_encoder"):
+        expected, found = getattr(undisturbed, part).state_dict(), getattr(resumed, part).state_dict()
+        assert all(torch.equal(found[name], tensor) for name, tensor in expected.items()), part

@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 import torch
@@ -12,17 +11,16 @@ from pydantic import ValidationError
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.errors import InputError
 from drpose_ray.reward.augment import augment
-from drpose_ray.reward.averaged_adamw import learning_rate
 from drpose_ray.reward.config import DistanceConfig, PredictorConfig, PredictorFitSettings
 from drpose_ray.reward.distance import SkeletonDistance
-from drpose_ray.reward.fit_predictor import PredictorFit, fit_predictor
+from drpose_ray.reward.fit_predictor import predictor_fit
 from drpose_ray.reward.latent_poses import LatentPoses
 from drpose_ray.reward.measure import measure_predictor
-from drpose_ray.reward.optimiser_settings import OptimiserSettings
 from drpose_ray.reward.predictor import SkeletonPredictor
-from tests.reward.meeting import Meeting
+from drpose_ray.training.fit import Fit
 from tests.reward.posed_people import draw_joints, draw_latents, frame_joints
 from tests.rounding import round_by_batch
+from tests.training.meeting import Meeting
 
 CONFIG = PredictorConfig(latent_size=8, map_size=16, channels=(16, 24))
 SETTINGS = PredictorFitSettings(
@@ -47,7 +45,7 @@ def fit(
 ) -> tuple[SkeletonPredictor, list[Mapping[str, float]]]:
     seen: list[Mapping[str, float]] = []
     settings = SETTINGS.model_copy(update=changes)
-    return fit_predictor(data, CONFIG, distance, settings, seed, lambda _, metrics: seen.append(metrics)), seen
+    return predictor_fit(data, CONFIG, distance, settings, seed).run(lambda _, metrics: seen.append(metrics)), seen
 
 
 def test_thirty_updates_bring_held_out_maps_closer(data: LatentPoses, distance: SkeletonDistance) -> None:
@@ -101,12 +99,12 @@ def test_latents_that_are_not_finite_are_refused_by_name(data: LatentPoses, dist
 
 def alone_and_in_two(
     data: LatentPoses, distance: SkeletonDistance
-) -> tuple[list[PredictorFit], list[list[dict[str, float]]]]:
+) -> tuple[list[Fit[SkeletonPredictor]], list[list[dict[str, float]]]]:
     """Six updates by one process, and by two that share each batch."""
     settings = SETTINGS.model_copy(update={"updates": 6, "validate_every": 3, "blur_probability": 0.5})
     meeting = Meeting(2)
-    alone = PredictorFit(data, CONFIG, distance, settings, seed=0)
-    pair = [PredictorFit(data, CONFIG, distance, settings, 0, share) for share in meeting.shares()]
+    alone = predictor_fit(data, CONFIG, distance, settings, seed=0)
+    pair = [predictor_fit(data, CONFIG, distance, settings, 0, share=share) for share in meeting.shares()]
     seen = [alone.step() for _ in range(6)]
     with ThreadPoolExecutor(2) as threads:
         each = list(threads.map(lambda fit: [fit.step() for _ in range(6)], pair))
@@ -165,7 +163,7 @@ def test_processes_without_a_held_out_frame_get_the_means_of_the_others(
 
 def test_a_batch_that_cannot_be_shared_is_refused(data: LatentPoses, distance: SkeletonDistance) -> None:
     with pytest.raises(InputError, match="shared equally"):
-        PredictorFit(data, CONFIG, distance, SETTINGS, 0, Meeting(3).shares()[0])
+        predictor_fit(data, CONFIG, distance, SETTINGS, 0, share=Meeting(3).shares()[0])
     with pytest.raises(ValidationError, match="cannot be shared"):
         PredictorFitSettings(samples_per_update=16, workers=3)
     with pytest.raises(ValidationError, match="nothing to stop by"):
@@ -179,7 +177,7 @@ def test_training_stops_when_the_held_out_score_ceases_to_rise_and_keeps_the_bes
     settings = SETTINGS.model_copy(
         update={"updates": 400, "validate_every": 5, "patience": 2, "learning_rate": 0.05, "ema_decay": 0.5}
     )
-    training = PredictorFit(data, CONFIG, distance, settings, seed=0)
+    training = predictor_fit(data, CONFIG, distance, settings, seed=0)
     scores = {}
     while not training.finished:
         metrics = training.step()
@@ -187,9 +185,10 @@ def test_training_stops_when_the_held_out_score_ceases_to_rise_and_keeps_the_bes
             scores[training.updates_done] = metrics["validation_pose_score"]
     assert training.stopped_early and training.updates_done < 400
     best = max(scores, key=scores.__getitem__)
-    assert training.best_update == best == training.updates_done - 2 * 5
-    measured = measure_predictor(training.result(), distance, training.held_out)
-    assert measured["pose_score"] == pytest.approx(scores[best]) == pytest.approx(training.validation["pose_score"])
+    validation = training.validation
+    assert validation is not None and validation.best_update == best == training.updates_done - 2 * 5
+    measured = measure_predictor(training.result(), distance, data.hold_out(settings.validation_samples)[1])
+    assert measured["pose_score"] == pytest.approx(scores[best]) == pytest.approx(validation.measured["pose_score"])
 
 
 @pytest.mark.parametrize("map_size", [96, 192])
@@ -203,7 +202,7 @@ def test_the_papers_sizes_train_at_reduced_width(distance: SkeletonDistance, map
         blur_radius=3, blur_probability=1.0,
     )  # fmt: skip
     seen: list[Mapping[str, float]] = []
-    predictor = fit_predictor(data, config, distance, settings, 0, lambda _, metrics: seen.append(metrics))
+    predictor = predictor_fit(data, config, distance, settings, 0).run(lambda _, metrics: seen.append(metrics))
     latents, maps = data.pick(torch.tensor([0]), torch.arange(6), map_size)
     assert predictor(latents).shape == maps.shape == (1, 6, 23, map_size, map_size)
     assert seen[-1]["validation_cross_entropy"] < seen[3]["validation_cross_entropy"]
@@ -240,11 +239,3 @@ def test_latents_of_another_size_are_refused_before_work(data: LatentPoses, dist
     with pytest.raises(InputError) as refused:
         fit(data, distance, validation_samples=24)
     assert refused.value.field == "fit.validation_samples"
-
-
-def test_learning_rate_warms_up_holds_and_falls_to_two_percent() -> None:
-    settings = OptimiserSettings(updates=100, warmup_updates=9, cosine_tail=0.5, learning_rate=1.0)
-    rates = [learning_rate(update, settings) for update in range(100)]
-    assert rates[0] == pytest.approx(0.1) and rates[9] == rates[49] == 1.0
-    assert rates[-1] == pytest.approx(0.02)
-    assert all(a >= b for a, b in pairwise(rates[49:]))

@@ -23,12 +23,14 @@ from safetensors.torch import load_file
 from drpose_ray.errors import InputError
 from drpose_ray.reward.config import DistanceConfig, RewardConfig
 from drpose_ray.reward.distance import SkeletonDistance
-from drpose_ray.reward.fit_predictor import PredictorFit
+from drpose_ray.reward.fit_predictor import predictor_fit
 from drpose_ray.reward.fit_run import FitTask, run_fit
 from drpose_ray.reward.latent_poses import read_latents
+from drpose_ray.reward.predictor import SkeletonPredictor
 from drpose_ray.runs import read_metrics
-from tests.reward.meeting import Meeting
+from drpose_ray.training.fit import Fit
 from tests.reward.stored_people import write_model, write_people
+from tests.training.meeting import Meeting
 
 DISTANCE = DistanceConfig(perceptual_size=32)
 FIT = {
@@ -205,15 +207,15 @@ def test_two_workers_one_of_them_killed_train_the_weights_of_two_undisturbed_pro
     expected.result().save(tmp_path / "expected.safetensors")
     ours, theirs = (load_file(path) for path in (task.predictor_file, tmp_path / "expected.safetensors"))
     assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
-    assert outcome.validation == pytest.approx(expected.validation, rel=1e-6)
+    assert expected.validation and outcome.validation == pytest.approx(expected.validation.measured, rel=1e-6)
 
 
-def undisturbed_pair(task: FitTask) -> PredictorFit:
+def undisturbed_pair(task: FitTask) -> Fit[SkeletonPredictor]:
     """The first of two threads that share the training of ``task``, at its end."""
     reward = task.reward
     data = read_latents(task.latents, reward.i2mv, task.seed)
     pair = [
-        PredictorFit(data, reward.predictor, SkeletonDistance(DISTANCE), reward.fit, task.seed, share)
+        predictor_fit(data, reward.predictor, SkeletonDistance(DISTANCE), reward.fit, task.seed, share=share)
         for share in Meeting(2).shares()
     ]
     with ThreadPoolExecutor(2) as threads:

@@ -23,7 +23,7 @@ class Meeting:
 
 @dataclass(frozen=True)
 class MeetingShare:
-    """One thread's ``Share``."""
+    """One thread as a ``DataParallel``."""
 
     meeting: Meeting
     rank: int
