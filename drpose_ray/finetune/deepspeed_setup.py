@@ -8,14 +8,12 @@ from typing import Any
 
 __all__ = ["deepspeed", "prepare_deepspeed"]
 
+# DeepSpeed's autotuner, which nobody uses here, imports MLflow where there is one: 1.7 s of every worker's start.
 _modules: dict[str, Any] = sys.modules
-if "mlflow" in _modules:
-    import deepspeed.ops
-else:
-    # DeepSpeed's autotuner, which nobody uses here, imports MLflow where there is one: 1.7 s of every worker's start.
-    _modules["mlflow"] = None
-    import deepspeed.ops
+_hidden = _modules.setdefault("mlflow", None) is None
+import deepspeed.ops  # noqa: E402
 
+if _hidden:
     del _modules["mlflow"]
 
 

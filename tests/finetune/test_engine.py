@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -129,3 +131,11 @@ def test_in_bfloat16_small_steps_add_up_in_float32_masters(tmp_path: Path) -> No
     for zero_stage in ZERO_STAGES:
         trained = load_file(tmp_path / f"bfloat16_{zero_stage}.safetensors")["weight"].float()
         torch.testing.assert_close(trained, torch.full((1, 8), 1 - NUM_SMALL_STEPS * SMALL_STEP), rtol=0, atol=4e-3)
+
+
+def test_a_worker_imports_nothing_that_takes_seconds_before_it_loads_a_model() -> None:
+    code = (
+        "import drpose_ray.finetune.step, sys; print({'mlflow', 'diffusers', 'transformers', 'peft'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("set()\n")
