@@ -22,6 +22,7 @@ os.environ.update(
     RAY_USAGE_STATS_ENABLED="0",
     RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.2",  # a killed worker loses at most this much of reported progress
     RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S="300",
+    TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S="2",  # Ray Train would wait 30 s for one that a killed worker was in
     RAY_TRAIN_ENABLE_PREEMPTION_WATCHER="0",
     GIT_PYTHON_REFRESH="quiet",
 )
