@@ -49,9 +49,9 @@ TINY = {
     "report_reward": {"--reward_report.splits": '{"standing": "outputs/reward/people/standing"}',
                       "--reward_report.people_per_split": "4", "--reward_report.few": "4",
                       "--reward_report.angles_deg": "[10, 40]", "--reward_report.ascent_steps": "2",
-                      "--reward_report.generated_steps": "0", "--reward.distance.perceptual_weight": "0"},
+                      "--reward_report.generated_steps": "0", "--distance.perceptual_weight": "0"},
     "fit_reward": {"--reward.fit.updates": "1", "--reward.fit.samples_per_update": "2",
-                   "--reward.fit.validation_samples": "1", "--reward.distance.perceptual_weight": "0"},
+                   "--reward.fit.validation_samples": "1", "--distance.perceptual_weight": "0"},
     "plan_synthesis": {"--synthesis.clothed_body.image_size": "32", "--planning.measured_windows": "1"},
 }  # fmt: skip
 """Job -> flags that make it as small as it can be."""

@@ -5,6 +5,7 @@ The worker is the test's process here; test_on_ray.py has workers of Ray Train.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
