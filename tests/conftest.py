@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +22,7 @@ os.environ.update(
     RAY_USAGE_STATS_ENABLED="0",
     RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.2",  # a killed worker loses at most this much of reported progress
     RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S="300",
+    TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S="2",  # Ray Train would wait 30 s for one that a killed worker was in
     RAY_TRAIN_ENABLE_PREEMPTION_WATCHER="0",
     GIT_PYTHON_REFRESH="quiet",
 )
@@ -33,35 +33,17 @@ os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.envir
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs Ray comes first: it takes longest."""
-    items.sort(key=lambda item: not _needs_ray(item.path))
+    """Files with many slow tests come first: the processes of `make test` take file after file and end together.
 
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """`make test` runs two processes: one takes all files that need Ray, so that there is one instance of it.
-
-    The other takes the rest, a file at a time, as fixtures are shared within a file. (xdist's own groups are written
-    into node ids, which pytest 9.2 does not let it do.)
+    Before them come those that need a process which is not connected to Ray.
     """
-    from xdist.scheduler import LoadScopeScheduling
-
-    class RayTogether(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.split("::", maxsplit=1)[0]
-            return "ray" if _needs_ray(ROOT / file) else file
-
-    return RayTogether(config, log)
-
-
-@functools.cache
-def _needs_ray(file: Path) -> bool:
-    return "ray_session" in file.read_text(encoding="utf-8")
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: (item.get_closest_marker("unconnected") is None, -slow[item.path]))
 
 
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
-    """One private Ray for the suite: 4 logical CPUs, 4 ``trial_driver`` slots, nothing open to others."""
+    """One private Ray for each process of pytest: 4 logical CPUs, 4 ``trial_driver`` slots, nothing open to others."""
     from drpose_ray.private_ray.on_ray import (
         private_ray,  # tests that do not ask for Ray should not pay for importing it
     )
@@ -76,6 +58,14 @@ def ray_session() -> Iterator[None]:
         runtime_env={"env_vars": {"PYTHONPATH": str(ROOT), **workers}},
     ):
         yield
+
+
+@pytest.fixture(scope="session")
+def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One MLflow database for whatever jobs log in the tests: making one takes seconds."""
+    from drpose_ray.tracking import sqlite_uri
+
+    return sqlite_uri(tmp_path_factory.mktemp("tracking"))
 
 
 @pytest.fixture(scope="session")

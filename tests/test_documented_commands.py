@@ -49,21 +49,22 @@ TINY = {
     "report_reward": {"--reward_report.splits": '{"standing": "outputs/reward/people/standing"}',
                       "--reward_report.people_per_split": "4", "--reward_report.few": "4",
                       "--reward_report.angles_deg": "[10, 40]", "--reward_report.ascent_steps": "2",
-                      "--reward_report.generated_steps": "0"},
+                      "--reward_report.generated_steps": "0", "--distance.perceptual_weight": "0"},
     "fit_reward": {"--reward.fit.updates": "1", "--reward.fit.samples_per_update": "2",
-                   "--reward.fit.validation_samples": "1"},
+                   "--reward.fit.validation_samples": "1", "--distance.perceptual_weight": "0"},
     "plan_synthesis": {"--synthesis.clothed_body.image_size": "32", "--planning.measured_windows": "1"},
 }  # fmt: skip
 """Job -> flags that make it as small as it can be."""
 
 
-def smallest(job: str, flags: list[str], folder: Path) -> list[str]:
+def smallest(job: str, flags: list[str], folder: Path, tracking_uri: str) -> list[str]:
     """``flags`` with outputs and presets below ``folder`` and the job's sizes cut down."""
     given = dict(zip(flags[::2], flags[1::2], strict=True))
     # docs/dataset.md chose small sizes, and its steps count on them.
     guide = re.search("outputs/guide(?!_scans)", str(given)) is not None
     tiny = {} if guide else TINY.get(job, {})
-    return [below(word, folder) for pair in (given | tiny).items() for word in pair]
+    tracked = {"--run.tracking_uri": tracking_uri} if job in {"finetune", "fit_reward", "sweep"} else {}
+    return [below(word, folder) for pair in (given | tiny | tracked).items() for word in pair]
 
 
 def below(word: str, folder: Path) -> str:
@@ -109,13 +110,14 @@ def test_the_pages_do_hold_commands_and_every_reason_is_used() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
 def test_every_block_runs(
-    block: Block, folder: Path, ray_session: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+    block: Block, folder: Path, ray_session: None, tracking_uri: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     monkeypatch.chdir(ROOT)
     ran = 0
     for command in block.commands:
         for job, flags in [] if why_not(command) else jobs_of(command):
-            status = importlib.import_module(f"jobs.{job}").main(smallest(job, flags, folder))
+            status = importlib.import_module(f"jobs.{job}").main(smallest(job, flags, folder, tracking_uri))
             assert status == 0, f"{command}\n{capsys.readouterr().err}"
             ran += 1
     if not ran:

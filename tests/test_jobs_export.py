@@ -15,13 +15,13 @@ from tests.finetune.paper_run import write_paper_run
 
 @pytest.mark.slow
 def test_a_pshuman_folder_is_post_trained_and_exported(
-    tmp_path: Path, ray_session: None, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, ray_session: None, tracking_uri: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """`configs/paper.yaml` on a generated checkpoint: LoRA under ZeRO 2 with an average, then two exports."""
     from drpose_ray.diffusion.layout import load_i2mv
 
     argv = [
-        *write_paper_run(tmp_path, PSHUMAN_TINY), "--finetune.checkpoint.every", "1",
+        *write_paper_run(tmp_path, PSHUMAN_TINY, tracking_uri), "--finetune.checkpoint.every", "1",
         "--finetune.model.lora_rank", "2", "--finetune.parallel.reference", "adapter_off",
         "--finetune.export.ema_decay", "0.9", "--finetune.optimizer.learning_rate", "0.01",
     ]  # fmt: skip

@@ -105,7 +105,7 @@ def test_a_failed_stage_stops_the_chain_and_is_run_again(tmp_path: Path) -> None
 
 
 @pytest.fixture
-def toy_flags(tmp_path: Path) -> list[str]:
+def toy_flags(tmp_path: Path, tracking_uri: str) -> list[str]:
     from drpose_ray.diffusion.build import build_i2mv
     from drpose_ray.diffusion.config import small_architecture
     from drpose_ray.diffusion.layout import save_i2mv
@@ -118,6 +118,7 @@ def toy_flags(tmp_path: Path) -> list[str]:
     PoseEstimator(EstimatorConfig()).save(tmp_path / "estimator.safetensors")
     settings = {
         "run.folder": run,
+        "run.tracking_uri": tracking_uri,
         "poses.motions": "[]",
         "poses.dance.num_clips": 6,
         "poses.dance.seconds": 3,

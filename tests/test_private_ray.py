@@ -1,4 +1,4 @@
-"""What needs no running Ray: these tests run in a process that is not connected to one."""
+"""What needs no running Ray, in a process that is not connected to one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import pytest
 
 from drpose_ray.errors import InputError
 from drpose_ray.private_ray.folder import session_folder
+
+pytestmark = pytest.mark.unconnected
 
 
 def test_a_session_folder_is_gone_afterwards_and_a_dead_ones_at_the_next_start(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_failed_child_run_can_be_taken_up_again_under_its_parent(uri: str) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["a b", "a%20b", "a?b=1", "a#b", "ä", "100%", "a+b;c&d"])
+@pytest.mark.parametrize("name", ["a b%20c?d=1#ä", "e+f;g&h 100%"])
 def test_a_folder_of_any_name_holds_its_database_and_artifacts(name: str, tmp_path: Path) -> None:
     from mlflow import MlflowClient
     from mlflow.artifacts import download_artifacts
@@ -103,7 +103,10 @@ def test_parameters_show_no_password(uri: str) -> None:
 
 
 @pytest.mark.parametrize("silent", [False, True], ids=["nobody listens", "a server that never answers"])
-def test_a_server_that_is_down_costs_one_line_and_no_time(silent: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_is_down_costs_one_line_and_no_time(
+    silent: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         if silent:

@@ -11,7 +11,6 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from drpose_ray.datasets.posed import PosedPeople
-from drpose_ray.diffusion.layout import outline_unet
 from drpose_ray.errors import InputError
 from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.geometry.cameras import NUM_VIEWS
@@ -54,6 +53,8 @@ def load_batch_reward(config: FinetuneConfig, distance: DistanceConfig, device: 
     Raises InputError if a file is missing, a predictor was trained on latents of another size, or a user's reward does
     not keep the contract of ``reward.terms.Reward``.
     """
+    from drpose_ray.diffusion.layout import outline_unet  # imports diffusers: seconds
+
     unet = outline_unet(config.model.base)  # which views there are, and how large latents are
     targets = TargetMaps(device)
     if not config.reward.terms:

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import deepspeed
 import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn import functional as F
 
-from drpose_ray.finetune.deepspeed_setup import prepare_deepspeed
+from drpose_ray.finetune.deepspeed_setup import deepspeed, prepare_deepspeed
 
 WEIGHTS_TAG = "engine"
 

@@ -13,15 +13,10 @@ from torch import nn
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.condition import Condition
 from drpose_ray.diffusion.ddim import DdimSampler, Denoiser
-from drpose_ray.diffusion.export import export_finetuned
-from drpose_ray.diffusion.i2mv import ImageToMultiView
-from drpose_ray.diffusion.layout import load_encoders, load_schedule, load_unet, refuse_unfitting
 from drpose_ray.diffusion.text_embeddings import load_text_embeddings
 from drpose_ray.finetune.batch_reward import BatchReward, load_batch_reward
-from drpose_ray.finetune.conditions.encode import fit_input
 from drpose_ray.finetune.conditions.store import ConditionStore
 from drpose_ray.finetune.config import FinetuneConfig
-from drpose_ray.finetune.lora import add_lora, merge_lora
 from drpose_ray.finetune.model_card import write_card
 from drpose_ray.finetune.reference import place_reference
 from drpose_ray.finetune.rollout import Roller
@@ -50,6 +45,13 @@ def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.d
 
     Raises InputError if a file is missing or the predictor was trained on latents of another size.
     """
+    # Here, as they import diffusers, transformers and peft: seconds.
+    from drpose_ray.diffusion.export import export_finetuned
+    from drpose_ray.diffusion.i2mv import ImageToMultiView
+    from drpose_ray.diffusion.layout import load_encoders, load_schedule, load_unet, refuse_unfitting
+    from drpose_ray.finetune.conditions.encode import fit_input
+    from drpose_ray.finetune.lora import add_lora, merge_lora
+
     refuse_unfitting(config.model.base)
     unet = load_unet(config.model.base, dtype=getattr(torch, config.model.precision)).requires_grad_(True)
     text = load_text_embeddings(
@@ -100,6 +102,9 @@ def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.d
 
 def load_roller(seed: int, config: FinetuneConfig, device: torch.device) -> Roller:
     """What a rollout actor needs of the model: the denoiser as it is trained, the sampler, nothing else."""
+    from drpose_ray.diffusion.layout import load_schedule, load_unet, refuse_unfitting
+    from drpose_ray.finetune.lora import add_lora
+
     refuse_unfitting(config.model.base)
     unet = load_unet(config.model.base, dtype=getattr(torch, config.model.precision))
     denoiser = add_lora(unet, config.model.lora_rank, seed) if config.model.lora_rank else unet

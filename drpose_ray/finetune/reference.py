@@ -66,9 +66,7 @@ def _offload(network: nn.Module, device: torch.device) -> Denoiser:
 
 
 def _shard(network: nn.Module) -> Denoiser:
-    import deepspeed
-
-    from drpose_ray.finetune.deepspeed_setup import prepare_deepspeed
+    from drpose_ray.finetune.deepspeed_setup import deepspeed, prepare_deepspeed
 
     prepare_deepspeed()
     # Any dtype other than the network's own would convert it: DeepSpeed has to be told what it is.

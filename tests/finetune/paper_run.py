@@ -13,7 +13,7 @@ from tests.diffusion.published_checkpoint import write_published
 from tests.finetune.tiny_run import write_tiny_dataset
 
 
-def write_paper_run(folder: Path, unet_config: dict[str, Any]) -> list[str]:
+def write_paper_run(folder: Path, unet_config: dict[str, Any], tracking_uri: str) -> list[str]:
     """Write base, predictor and pairs into ``folder``; return the arguments of two short iterations in float32."""
     base = write_published(folder / "base", unet_config)
     pairs = write_tiny_dataset(folder / "pairs")
@@ -22,7 +22,8 @@ def write_paper_run(folder: Path, unet_config: dict[str, Any]) -> list[str]:
     predictor = SkeletonPredictor(PredictorConfig(latent_size=side, map_size=side, channels=(8, 8)))
     predictor.save(folder / "predictor.safetensors")
     return [
-        "--config", "configs/paper.yaml", "--run.folder", str(folder / "run"), "--finetune.model.base", str(base),
+        "--config", "configs/paper.yaml", "--run.folder", str(folder / "run"), "--run.tracking_uri", tracking_uri,
+        "--finetune.model.base", str(base),
         "--finetune.model.text_embeddings", "null", "--finetune.model.precision", "float32",
         "--finetune.reward.predictor", str(folder / "predictor.safetensors"), "--finetune.data.dataset", str(pairs),
         "--distance.perceptual_weight", "0", "--distance.backbone_weights", "null",

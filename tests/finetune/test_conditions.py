@@ -47,6 +47,7 @@ def test_looked_up_conditions_are_those_made_on_the_spot(task: EncodeTask) -> No
     assert actual.text is model.text
 
 
+@pytest.mark.parametrize("task", ["era3d"], indirect=True)
 def test_a_rerun_encodes_only_what_is_missing_and_to_the_same_bytes(task: EncodeTask) -> None:
     (lost, kept) = sorted(task.output.glob("*.safetensors"))
     before = lost.read_bytes()

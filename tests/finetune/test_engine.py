@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,8 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 from torch import nn
+
+from tests.finetune.ranks import run_ranks
 
 LEARNING_RATE, ACCUMULATION, BATCH, SIDE = 1e-2, 2, 4, 6
 ACTIVE_STEPS = (2, 1, 2, 1)  # as the literal draw does it: backward calls vary from micro-step to micro-step
@@ -31,18 +33,11 @@ def _call(iteration: int, micro_step: int, k: int) -> tuple[torch.Tensor, torch.
     return torch.randn(2, BATCH, 4, SIDE, SIDE, generator=generator).unbind()
 
 
-def _train_rank(rank: int, world_size: int, folder: str, port: int) -> None:
-    os.environ.update(RANK=str(rank), WORLD_SIZE=str(world_size), LOCAL_RANK=str(rank))
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    os.environ.update(DS_ACCELERATOR="cpu", TORCH_EXTENSIONS_DIR=str(Path(folder) / "extensions"))
-
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", rank=rank, world_size=world_size)
+def _train_rank(rank: int, folder: Path) -> None:
     for zero_stage in ZERO_STAGES:
-        trained = _train_with_engine(rank, world_size, zero_stage, Path(folder) / f"average_{zero_stage}")
+        trained = _train_with_engine(rank, dist.get_world_size(), zero_stage, folder / f"average_{zero_stage}")
         if rank == 0:
-            save_file(trained, Path(folder) / f"stage_{zero_stage}.safetensors")
-    dist.destroy_process_group()
+            save_file(trained, folder / f"stage_{zero_stage}.safetensors")
 
 
 def _train_with_engine(rank: int, world_size: int, zero_stage: int, folder: Path) -> dict[str, torch.Tensor]:
@@ -100,11 +95,7 @@ def _train_plainly() -> dict[str, torch.Tensor]:
 
 @pytest.mark.slow
 def test_two_ranks_give_the_single_process_step(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    torch.multiprocessing.spawn(_train_rank, (2, str(tmp_path), port), nprocs=2)
-
+    run_ranks(_train_rank, 2, tmp_path, tmp_path)
     expected = _train_plainly()
     assert (expected["norms"] > 1).all()  # clipping is at work in every step
     for zero_stage in ZERO_STAGES:
@@ -116,13 +107,9 @@ def test_two_ranks_give_the_single_process_step(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("extensions/**/*.so")), "DeepSpeed compiled an operator"
 
 
-def _train_in_bfloat16(_rank: int, folder: str, port: int) -> None:
-    os.environ.update(RANK="0", WORLD_SIZE="1", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    os.environ.update(DS_ACCELERATOR="cpu", TORCH_EXTENSIONS_DIR=str(Path(folder) / "extensions"))
+def _train_in_bfloat16(_rank: int, folder: Path) -> None:
     from drpose_ray.finetune.engine import DenoiserEngine
 
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", rank=0, world_size=1)
     for zero_stage in ZERO_STAGES:
         weight = nn.Linear(8, 1, bias=False)
         nn.init.ones_(weight.weight)
@@ -134,17 +121,21 @@ def _train_in_bfloat16(_rank: int, folder: str, port: int) -> None:
             engine.backward(engine.network(torch.ones(2, 8, dtype=torch.bfloat16)).float().mean())
             engine.step(SMALL_STEP)
         assert next(weight.parameters()).dtype == torch.bfloat16
-        save_file(engine.trained_weights(), Path(folder) / f"bfloat16_{zero_stage}.safetensors")
-    dist.destroy_process_group()
+        save_file(engine.trained_weights(), folder / f"bfloat16_{zero_stage}.safetensors")
 
 
 @pytest.mark.slow
 def test_in_bfloat16_small_steps_add_up_in_float32_masters(tmp_path: Path) -> None:
     """A step of 4e-4 is a tenth of bfloat16's resolution below 1: without masters the weights would never move."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    torch.multiprocessing.spawn(_train_in_bfloat16, (str(tmp_path), port), nprocs=1)
+    run_ranks(_train_in_bfloat16, 1, tmp_path, tmp_path)
     for zero_stage in ZERO_STAGES:
         trained = load_file(tmp_path / f"bfloat16_{zero_stage}.safetensors")["weight"].float()
         torch.testing.assert_close(trained, torch.full((1, 8), 1 - NUM_SMALL_STEPS * SMALL_STEP), rtol=0, atol=4e-3)
+
+
+def test_a_worker_imports_nothing_that_takes_seconds_before_it_loads_a_model() -> None:
+    code = (
+        "import drpose_ray.finetune.step, sys; print({'mlflow', 'diffusers', 'transformers', 'peft'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("set()\n")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
-import torch.distributed as dist
 
 from drpose_ray.errors import InputError
 from drpose_ray.finetune import replay
@@ -14,14 +11,9 @@ from drpose_ray.finetune.guard import StepGuard
 from drpose_ray.finetune.plan import TrainPlan
 from tests.finetune.tiny_denoiser import make_case
 
+pytestmark = pytest.mark.usefixtures("one_rank")
+
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_rank() -> Iterator[None]:
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-    yield
-    dist.destroy_process_group()
 
 
 def seasoned() -> StepGuard:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +15,11 @@ from drpose_ray.finetune.config import FinetuneConfig
 from drpose_ray.reward.config import DistanceConfig, PredictorConfig
 from tests.diffusion.published_checkpoint import write_published
 from tests.diffusion.published_configs import ERA3D_TINY, PSHUMAN_TINY
+from tests.finetune.ranks import run_ranks
 from tests.finetune.settings import finetune_config
 from tests.finetune.tiny_run import write_tiny_dataset
 
-LAYOUTS: dict[str, dict[str, Any]] = {"pshuman": PSHUMAN_TINY, "era3d": ERA3D_TINY}
+LAYOUTS: dict[str, dict[str, Any]] = {"pshuman": {**PSHUMAN_TINY, "sample_size": 16}, "era3d": ERA3D_TINY}
 _LORA: dict[str, Any] = {"model.lora_rank": 2, "optimizer.learning_rate": 1e-3}
 # The first of each group is what the others must equal.
 MODES: dict[str, dict[str, dict[str, Any]]] = {
@@ -65,21 +64,15 @@ def _config(folder: Path, layout: str, changes: dict[str, Any]) -> FinetuneConfi
     })  # fmt: skip
 
 
-def _train_rank(rank: int, world_size: int, folder: str, layout: str, port: int) -> None:
-    os.environ.update(RANK=str(rank), WORLD_SIZE=str(world_size), LOCAL_RANK=str(rank), DS_ACCELERATOR="cpu")
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), TORCH_EXTENSIONS_DIR=f"{folder}/extensions")
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", rank=rank, world_size=world_size)
+def _train_rank(rank: int, folder: Path, layout: str) -> None:
     for group, modes in _modes(layout).items():
         for mode, settings in modes.items():
-            config = _config(Path(folder), layout, settings)
-            weights = _train(config, Path(folder), rank, world_size, f"{group}_{mode}")
+            weights = _train(_config(folder, layout, settings), folder, rank, f"{group}_{mode}")
             if rank == 0:
-                save_file(weights, Path(folder) / f"{group}_{mode}.safetensors")
-    dist.destroy_process_group()
+                save_file(weights, folder / f"{group}_{mode}.safetensors")
 
 
-def _train(config: FinetuneConfig, folder: Path, rank: int, world_size: int, name: str) -> dict[str, torch.Tensor]:
+def _train(config: FinetuneConfig, folder: Path, rank: int, name: str) -> dict[str, torch.Tensor]:
     from drpose_ray.finetune import checkpoint
     from drpose_ray.finetune.data import PairStream
     from drpose_ray.finetune.engine import DenoiserEngine
@@ -95,7 +88,7 @@ def _train(config: FinetuneConfig, folder: Path, rank: int, world_size: int, nam
         offload_optimizer="optimizer" in config.parallel.offload,
         offload_parameters="parameters" in config.parallel.offload,
     )  # fmt: skip
-    reader = ShardReader(folder / "pairs", seed=3, rank=rank, world_size=world_size)
+    reader = ShardReader(folder / "pairs", seed=3, rank=rank, world_size=config.parallel.num_workers)
     updater = Updater(config, 5, parts, engine, PairStream(reader, config.batch_size_per_worker))
     for iteration in range(config.optimizer.num_iterations):
         metrics = updater.update(iteration)
@@ -106,7 +99,7 @@ def _train(config: FinetuneConfig, folder: Path, rank: int, world_size: int, nam
         checkpoint.save(folder / f"{name}_{rank}", rank, engine, progress)
         dist.barrier()
         if rank == 0:  # as Ray Train does it
-            for part in range(world_size):
+            for part in range(config.parallel.num_workers):
                 shutil.copytree(folder / f"{name}_{part}", folder / name / "iteration_00000002", dirs_exist_ok=True)
     weights = merge_lora(engine.state_dict())
     if rank == 0:
@@ -127,10 +120,7 @@ def test_placements_and_stages_agree_and_export_loads(layout: str, tmp_path: Pat
     torch.manual_seed(2)
     predictor = SkeletonPredictor(PredictorConfig(latent_size=side, map_size=side, channels=(8, 8)))
     predictor.save(tmp_path / f"{layout}.safetensors")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    torch.multiprocessing.spawn(_train_rank, (2, str(tmp_path), layout, port), nprocs=2)
+    run_ranks(_train_rank, 2, tmp_path, tmp_path, layout)
 
     start = load_file(tmp_path / layout / "unet" / "diffusion_pytorch_model.safetensors")
     for group, modes in _modes(layout).items():

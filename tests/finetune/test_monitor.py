@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 from PIL import Image
 
 from drpose_ray.datasets.posed import PosedPeople
@@ -16,12 +14,7 @@ from drpose_ray.finetune.monitor import HeldOutMonitor, write_samples
 from drpose_ray.finetune.parts import Parts
 from tests.finetune.tiny_run import tiny_config, tiny_parts
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_rank() -> Iterator[None]:
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-    yield
-    dist.destroy_process_group()
+pytestmark = pytest.mark.usefixtures("one_rank")
 
 
 @pytest.fixture

@@ -27,6 +27,9 @@ from tests.finetune.tiny_run import TinyLoaders, tiny_config, write_tiny_dataset
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
 
+NAP = 0.2
+"""Seconds of each micro-step of a run in which a worker is killed."""
+
 
 def _task(
     folder: Path, dataset: Path, settings: Mapping[str, object] | None = None, nap_seconds: float = 0.0
@@ -82,7 +85,7 @@ def _pids(task: FinetuneTask) -> list[int]:
 def test_killed_worker_resumes_and_ends_with_the_same_weights(
     tmp_path: Path, dataset: Path, undisturbed: FinetuneTask
 ) -> None:
-    task = _task(tmp_path, dataset, nap_seconds=0.4)
+    task = _task(tmp_path, dataset, nap_seconds=NAP)
     seen: list[tuple[int, Mapping[str, Any]]] = []
     killer = _kill_worker_once(task, rank=1, after_iteration=2)
     first_pids: list[int] = []
@@ -104,60 +107,26 @@ def test_killed_worker_resumes_and_ends_with_the_same_weights(
         assert _without_seconds(line) == _without_seconds(undisturbed_line)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_workers_with_a_pool_and_an_average_resume_too(workers: int, tmp_path: Path, dataset: Path) -> None:
-    settings = {
-        "parallel.num_workers": workers, "rollout.actors.num": workers, "export.ema_decay": 0.5, "checkpoint.every": 3
-    }  # fmt: skip
-    undisturbed = _run(_task(tmp_path / "undisturbed", dataset, settings))
-    task = _task(tmp_path / "killed", dataset, settings, nap_seconds=0.4)
-    killer = _kill_worker_once(task, rank=0, after_iteration=3)
-    weights = _run(task)
-    assert not killer.is_alive()
-    assert all(torch.equal(weights[name], tensor) for name, tensor in undisturbed.items())
-
-
 def _without_seconds(line: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in line.items() if not name.startswith("seconds_")}
 
 
 def test_rerun_of_a_finished_folder_trains_nothing_and_other_settings_are_refused(
-    dataset: Path, undisturbed: FinetuneTask
+    tmp_path: Path, dataset: Path, undisturbed: FinetuneTask
 ) -> None:
     expected = load_file(undisturbed.model_folder / "weights.safetensors")
     before = _metrics(undisturbed)
-    weights = _run(undisturbed)
+    moved = shutil.copytree(dataset, tmp_path / "unpacked")  # the same pairs under another path
+    weights = _run(dataclasses.replace(undisturbed, dataset=moved))
     assert all(torch.equal(weights[name], tensor) for name, tensor in expected.items())
     assert _metrics(undisturbed) == before
 
     with pytest.raises(InputError) as refused:
         finetune_on_ray(_task(undisturbed.run_folder, dataset, {"algorithm.kl_weight": 0.5}), _ignore)
     assert refused.value.field == "finetune.algorithm.kl_weight" and refused.value.file == undisturbed.run_folder
-
-
-def test_another_reward_is_refused_and_the_same_pairs_under_another_path_are_not(
-    tmp_path: Path, dataset: Path, undisturbed: FinetuneTask
-) -> None:
-    before = _metrics(undisturbed)
-    moved = shutil.copytree(dataset, tmp_path / "unpacked")
-    _run(dataclasses.replace(undisturbed, dataset=moved))
-    assert _metrics(undisturbed) == before
     heavier = TinyLoaders(distance=DistanceConfig(bce_weight=2.0))
     with pytest.raises(InputError, match=r"another distance\.bce_weight \(1\.0\)"):
         finetune_on_ray(dataclasses.replace(undisturbed, loaders=heavier), _ignore)
-
-
-def test_what_an_attempt_without_a_checkpoint_left_is_not_taken_over(tmp_path: Path, dataset: Path) -> None:
-    """Its best held-out reward may be of another scale, which nothing would ever beat."""
-    held_out = write_tiny_dataset(tmp_path / "held_out", shards=2)
-    watched = {"held_out.dataset": held_out, "held_out.every": 1, "held_out.num": 2}
-    task = _task(
-        tmp_path / "run", dataset, {**watched, "optimizer.num_iterations": 1, "parallel.num_workers": 1}
-    )  # fmt: skip
-    (task.best_folder).mkdir()
-    write_json(task.best_folder / "held_out.json", {"iterations": 9, "reward": 1e9})
-    _run(task)
-    assert json.loads((task.best_folder / "held_out.json").read_text())["iterations"] == 1
 
 
 def test_another_number_of_workers_is_refused_with_the_way_out(dataset: Path, undisturbed: FinetuneTask) -> None:
@@ -193,20 +162,42 @@ def test_a_disk_that_fills_up_during_a_checkpoint_costs_only_that_checkpoint(
         assert torch.equal(weights[name], tensor), name
 
 
-def test_held_out_pairs_are_watched_and_the_best_model_is_kept(tmp_path: Path, dataset: Path) -> None:
-    held_out = write_tiny_dataset(tmp_path / "held_out", shards=2)
-    watched = {"held_out.dataset": held_out, "held_out.every": 3, "held_out.num": 4}
-    task = _task(tmp_path / "run", dataset, {**watched, "export.ema_decay": 0.5})
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> FinetuneTask:
+    """A run with rollout actors, an average and held-out pairs."""
+    held_out = write_tiny_dataset(tmp_path_factory.mktemp("held_out") / "pairs", shards=2)
+    settings = {
+        "rollout.actors.num": 2, "export.ema_decay": 0.5,
+        "held_out.dataset": held_out, "held_out.every": 3, "held_out.num": 4,
+    }  # fmt: skip
+    task = _task(tmp_path_factory.mktemp("watched"), dataset, settings)
+    # What an attempt without a checkpoint left: of another scale perhaps, which nothing would ever beat.
+    task.best_folder.mkdir()
+    write_json(task.best_folder / "held_out.json", {"iterations": 9, "reward": 1e9})
     _run(task)
-    lines = _metrics(task)
+    return task
+
+
+def test_held_out_pairs_are_watched_and_the_best_model_is_kept(watched: FinetuneTask) -> None:
+    lines = _metrics(watched)
     rewards = {line["step"] + 1: line["held_out_reward"] for line in lines if "held_out_reward" in line}
     assert sorted(rewards) == [3, 6]
-    best = json.loads((task.best_folder / "held_out.json").read_text())
-    assert (task.best_folder / "README.md").read_text() == f"after {best['iterations']} iterations"
+    best = json.loads((watched.best_folder / "held_out.json").read_text())
+    assert (watched.best_folder / "README.md").read_text() == f"after {best['iterations']} iterations"
     assert best["iterations"] == max(rewards, key=lambda done: rewards[done])
-    assert {p.name for p in (task.run_folder / "samples").iterdir()} == {f"iteration_{n:08d}.png" for n in (3, 6)}
-    averaged, best_weights = (load_file(f / "weights.safetensors") for f in (task.model_folder, task.best_folder))
+    assert {p.name for p in (watched.run_folder / "samples").iterdir()} == {f"iteration_{n:08d}.png" for n in (3, 6)}
+    averaged, best_weights = (load_file(f / "weights.safetensors") for f in (watched.model_folder, watched.best_folder))
     assert any(not torch.equal(averaged[name], best_weights[name]) for name in averaged), "the average was exported"
+
+
+def test_a_pool_an_average_and_held_out_pairs_resume_too(tmp_path: Path, watched: FinetuneTask) -> None:
+    task = dataclasses.replace(watched, run_folder=tmp_path, loaders=TinyLoaders(nap_seconds=NAP))
+    killer = _kill_worker_once(task, rank=0, after_iteration=3)
+    weights = _run(task)
+    assert not killer.is_alive()
+    expected = load_file(watched.model_folder / "weights.safetensors")
+    assert all(torch.equal(weights[name], tensor) for name, tensor in expected.items())
+    assert (task.best_folder / "held_out.json").read_bytes() == (watched.best_folder / "held_out.json").read_bytes()
 
 
 def test_unfinished_dataset_is_refused_before_any_worker_starts(tmp_path: Path) -> None:

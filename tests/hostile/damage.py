@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import io
 import os
@@ -43,10 +44,7 @@ def _pickle(file: Path, marker: Path) -> None:
 
 def _pickled_members(file: Path, marker: Path) -> None:
     """A zip archive all of whose members, whatever they are called in the sound file, are arrays with a payload."""
-    names = ["a.npy"]
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            names = archive.namelist()
+    names = _members(file)
     stream = io.BytesIO()
     np.save(stream, np.array([Payload(marker)], object), allow_pickle=True)
     with zipfile.ZipFile(file, "w") as archive:
@@ -61,15 +59,24 @@ def _torch_pickle(file: Path, marker: Path) -> None:
 
 
 def _bomb(file: Path, _: Path) -> None:
-    """256 MB of zeros in 256 kB, under the names of the sound file's members."""
-    names = ["a.npy"]
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            names = archive.namelist()
+    """256 MB of zeros in 256 kB, under the name of the sound file's first member."""
+    file.write_bytes(_archive_of_zeros(_members(file)[0]))
+
+
+@functools.cache
+def _archive_of_zeros(name: str) -> bytes:
     head = b"{'descr': '<f8', 'fortran_order': False, 'shape': (4000000000,), }".ljust(117) + b"\n"
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in names[:1]:
-            archive.writestr(name, b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + bytes(2**28))
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + bytes(2**28))
+    return stream.getvalue()
+
+
+def _members(file: Path) -> list[str]:
+    if not zipfile.is_zipfile(file):
+        return ["a.npy"]
+    with zipfile.ZipFile(file) as archive:
+        return archive.namelist()
 
 
 def _replaced(make: Callable[[Path], None]) -> Damage:

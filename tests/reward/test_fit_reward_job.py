@@ -25,12 +25,12 @@ def flags(**changes: object) -> list[str]:
 
 
 @pytest.mark.slow
-def test_renders_are_encoded_once_and_their_latents_train_the_same_predictor(tmp_path: Path) -> None:
+def test_renders_are_encoded_once_and_their_latents_train_the_same_predictor(tmp_path: Path, tracking_uri: str) -> None:
     model = write_model(tmp_path / "model")
     dataset = write_six_views(tmp_path / "scans", frames=(2, 1, 0, 1), side=96)
     first, second = tmp_path / "first", tmp_path / "second"
     given = flags(run__folder=first, reward__i2mv=model, reward__multiview_shards=f'["{dataset}"]')
-    assert fit_reward.main(given) == 0
+    assert fit_reward.main([*given, "--run.tracking_uri", tracking_uri]) == 0
     (latents,) = (first / "latents").iterdir()
     written = {path.name: path.stat().st_mtime_ns for path in latents.glob("*.safetensors")}
     assert len(written) == 4 and latents.name.startswith("scans-")

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from drpose_ray.body.anny_export import BODY_CACHE
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.errors import InputError
+from drpose_ray.scans import broken as broken_scans
 from drpose_ray.scans.broken import MOST_DEATHS, CheckedScan, scan_checker
 from drpose_ray.scans.config import TwinConfig
 from drpose_ray.scans.scan import Scan
@@ -95,15 +97,21 @@ def test_a_scan_that_ends_its_readers_is_broken_after_some_of_them(tmp_path: Pat
     assert [path.name for path in (tmp_path / "reading").iterdir()] == ["deadly"]
 
 
+def less_patient_checker(folder: Path) -> Callable[[str], str]:
+    """In an actor, which is a process of its own."""
+    broken_scans.MOST_DEATHS = 2  # type: ignore[misc]
+    return scan_checker(deadly, folder)
+
+
 @pytest.mark.slow
 def test_a_scan_that_ends_its_actors_does_not_go_on_for_ever(tmp_path: Path, ray_session: None) -> None:
     from drpose_ray.on_ray import ActorPool, map_in_pools
 
-    make = functools.partial(scan_checker, deadly, tmp_path / "reading")
+    make = functools.partial(less_patient_checker, tmp_path / "reading")
     answers = list(map_in_pools([ActorPool(make, ["a", "deadly", "b"], 2)]))
     told = {answer.scan_id: answer.broken for answer in map(CheckedScan.model_validate_json, answers)}
     assert {scan_id: broken.problem for scan_id, broken in told.items() if broken is not None} == {
-        "a": "unreadable", "b": "unreadable", "deadly": "5 workers ended while they read it",
+        "a": "unreadable", "b": "unreadable", "deadly": "2 workers ended while they read it",
     }  # fmt: skip
 
 

@@ -16,7 +16,6 @@ from drpose_ray.on_ray import Loaded, answers
 LoadReward = Callable[[FinetuneConfig, torch.device], BatchReward]
 
 
-@ray.remote
 class RewardActor:
     """One process with the reward model."""
 
@@ -47,7 +46,7 @@ class RemoteReward:
     """A ``BatchReward`` that asks one actor, and a ``TermedReward``. The actor ends with the rank that made it."""
 
     def __init__(self, load_reward: LoadReward, config: FinetuneConfig) -> None:
-        start: Any = RewardActor.options(  # type: ignore[attr-defined]
+        start: Any = ray.remote(RewardActor).options(
             num_cpus=1, num_gpus=config.reward.actor_gpus, scheduling_strategy="DEFAULT"
         )
         self._actor = start.remote(load_reward, config)

@@ -23,7 +23,6 @@ from drpose_ray.on_ray import Loaded, answers
 LoadRoller = Callable[[FinetuneConfig, torch.device], Roller]
 
 
-@ray.remote
 class RolloutActor:
     """One process with inference-only weights."""
 
@@ -60,9 +59,7 @@ class RolloutPool:
         actors = config.rollout.actors
         assert actors is not None
         self._device = device
-        start: Any = RolloutActor.options(  # type: ignore[attr-defined]
-            num_cpus=1, num_gpus=actors.gpus, scheduling_strategy="DEFAULT"
-        )
+        start: Any = ray.remote(RolloutActor).options(num_cpus=1, num_gpus=actors.gpus, scheduling_strategy="DEFAULT")
         count = actors.num // config.parallel.num_workers
         self._actors = [start.remote(load_roller, config) for _ in range(count)]
         self._references = _shared_queue() if config.parallel.num_workers > 1 else None
