@@ -39,7 +39,7 @@ def fit(
 ) -> tuple[PoseEstimator, list[Mapping[str, float]]]:
     seen: list[Mapping[str, float]] = []
     settings = SETTINGS.model_copy(update=changes)
-    return fit_estimator(data, CONFIG, settings, seed, lambda _, metrics: seen.append(metrics), softened), seen
+    return fit_estimator(data, CONFIG, settings, seed, lambda _, metrics: seen.append(metrics), softened=softened), seen
 
 
 def test_a_short_fit_reads_poses_better_than_the_mean_pose(data: PosedPeople) -> None:
