@@ -24,13 +24,13 @@ help:  ## this list
 	@echo "Variables: CONFIG=$(CONFIG) (demo)  ARGS='--finetune.algorithm.kl_weight 0.3' (demo, weights)  PYTHON=$(PYTHON)"
 
 demo: $(DEMO)  ## motions -> poses -> shards -> reward -> DrPose -> before/after table, on a CPU
-	$(RUN) -m jobs.pipeline --config $(CONFIG) $(ARGS)
+	drpose pipeline --config $(CONFIG) $(ARGS)
 
 # One folder per seed; a seed whose folder is complete is not run again.
 claims: $(DEMO)  ## three seeds, four times as long as the demo, on three times the test poses (an hour and a half)
 	for seed in 0 1 2; do \
 	  test -f outputs/claims/seed$$seed/evaluate/summary.json || \
-	  $(RUN) -m jobs.pipeline --config $(CONFIG) --run.seed $$seed --run.folder outputs/claims/seed$$seed \
+	  drpose pipeline --config $(CONFIG) --run.seed $$seed --run.folder outputs/claims/seed$$seed \
 	    --finetune.optimizer.num_iterations 400 --finetune.algorithm.kl_weight 6 --poses.num_test 192 $(ARGS) || exit 1; \
 	done
 
@@ -42,13 +42,13 @@ check: $(DEV)  ## lint, format, types, import layers, schema drift
 	ruff format --check .
 	mypy
 	lint-imports
-	$(RUN) -m jobs.schemas --check
+	drpose dev schemas --check
 
 weights: $(DEMO)  ## train the shipped weights again (hours on 2 cores; resumes)
-	$(RUN) -m jobs.weights --config configs/weights.yaml $(ARGS)
+	drpose dev weights --config configs/weights.yaml $(ARGS)
 
 schemas: $(DEV)  ## write schemas/ from the typed models
-	$(RUN) -m jobs.schemas
+	drpose dev schemas
 
 clean:  ## remove .venv, caches and outputs
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache outputs *.egg-info

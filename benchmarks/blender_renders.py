@@ -29,15 +29,15 @@ from numpy.typing import NDArray
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame
-from drpose_ray.renders.blender import BlenderRenderer
-from drpose_ray.renders.cameras import View
-from drpose_ray.renders.config import PUBLISHED, BlenderConfig, RaycastConfig, RendersConfig
-from drpose_ray.renders.images import colour_images, normal_image
-from drpose_ray.renders.loader import ScanLoader
-from drpose_ray.renders.raycast import RaycastRenderer
-from drpose_ray.renders.renderer import ScanRenderer
-from drpose_ray.renders.scan_item import scan_item
-from drpose_ray.renders.scan_renders import ScanRenders
+from drpose_ray.scans.render.blender import BlenderRenderer
+from drpose_ray.scans.render.cameras import View
+from drpose_ray.scans.render.config import PUBLISHED, BlenderConfig, RaycastConfig, RendersConfig
+from drpose_ray.scans.render.images import colour_images, normal_image
+from drpose_ray.scans.render.loader import ScanLoader
+from drpose_ray.scans.render.raycast import RaycastRenderer
+from drpose_ray.scans.render.renderer import ScanRenderer
+from drpose_ray.scans.render.scan_item import scan_item
+from drpose_ray.scans.render.scan_renders import ScanRenders
 from drpose_ray.scans.config import ScansConfig, ScanSource, TwinConfig
 from drpose_ray.scans.load import load_scan
 from drpose_ray.scans.scan import Mesh

@@ -37,10 +37,10 @@ from drpose_ray.datasets.builder.on_ray import MakerPool, build_on_ray
 from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.poses.windows_file import read_selection, write_selection
-from drpose_ray.publish import file_sha256
-from drpose_ray.shards.manifest import shard_name
-from drpose_ray.shards.record import FrameStatus, SequenceCamera, SequenceRecord, encode_members
-from drpose_ray.shards.rows import Manifest
+from drpose_ray.core.files.publish import file_sha256
+from drpose_ray.datasets.manifest import shard_name
+from drpose_ray.datasets.record import FrameStatus, SequenceCamera, SequenceRecord, encode_members
+from drpose_ray.datasets.rows import Manifest
 
 PER_SHARD = 1000
 WORKERS = 2

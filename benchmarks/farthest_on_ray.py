@@ -17,10 +17,10 @@ from itertools import islice
 import numpy as np
 from farthest_point_sampling import gather_points
 
-from drpose_ray.on_ray import local_or_cluster_ray
-from drpose_ray.poses.core_set import core_set_points, cover_radius
-from drpose_ray.poses.farthest import farthest_points, iterate_sampler
-from drpose_ray.poses.on_ray import SamplerOnRay
+from drpose_ray.core.on_ray import local_or_cluster_ray
+from drpose_ray.poses.sampling.core_set import core_set_points, cover_radius
+from drpose_ray.poses.sampling.farthest import farthest_points, iterate_sampler
+from drpose_ray.poses.sampling.on_ray import SamplerOnRay
 
 
 def main() -> int:

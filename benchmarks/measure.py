@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from drpose_ray.finetune.memory import LiveBytes
+from drpose_ray.finetune.memory.memory import LiveBytes
 
 
 def peak_bytes(work: Callable[[], object], device: torch.device) -> int:

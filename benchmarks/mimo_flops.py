@@ -14,10 +14,10 @@ from importlib.metadata import version
 import torch
 from page import hand_in
 
-from drpose_ray.mimo.architecture import STABLE_DIFFUSION_15
-from drpose_ray.mimo.flops import count_mimo_flops, make_bank, step_flops
-from drpose_ray.mimo.literal_block import LiteralDenoisingUNet
-from drpose_ray.mimo.reference import ReferenceUNet
+from drpose_ray.synthesis.mimo.networks.architecture import STABLE_DIFFUSION_15
+from drpose_ray.synthesis.mimo.flops import count_mimo_flops, make_bank, step_flops
+from drpose_ray.synthesis.mimo.networks.literal_block import LiteralDenoisingUNet
+from drpose_ray.synthesis.mimo.networks.reference import ReferenceUNet
 
 SIZE, FRAMES, STEPS = 784, 10, 25
 GOAL = 0.8

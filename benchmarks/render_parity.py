@@ -1,8 +1,8 @@
 """How far two renders of the same scans are apart, as stored: Blender's, and the ray-casting twin's.
 
-    python -m jobs.make_scans --run.folder X --twin.num 50
-    python -m jobs.render_scans --run.folder X --renders.image_size 192
-    python -m jobs.render_scans --run.folder X --renders.image_size 192 --renders.engine raycast --renders.output X/ray
+    drpose scans make --run.folder X --twin.num 50
+    drpose scans render --run.folder X --renders.image_size 192
+    drpose scans render --run.folder X --renders.image_size 192 --renders.engine raycast --renders.output X/ray
     python benchmarks/render_parity.py X/renders X/ray
 
 Masks are where there is depth; normals and depths are compared where both renders show the person, colours over the
@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from drpose_ray.geometry.cameras import NUM_VIEWS
-from drpose_ray.renders.images import depth_metres
-from drpose_ray.shards.read import FrameSample, ShardReader
+from drpose_ray.scans.render.images import depth_metres
+from drpose_ray.datasets.shards.read import FrameSample, ShardReader
 
 
 def compare(one: FrameSample, other: FrameSample, view: int) -> dict[str, float]:

@@ -17,7 +17,7 @@ from measure import seconds
 from page import hand_in
 
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
-from drpose_ray.poses.kinematics import joints_from_rows
+from drpose_ray.poses.procedural.kinematics import joints_from_rows
 from drpose_ray.poses.sources import draw_pose
 from drpose_ray.reward.skeleton_maps import render_skeleton_maps, render_skeleton_maps_windowed, truncation_bound
 

@@ -1,91 +1,11 @@
-"""Encode the six views of datasets by a model's VAE once, so that the skeleton predictor trains without images or VAE.
-
-python -m jobs.encode_latents --config configs/small.yaml --reward.multiview_shards '[path/to/shards]'
-python -m jobs.fit_reward --config configs/small.yaml --reward.latents '[outputs/small/latents/shards-0123456789ab]'
-
-``jobs/fit_reward.py`` with the same ``reward.multiview_shards`` and run folder finds the latents by itself.
-"""
-
-from __future__ import annotations
+"""``drpose encode latents``, for ``ray job submit -- python jobs/encode_latents.py``."""
 
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
 
-from pydantic import Field
-
-from drpose_ray.config import Config, absolute, load_config, with_absolute_paths
-from drpose_ray.errors import InputError
-from drpose_ray.progress import Progress
-from drpose_ray.reward.config import RewardConfig
-from drpose_ray.runs import RunSettings, Summary, open_run
-from jobs import run_job
-from jobs.encode_conditions import EncodeSettings
-
-
-class EncodeLatentsConfig(Config):
-    """Settings of jobs/encode_latents.py; of the reward section it reads multiview_shards and i2mv."""
-
-    USES: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "run": ("folder", "device"),
-        "reward": ("multiview_shards", "i2mv"),
-    }
-
-    run: RunSettings = Field(default=RunSettings(), description="Where the run is kept.")
-    reward: RewardConfig = Field(default=RewardConfig(), description="The datasets, and the model whose VAE encodes.")
-    encode: EncodeSettings = Field(default=EncodeSettings(), description="How the work is spread.")
-
-    @property
-    def output(self) -> Path:
-        """Holds one folder of latents per dataset and VAE."""
-        return self.encode.output or self.run.folder / "latents"
-
-
-class EncodeLatentsSummary(Summary):
-    """What jobs/encode_latents.py reports."""
-
-    latents: tuple[str, ...] = Field(description="one folder per dataset, for reward.latents")
-    samples: int
-    encoded_now: int = Field(description="shards; the others were there from an earlier attempt")
-
-
-CONFIG, SUMMARY = EncodeLatentsConfig, EncodeLatentsSummary
-
-
-@run_job
-def main(argv: Sequence[str] | None = None) -> None:
-    config = with_absolute_paths(load_config(CONFIG, argv))
-
-    from drpose_ray.device.on_ray import choose_gpus
-    from drpose_ray.latents.encode import EncodeTask, latents_folder
-    from drpose_ray.latents.on_ray import encode_on_ray
-    from drpose_ray.latents.store import read_latents_record
-
-    if not config.reward.multiview_shards:
-        raise InputError(
-            "no renders to encode",
-            field="reward.multiview_shards",
-            remedy="name one or more folders of six-view shards",
-        )
-    gpus = choose_gpus(config.run.device, config.encode.workers, config.encode.gpus_per_worker, may_share=True)
-    folders, samples, encoded = [], 0, 0
-    with open_run(config, config.run.folder / "encode_latents", "encode_latents") as run:
-        for dataset in config.reward.multiview_shards:
-            task = EncodeTask(
-                dataset, config.reward.i2mv, latents_folder(absolute(config.output), dataset, config.reward.i2mv),
-                images_per_call=config.encode.samples_per_call, workers=config.encode.workers,
-                gpus_per_worker=gpus,
-            )  # fmt: skip
-            with Progress(f"shards of {dataset.name} encoded") as progress:
-                for name in encode_on_ray(task):
-                    encoded += 1
-                    progress.step(note=name)
-            folders.append(str(task.output))
-            samples += read_latents_record(task.output).samples
-        run.finish(EncodeLatentsSummary(latents=tuple(folders), samples=samples, encoded_now=encoded))
-    print(f"latents of {samples} samples: {', '.join(folders)}")
-
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # the checkout that this file is of
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from drpose_ray.cli import run
+
+    sys.exit(run("encode_latents"))

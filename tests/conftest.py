@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     """One private Ray for each process of pytest: 4 logical CPUs, 4 ``trial_driver`` slots, nothing open to others."""
-    from drpose_ray.private_ray.on_ray import (
+    from drpose_ray.core.private_ray.on_ray import (
         private_ray,  # tests that do not ask for Ray should not pay for importing it
     )
 
@@ -63,7 +63,7 @@ def ray_session() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     """One MLflow database for whatever jobs log in the tests: making one takes seconds."""
-    from drpose_ray.tracking import sqlite_uri
+    from drpose_ray.core.tracking.tracker import sqlite_uri
 
     return sqlite_uri(tmp_path_factory.mktemp("tracking"))
 

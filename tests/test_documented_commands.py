@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from drpose_ray.config import load_config
+from drpose_ray.core.settings.config import load_config
 from tests.documented import PAGES, ROOT, Block, jobs_of, read_blocks
 
 BLOCKS = [block for page in PAGES for block in read_blocks(page)]
 
 NOT_RUN = {
-    "make demo": "tests/test_jobs_pipeline.py runs the chain in its smallest form",
+    "make demo": "tests/experiments/test_pipeline.py runs the chain in its smallest form",
     "make test": "this is it",
     "configs/paper.yaml": "needs licensed weights",
     "configs/architectures/pshuman": "tests/finetune/test_plan_memory.py plans for it",

@@ -48,7 +48,7 @@ def test_nothing_below_jobs_parses_arguments_or_reads_the_environment(trees: dic
     """Except where a job's configuration is loaded, and where Ray's own RAY_* variables are met."""
     for name, source in LIBRARY.items():
         assert not imported(trees[name]) & {"argparse", "click", "tyro"}, name
-        assert name == "drpose_ray/config.py" or "sys.argv" not in source, name
+        assert name == "drpose_ray/core/settings/config.py" or "sys.argv" not in source, name
         assert name.endswith("/on_ray.py") or not ("os.environ" in source or "getenv" in source), name
 
 

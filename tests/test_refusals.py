@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from drpose_ray.errors import InputError, is_no_space, refusal_in
-from drpose_ray.runs import RunSettings, open_run
-from jobs import run_job
+from drpose_ray.core.errors import InputError, is_no_space, refusal_in
+from drpose_ray.core.runs.run import RunSettings, open_run
+from drpose_ray.core.job import run_job
 
 REFUSED = InputError("no such model", file="unet/config.json", field="base", value=3, remedy="give another")
 
@@ -28,7 +28,7 @@ def refuse_once_told(folder: Path) -> None:
 
 class Refusing:
     def __init__(self) -> None:
-        from drpose_ray.on_ray import Loaded
+        from drpose_ray.core.on_ray import Loaded
 
         self._loaded: Loaded[None] = Loaded(refuse)
 
@@ -49,7 +49,7 @@ def assert_as_raised(refused: pytest.ExceptionInfo[InputError]) -> None:
 def test_from_a_task_and_from_what_an_actor_loads(ray_session: None) -> None:
     import ray
 
-    from drpose_ray.on_ray import answers
+    from drpose_ray.core.on_ray import answers
 
     with pytest.raises(InputError) as refused:
         answers(ray.remote(refuse).remote())
@@ -63,7 +63,7 @@ def test_from_a_task_and_from_what_an_actor_loads(ray_session: None) -> None:
 
 @pytest.mark.slow
 def test_from_pools_of_ray_data(ray_session: None) -> None:
-    from drpose_ray.on_ray import ActorPool, map_in_pools
+    from drpose_ray.core.on_ray import ActorPool, map_in_pools
 
     with pytest.raises(InputError) as refused:
         list(map_in_pools([ActorPool(make_refusing, ["a", "b"], 1)]))
@@ -75,7 +75,7 @@ def test_from_ray_train_without_another_attempt(ray_session: None, tmp_path: Pat
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
-    from drpose_ray.training.on_ray import run_trainer
+    from drpose_ray.core.training.on_ray import run_trainer
 
     attempts = tmp_path / "attempts"
     attempts.mkdir()

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from drpose_ray.evaluate import page
-from drpose_ray.evaluate.drpose.claims import BASE, DRPOSE, compare
-from drpose_ray.evaluate.drpose.report import write_report
-from drpose_ray.evaluate.drpose.summary import summarise
+from drpose_ray.evaluation import page
+from drpose_ray.evaluation.drpose.claims import BASE, DRPOSE, compare
+from drpose_ray.evaluation.drpose.report import write_report
+from drpose_ray.evaluation.drpose.summary import summarise
 from tests.chromium import CHROMIUM, lay_out
-from tests.evaluate.drpose.judged import FIXED_MASK_IOU, make_example, make_judgement
+from tests.evaluation.drpose.judged import FIXED_MASK_IOU, make_example, make_judgement
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium here; `apt-get install chromium` brings it")
 
@@ -53,7 +53,7 @@ def plot() -> bytes:
     """A PNG wider than any screen tried here."""
     from matplotlib.figure import Figure
 
-    from drpose_ray.figures import save
+    from drpose_ray.core.drawing.figures import save
 
     return save(Figure(figsize=(12, 2)))
 

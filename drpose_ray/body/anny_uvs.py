@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from drpose_ray.arrays import load_fields
+from drpose_ray.core.files.arrays import load_fields
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.errors import InputError
-from drpose_ray.publish import replace_when_complete
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.publish import replace_when_complete
 
 
 def ensure_uvs(cache: Path, body: Body) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -15,7 +15,7 @@ from drpose_ray.body.smplx_body import Body
 from drpose_ray.geometry.cameras import Frame
 from drpose_ray.geometry.motion_row import BETAS
 from drpose_ray.geometry.skeleton import NUM_JOINTS
-from drpose_ray.seeding import stream
+from drpose_ray.core.seeding import stream
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from smplx.lbs import batch_rigid_transform, batch_rodrigues, blend_shapes, vertices2joints
 
 from drpose_ray.body.model_file import NUM_BETAS, read_model_file
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.geometry.motion_row import BETAS, BODY_POSE, HAND_POSE, JAW_POSE, NUM_COLUMNS, ROOT_ORIENT, TRANSLATION
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 
 MAX_SIDE: Final = 1024
 """Of latents, and of images in latents' units."""

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from drpose_ray.training.schedule import Schedule
-from drpose_ray.training.settings import FitSettings
+from drpose_ray.core.training.schedule import Schedule
+from drpose_ray.core.training.settings import FitSettings
 
 Precision = Literal["float32", "float16", "bfloat16"]
 """Of a model's weights, as torch names it."""

@@ -14,8 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from drpose_ray.diffusion.schedule import NoiseSchedule
-from drpose_ray.errors import InputError
-from drpose_ray.seeding import torch_stream
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.seeding import torch_stream
 
 # (latents, timestep, condition) -> output
 Denoiser = Callable[[Float[Tensor, "M B V C h w"], int, Any], Float[Tensor, "M B V C h w"]]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from drpose_ray.errors import InputError, printable
-from drpose_ray.files import reason, refusing
-from drpose_ray.secrets import redact
+from drpose_ray.core.errors import InputError, printable
+from drpose_ray.core.files.reading import reason, refusing
+from drpose_ray.core.secrets import redact
 
 State = Literal["ok", "missing", "wrong", "unused"]
 """``unused``: not there, and these settings do without. Of the others all but ``ok`` keep a run from working."""

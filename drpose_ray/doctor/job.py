@@ -13,10 +13,10 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from drpose_ray.config import load_config
+from drpose_ray.core.settings.config import load_config
 from drpose_ray.doctor.config import DoctorConfig
 from drpose_ray.doctor.finding import Finding
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 
 CONFIG = DoctorConfig
 

@@ -15,9 +15,9 @@ from typing import Final
 
 import torch
 
-from drpose_ray.device import Device
+from drpose_ray.core.device import Device
 from drpose_ray.doctor.finding import Finding
-from drpose_ray.files import reason
+from drpose_ray.core.files.reading import reason
 
 _GIB: Final = 2**30
 _LEAST_SHARED: Final = 2**28

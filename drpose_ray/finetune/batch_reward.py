@@ -11,15 +11,15 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from drpose_ray.datasets.posed import PosedPeople
-from drpose_ray.errors import InputError
-from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.core.errors import InputError
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.geometry.cameras import NUM_VIEWS
 from drpose_ray.geometry.view_sets import ViewSet
 from drpose_ray.reward.config import DistanceConfig, RewardTermConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.pose_score import PoseScore
 from drpose_ray.reward.predictor import SkeletonPredictor
-from drpose_ray.reward.terms import Ensemble, PoseReward, Reward, TargetMaps, WeightedSum
+from drpose_ray.reward.rewards import Ensemble, PoseReward, Reward, TargetMaps, WeightedSum
 from drpose_ray.reward.user_reward import CheckedReward, import_reward
 
 BatchReward = Callable[[torch.Tensor, PosedPeople], torch.Tensor]
@@ -53,7 +53,7 @@ def load_batch_reward(config: FinetuneConfig, distance: DistanceConfig, device: 
     Raises InputError if a file is missing, a predictor was trained on latents of another size, or a user's reward does
     not keep the contract of ``reward.terms.Reward``.
     """
-    from drpose_ray.diffusion.layout import outline_unet  # imports diffusers: seconds
+    from drpose_ray.diffusion.published.layout import outline_unet  # imports diffusers: seconds
 
     unet = outline_unet(config.model.base)  # which views there are, and how large latents are
     targets = TargetMaps(device)

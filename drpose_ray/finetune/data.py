@@ -11,10 +11,10 @@ import torch
 
 from drpose_ray.datasets.multiview import pose_people
 from drpose_ray.datasets.posed import PosedPeople
-from drpose_ray.errors import InputError
-from drpose_ray.shards.open_shard import FrameSample
-from drpose_ray.shards.read import ShardReader
-from drpose_ray.shards.record import INPUT_IMAGE
+from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.shards.open_shard import FrameSample
+from drpose_ray.datasets.shards.read import ShardReader
+from drpose_ray.datasets.record import INPUT_IMAGE
 
 
 def collate(samples: Sequence[FrameSample]) -> PosedPeople:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 
 PlanVariant = Literal["literal", "in_prefix"]
 

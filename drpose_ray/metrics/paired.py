@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.metrics.intervals import Interval, bootstrap_mean, interval_around, resample_means
-from drpose_ray.seeding import stream
+from drpose_ray.core.seeding import stream
 
 NUM_RESAMPLES: Final = 10_000
 

@@ -15,7 +15,7 @@ from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.rotations import axis_angle_to_matrix, euler_xyz_to_matrix, matrix_to_euler_xyz
 from drpose_ray.geometry.skeleton import JOINT_NAMES, NUM_BODY_JOINTS
 from drpose_ray.poses.clip import MotionClip, out_of_range
-from drpose_ray.poses.limits import EULER_HIGH, EULER_LOW, JOINT
+from drpose_ray.poses.procedural.limits import EULER_HIGH, EULER_LOW, JOINT
 
 LIMIT_TOLERANCE_DEG: Final = {"elbow": 70.0, "wrist": 70.0, "other": 40.0}
 """How far a joint's rotation may lie outside its box: mocap joints are fitted, not measured. The roll of an arm is

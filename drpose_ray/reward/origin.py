@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from drpose_ray.origin import FileHashes
+from drpose_ray.core.runs.origin import FileHashes
 from drpose_ray.reward.config import DistanceConfig, RewardTermConfig
 from drpose_ray.reward.user_reward import import_reward
 

@@ -10,10 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.geometry.skeleton import NUM_JOINTS
 from drpose_ray.reward.config import PredictorConfig
-from drpose_ray.training.network_file import load_network, save_weights
+from drpose_ray.core.training.network_file import load_network, save_weights
 
 NUM_DOMAINS = 2
 _GROUPS = 8

@@ -7,9 +7,9 @@ import importlib
 import torch
 
 from drpose_ray.datasets.posed import PosedPeople
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.geometry.skeleton import NUM_JOINTS
-from drpose_ray.reward.terms import Reward
+from drpose_ray.reward.rewards import Reward
 
 _PROBED_OBJECTS = 2
 _CONTRACT = "a reward is function(latents_x0 (2, B, 6, 4, h, w), poses) -> (B,), see docs/reward.md"

@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from drpose_ray.errors import InputError, printable
+from drpose_ray.core.errors import InputError, printable
 from drpose_ray.scans.scan import Scan
 
 MOST_DEATHS: Final = 5
@@ -57,7 +57,7 @@ def check_scan(load: Callable[[str], Scan], scan_id: str) -> CheckedScan:
 
 
 def scan_checker(load: Callable[[str], Scan], reading: Path | None = None) -> Callable[[str], str]:
-    """``check_scan`` for ``drpose_ray.on_ray.map_in_pools``: id after id, each answer as JSON.
+    """``check_scan`` for ``drpose_ray.core.on_ray.map_in_pools``: id after id, each answer as JSON.
 
     Args:
         reading: A folder for this run alone, where a mark says that a scan is being read. A scan that ends whoever

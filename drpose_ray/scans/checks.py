@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.scans.config import ScanChecks
-from drpose_ray.scans.raw_mesh import RawMesh
+from drpose_ray.scans.meshes.raw_mesh import RawMesh
 from drpose_ray.scans.scan import ScanFiles
 
 _UNITS: Final = {0.001: "kilometres", 0.0254: "units of 1/0.0254 m", 10: "decimetres", 39.37: "inches",

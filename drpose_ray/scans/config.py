@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from drpose_ray.config import Config
+from drpose_ray.core.settings.config import Config
 from drpose_ray.scans.scan import Layout
 
 

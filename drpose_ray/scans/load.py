@@ -11,9 +11,9 @@ from drpose_ray.body.smplx_body import Body
 from drpose_ray.geometry.skeleton import NUM_JOINTS
 from drpose_ray.scans.checks import check_against_fit, checked_mesh
 from drpose_ray.scans.config import ScanChecks
-from drpose_ray.scans.fit import read_fit
-from drpose_ray.scans.mesh_file import read_mesh
-from drpose_ray.scans.raw_mesh import merge_vertices
+from drpose_ray.scans.fits.fit import read_fit
+from drpose_ray.scans.meshes.mesh_file import read_mesh
+from drpose_ray.scans.meshes.raw_mesh import merge_vertices
 from drpose_ray.scans.scan import Mesh, Scan, ScanFiles
 
 
@@ -27,7 +27,7 @@ def load_scan(files: ScanFiles, body: Body, checks: ScanChecks | None = None) ->
     Raises:
         InputError: whatever is wrong with the scan; it names the file, the field, the value and a remedy. A fan-out
             catches it for each scan, whose record then fails with that reason, and goes on.
-        OSError: the disk failed, which is no fault of the scan; another attempt may read it (``drpose_ray.files``).
+        OSError: the disk failed, which is no fault of the scan; another attempt may read it (``drpose_ray.core.files.reading``).
     """
     checks = checks or ScanChecks()
     body = fit_body(files, body)

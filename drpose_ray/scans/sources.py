@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from drpose_ray.errors import InputError
-from drpose_ray.files import named_refusals
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.reading import named_refusals
 from drpose_ray.scans.config import ScanSource
 from drpose_ray.scans.readers.customhumans import is_customhumans, list_customhumans
 from drpose_ray.scans.readers.thuman import is_thuman, list_thuman

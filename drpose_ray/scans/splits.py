@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-from drpose_ray.errors import InputError
-from drpose_ray.files import read_text
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.reading import read_text
 from drpose_ray.scans.config import ScanSplits
 from drpose_ray.scans.scan import ScanFiles
 

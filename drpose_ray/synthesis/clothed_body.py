@@ -20,8 +20,8 @@ from drpose_ray.geometry.motion_row import BETAS, TRANSLATION
 from drpose_ray.geometry.rotations import turn
 from drpose_ray.poses.sources import turn_row
 from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.seeding import derive_seed
-from drpose_ray.shards.record import FrameStatus, SequenceCamera, SequenceRecord
+from drpose_ray.core.seeding import derive_seed
+from drpose_ray.datasets.record import FrameStatus, SequenceCamera, SequenceRecord
 from drpose_ray.synthesis.config import ClothedBodyConfig
 from drpose_ray.synthesis.input_view import turn_to_input_view
 

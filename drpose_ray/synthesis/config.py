@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from drpose_ray.config import Config
+from drpose_ray.core.settings.config import Config
 from drpose_ray.diffusion.config import Precision
-from drpose_ray.synthesis.quality_config import QualityConfig
+from drpose_ray.synthesis.quality.config import QualityConfig
 
 
 class ClothedBodyConfig(Config):

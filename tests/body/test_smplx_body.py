@@ -10,9 +10,9 @@ import torch
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.people import draw_person
 from drpose_ray.body.smplx_body import Body, vertex_normals
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.geometry.skeleton import MIRROR
-from drpose_ray.poses.standing import draw_moderate
+from drpose_ray.poses.procedural.standing import draw_moderate
 
 
 @pytest.fixture(scope="module")

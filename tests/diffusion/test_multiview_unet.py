@@ -8,8 +8,8 @@ import torch.nn.functional as F
 
 from drpose_ray.diffusion.condition import Condition
 from drpose_ray.diffusion.i2mv import GuidedDenoiser
-from drpose_ray.diffusion.multiview_block import MultiViewTransformerBlock
-from drpose_ray.diffusion.multiview_unet import MultiViewUNet
+from drpose_ray.diffusion.unet.multiview_block import MultiViewTransformerBlock
+from drpose_ray.diffusion.unet.multiview_unet import MultiViewUNet
 
 M, B, V, SIDE = 2, 2, 6, 8
 

@@ -27,7 +27,7 @@ from tests.diffusion.published_configs import PSHUMAN_TINY
 from tests.finetune.tiny_run import write_tiny_dataset
 from tests.hostile.damage import Payload
 from tests.hostile.readers import ROWS, tiny_body_fields
-from tests.mimo.tiny import make_model, portrait, write_folder
+from tests.synthesis.mimo.tiny import make_model, portrait, write_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 PROMPTS = ("normal_embeds.pt", "clr_embeds.pt")

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-IMPORTED_ONCE = ["drpose_ray.finetune.engine", "drpose_ray.finetune.parts", "drpose_ray.finetune.step"]
+IMPORTED_ONCE = ["drpose_ray.finetune.engine.engine", "drpose_ray.finetune.models", "drpose_ray.finetune.step"]
 
 
 def run_ranks(work: Callable[..., None], size: int, folder: Path, *arguments: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 
 
 def finetune_config(settings: Mapping[str, object]) -> FinetuneConfig:

@@ -10,13 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.finetune.conditions.encode import fit_input
 from drpose_ray.finetune.conditions.on_ray import EncodeTask, encode_on_ray
 from drpose_ray.finetune.conditions.store import MARKER, ConditionStore
 from drpose_ray.finetune.data import PairStream
-from drpose_ray.shards.manifest import manifest_sha256
-from drpose_ray.shards.read import ShardReader
+from drpose_ray.datasets.manifest import manifest_sha256
+from drpose_ray.datasets.shards.read import ShardReader
 from tests.diffusion.published_checkpoint import write_published
 from tests.diffusion.published_configs import ERA3D_TINY, PSHUMAN_TINY
 from tests.finetune.tiny_run import write_tiny_dataset
@@ -35,7 +35,7 @@ def task(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_looked_up_conditions_are_those_made_on_the_spot(task: EncodeTask) -> None:
-    from drpose_ray.diffusion.layout import load_i2mv
+    from drpose_ray.diffusion.published.layout import load_i2mv
 
     model = load_i2mv(task.model)
     store = ConditionStore(task.output, task.model, manifest_sha256(task.dataset))

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from drpose_ray.config import Config, load_config
-from drpose_ray.errors import InputError
-from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.core.settings.config import Config, load_config
+from drpose_ray.core.errors import InputError
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from tests.finetune.settings import finetune_config
 
 

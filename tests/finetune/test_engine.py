@@ -41,8 +41,8 @@ def _train_rank(rank: int, folder: Path) -> None:
 
 
 def _train_with_engine(rank: int, world_size: int, zero_stage: int, folder: Path) -> dict[str, torch.Tensor]:
-    from drpose_ray.finetune.average import WeightAverage
-    from drpose_ray.finetune.engine import DenoiserEngine
+    from drpose_ray.finetune.engine.average import WeightAverage
+    from drpose_ray.finetune.engine.engine import DenoiserEngine
 
     engine = DenoiserEngine(
         _network(), **OPTIMISER, max_grad_norm=1.0, gradient_accumulation=ACCUMULATION, zero_stage=zero_stage
@@ -108,7 +108,7 @@ def test_two_ranks_give_the_single_process_step(tmp_path: Path) -> None:
 
 
 def _train_in_bfloat16(_rank: int, folder: Path) -> None:
-    from drpose_ray.finetune.engine import DenoiserEngine
+    from drpose_ray.finetune.engine.engine import DenoiserEngine
 
     for zero_stage in ZERO_STAGES:
         weight = nn.Linear(8, 1, bias=False)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.finetune import replay
-from drpose_ray.finetune.guard import StepGuard
+from drpose_ray.finetune.watch.guard import StepGuard
 from drpose_ray.finetune.plan import TrainPlan
 from tests.finetune.tiny_denoiser import make_case
 

@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from drpose_ray.finetune.laps import Laps
+from drpose_ray.finetune.watch.laps import Laps
 
 NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from drpose_ray.diffusion.multiview_unet import MultiViewUNet
-from drpose_ray.finetune.lora import add_lora, merge_lora, without_lora
+from drpose_ray.diffusion.unet.multiview_unet import MultiViewUNet
+from drpose_ray.finetune.engine.lora import add_lora, merge_lora, without_lora
 from tests.diffusion.published_configs import PSHUMAN_TINY
 from tests.diffusion.test_published_architecture import random_inputs, random_network
 

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 
-from drpose_ray.finetune.config import FinetuneConfig
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.reward.config import DistanceConfig, PredictorConfig
 from tests.diffusion.published_checkpoint import write_published
 from tests.diffusion.published_configs import ERA3D_TINY, PSHUMAN_TINY
@@ -73,13 +73,13 @@ def _train_rank(rank: int, folder: Path, layout: str) -> None:
 
 
 def _train(config: FinetuneConfig, folder: Path, rank: int, name: str) -> dict[str, torch.Tensor]:
-    from drpose_ray.finetune import checkpoint
+    from drpose_ray.finetune.checkpoint import checkpoint
     from drpose_ray.finetune.data import PairStream
-    from drpose_ray.finetune.engine import DenoiserEngine
-    from drpose_ray.finetune.lora import merge_lora
-    from drpose_ray.finetune.parts import load_parts
+    from drpose_ray.finetune.engine.engine import DenoiserEngine
+    from drpose_ray.finetune.engine.lora import merge_lora
+    from drpose_ray.finetune.models import load_parts
     from drpose_ray.finetune.step import Updater
-    from drpose_ray.shards.read import ShardReader
+    from drpose_ray.datasets.shards.read import ShardReader
 
     parts = load_parts(config, DistanceConfig(perceptual_weight=0), torch.device("cpu"))
     engine = DenoiserEngine(
@@ -110,8 +110,8 @@ def _train(config: FinetuneConfig, folder: Path, rank: int, name: str) -> dict[s
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_placements_and_stages_agree_and_export_loads(layout: str, tmp_path: Path) -> None:
-    from drpose_ray.diffusion.layout import load_i2mv
-    from drpose_ray.finetune.zero_checkpoint import find_checkpoint, read_zero_checkpoint
+    from drpose_ray.diffusion.published.layout import load_i2mv
+    from drpose_ray.finetune.checkpoint.zero_checkpoint import find_checkpoint, read_zero_checkpoint
     from drpose_ray.reward.predictor import SkeletonPredictor
 
     write_published(tmp_path / layout, LAYOUTS[layout])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.finetune.plan import PlanVariant, TrainPlan, draw_plan
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from drpose_ray.geometry import rotations
-from drpose_ray.seeding import stream
+from drpose_ray.core.seeding import stream
 
 
 def test_matrices_agree_with_scipy() -> None:

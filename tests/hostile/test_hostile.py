@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from tests.hostile.damage import DAMAGES
 from tests.hostile.readers import READERS, nothing_new
 

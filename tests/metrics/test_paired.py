@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.metrics.paired import estimate_mean, measure_change, measure_relative_loss
 
 RNG = np.random.default_rng(0)

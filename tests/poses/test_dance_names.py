@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drpose_ray.poses.dance_names import (
+from drpose_ray.poses.procedural.dance_names import (
     AistPlusPlusDance,
     MotionXDance,
     parse_aistpp_dance,

@@ -8,9 +8,9 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from drpose_ray.errors import InputError
-from drpose_ray.poses.dance import generate_dances
-from drpose_ray.poses.farthest import (
+from drpose_ray.core.errors import InputError
+from drpose_ray.poses.procedural.dance import generate_dances
+from drpose_ray.poses.sampling.farthest import (
     Coverage,
     FarthestPoints,
     LocalSampler,
@@ -18,7 +18,7 @@ from drpose_ray.poses.farthest import (
     farthest_points_brute,
     iterate_farthest,
 )
-from drpose_ray.poses.features import pose_features
+from drpose_ray.poses.sampling.features import pose_features
 
 Sampling = Callable[[np.ndarray, int], FarthestPoints]
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.skeleton import MIRROR
-from drpose_ray.poses.kinematics import PELVIS_AT_REST, REST_OFFSETS, joints_from_rows
-from drpose_ray.poses.limits import JOINT
+from drpose_ray.poses.procedural.kinematics import PELVIS_AT_REST, REST_OFFSETS, joints_from_rows
+from drpose_ray.poses.procedural.limits import JOINT
 
 
 def test_rest_pose_is_a_symmetric_t_pose_of_an_adult() -> None:

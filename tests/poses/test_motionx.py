@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.geometry import motion_row
 from drpose_ray.poses.config import PosesConfig
-from drpose_ray.poses.motionx import gather_motions, read_motions
+from drpose_ray.poses.readers.motions import gather_motions, read_motions
 from drpose_ray.poses.windows import name_sequence
 
 SHIPPED = Path(__file__).parents[2] / "data/cmu_subset/cmu_subset.npz"

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drpose_ray.errors import InputError
-from drpose_ray.poses.dance import generate_dances
-from drpose_ray.poses.farthest import farthest_points
-from drpose_ray.poses.features import pose_features
-from drpose_ray.poses.motionx import MotionClip
-from drpose_ray.poses.selection import select_windows
+from drpose_ray.core.errors import InputError
+from drpose_ray.poses.procedural.dance import generate_dances
+from drpose_ray.poses.sampling.farthest import farthest_points
+from drpose_ray.poses.sampling.features import pose_features
+from drpose_ray.poses.readers.motions import MotionClip
+from drpose_ray.poses.sampling.selection import select_windows
 from drpose_ray.poses.windows_file import read_selection
-from jobs.select_poses import main
+from drpose_ray.poses.job import main
 
 SHIPPED = Path(__file__).parents[2] / "data/cmu_subset/cmu_subset.npz"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from drpose_ray.poses.kinematics import joints_from_rows
-from drpose_ray.poses.limits import JOINT
-from drpose_ray.poses.self_contact import segment_distance, touches_itself
+from drpose_ray.poses.procedural.kinematics import joints_from_rows
+from drpose_ray.poses.procedural.limits import JOINT
+from drpose_ray.poses.procedural.self_contact import segment_distance, touches_itself
 
 
 def test_segment_distance_agrees_with_dense_sampling() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drpose_ray.errors import InputError
-from drpose_ray.poses.motionx import MotionClip
+from drpose_ray.core.errors import InputError
+from drpose_ray.poses.readers.motions import MotionClip
 from drpose_ray.poses.split import recording, split_clips, split_group
 
 SHARES = {"train": 1.0, "val": 0.15, "test": 0.2}

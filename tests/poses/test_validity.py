@@ -8,8 +8,8 @@ import numpy as np
 
 from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.rotations import euler_xyz_to_matrix
-from drpose_ray.poses.limits import EULER_HIGH, EULER_LOW, JOINT
-from drpose_ray.poses.motionx import MotionClip
+from drpose_ray.poses.procedural.limits import EULER_HIGH, EULER_LOW, JOINT
+from drpose_ray.poses.readers.motions import MotionClip
 from drpose_ray.poses.validity import breaks_limits, check_frames
 
 

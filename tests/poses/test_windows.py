@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from drpose_ray.poses.motionx import MotionClip
+from drpose_ray.poses.readers.motions import MotionClip
 from drpose_ray.poses.windows import PoseWindow, name_sequence, placeable_frames, window_around
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.poses import windows_file
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.poses.windows_file import WindowsFile, read_selection, write_selection

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.reward.perceptual import PerceptualDistance
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.reward.config import PredictorConfig
 from drpose_ray.reward.predictor import SkeletonPredictor
 

@@ -10,7 +10,7 @@ from drpose_ray.reward.config import DistanceConfig, PredictorConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.pose_score import PoseScore
 from drpose_ray.reward.predictor import SkeletonPredictor
-from drpose_ray.reward.terms import Ensemble, PoseReward, TargetMaps, WeightedSum
+from drpose_ray.reward.rewards import Ensemble, PoseReward, TargetMaps, WeightedSum
 from tests.reward.posed_people import draw_joints, draw_latents, draw_maps, frame_joints
 
 

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.scans.config import ScanChecks
-from drpose_ray.scans.glb_write import write_glb
+from drpose_ray.scans.meshes.glb.write import write_glb
 from drpose_ray.scans.load import load_scan
 from drpose_ray.scans.scan import ScanFiles
 

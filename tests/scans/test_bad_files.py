@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.scans.config import ScanChecks, ScanSource
 from drpose_ray.scans.load import load_scan
-from drpose_ray.scans.mesh_file import read_mesh
+from drpose_ray.scans.meshes.mesh_file import read_mesh
 from drpose_ray.scans.scan import ScanFiles
 from drpose_ray.scans.sources import list_scans
 from tests.scans import published_layouts as layouts

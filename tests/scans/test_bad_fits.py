@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.scans.config import ScanChecks, ScanSource
 from drpose_ray.scans.load import load_scan
 from drpose_ray.scans.scan import ScanFiles

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.scans.config import ScanChecks
-from drpose_ray.scans.mesh_file import read_mesh
+from drpose_ray.scans.meshes.mesh_file import read_mesh
 from drpose_ray.scans.scan import ScanFiles
 from tests.scans.spoilt import glb_with, refusal
 

@@ -15,13 +15,13 @@ import pytest
 
 from drpose_ray.body.anny_export import BODY_CACHE
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.scans import broken as broken_scans
 from drpose_ray.scans.broken import MOST_DEATHS, CheckedScan, scan_checker
 from drpose_ray.scans.config import TwinConfig
 from drpose_ray.scans.scan import Scan
 from drpose_ray.scans.twin import write_twins
-from jobs import check_scans
+from drpose_ray.scans import check_job as check_scans
 
 
 def test_a_broken_scan_is_named_and_costs_no_other(
@@ -105,7 +105,7 @@ def less_patient_checker(folder: Path) -> Callable[[str], str]:
 
 @pytest.mark.slow
 def test_a_scan_that_ends_its_actors_does_not_go_on_for_ever(tmp_path: Path, ray_session: None) -> None:
-    from drpose_ray.on_ray import ActorPool, map_in_pools
+    from drpose_ray.core.on_ray import ActorPool, map_in_pools
 
     make = functools.partial(less_patient_checker, tmp_path / "reading")
     answers = list(map_in_pools([ActorPool(make, ["a", "deadly", "b"], 2)]))

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.scans.config import ScanChecks, ScanSource
-from drpose_ray.scans.fit import read_fit
+from drpose_ray.scans.fits.fit import read_fit
 from drpose_ray.scans.load import load_scan
-from drpose_ray.scans.mesh_file import read_mesh
+from drpose_ray.scans.meshes.mesh_file import read_mesh
 from drpose_ray.scans.scan import Layout, ScanFiles
 from drpose_ray.scans.sources import detect_layout, list_scans
 from drpose_ray.scans.splits import read_split

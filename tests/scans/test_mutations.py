@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.scans.checks import checked_mesh
 from drpose_ray.scans.config import ScanChecks
-from drpose_ray.scans.fit import read_fit
-from drpose_ray.scans.mesh_file import read_mesh
-from drpose_ray.scans.raw_mesh import merge_vertices
+from drpose_ray.scans.fits.fit import read_fit
+from drpose_ray.scans.meshes.mesh_file import read_mesh
+from drpose_ray.scans.meshes.raw_mesh import merge_vertices
 from drpose_ray.scans.scan import ScanFiles
 from tests.scans.mutations import fits, meshes, mutated
 

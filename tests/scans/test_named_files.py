@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.scans.config import ScanChecks
-from drpose_ray.scans.mesh_file import read_mesh
-from drpose_ray.scans.raw_mesh import RawMesh
-from drpose_ray.shards.png import encode_png
+from drpose_ray.scans.meshes.mesh_file import read_mesh
+from drpose_ray.scans.meshes.raw_mesh import RawMesh
+from drpose_ray.datasets.shards.png import encode_png
 
 RED = np.full((2, 2, 3), (200, 40, 40), np.uint8)
 WHITE = " 1 1 1"

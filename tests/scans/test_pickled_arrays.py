@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drpose_ray.errors import InputError
-from drpose_ray.scans.pickled_arrays import load_pickled_arrays
+from drpose_ray.core.errors import InputError
+from drpose_ray.scans.fits.pickled_arrays import load_pickled_arrays
 
 LIMIT = 2**23
 FIT = {

@@ -17,16 +17,16 @@ import trimesh
 
 from drpose_ray.body.anny_export import ensure_body
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.errors import InputError
-from drpose_ray.publish import file_sha256
-from drpose_ray.renders.loader import ScanLoader
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.publish import file_sha256
+from drpose_ray.scans.render.loader import ScanLoader
 from drpose_ray.scans.config import ScansConfig, ScanSource, ScanSplits, TwinConfig
 from drpose_ray.scans.load import load_scan
 from drpose_ray.scans.scan import Layout, Scan, ScanFiles
 from drpose_ray.scans.sources import detect_layout, list_scans
 from drpose_ray.scans.splits import split_scans
 from drpose_ray.scans.twin import write_twins
-from drpose_ray.shards.record import KEY_PATTERN
+from drpose_ray.datasets.record import KEY_PATTERN
 from tests.scans import published_layouts as layouts
 
 BODY_CACHE = Path(".cache/body")
@@ -168,7 +168,7 @@ def test_hands_in_the_models_own_space_become_angles(datasets: dict[Layout, Path
     stored = rng.normal(size=12) * 0.01
     changed = with_fit(files, tmp_path, lambda fit: fit.update(left_hand_pose=stored[None]))
     from drpose_ray.scans.config import ScanChecks
-    from drpose_ray.scans.fit import read_fit
+    from drpose_ray.scans.fits.fit import read_fit
 
     row = read_fit(changed, other, ScanChecks()).row
     np.testing.assert_allclose(row[66:111], stored @ components[0][:12] + mean[0], atol=1e-6)
@@ -181,7 +181,7 @@ def test_a_customhumans_fit_without_a_place_has_its_pelvis_at_the_origin(
     datasets: dict[Layout, Path], body: Body, tmp_path: Path
 ) -> None:
     from drpose_ray.scans.config import ScanChecks
-    from drpose_ray.scans.fit import read_fit
+    from drpose_ray.scans.fits.fit import read_fit
 
     files = list_scans([ScanSource(folder=datasets["customhumans"])])[0]
     content = json.loads(files.fit.read_text())
@@ -219,7 +219,7 @@ def test_a_glb_is_read_as_trimesh_reads_it_and_trimeshs_own_are_read(body: Body,
 
 def test_obj_faces_of_every_form_and_colours_at_vertices_are_read(tmp_path: Path) -> None:
     from drpose_ray.scans.config import ScanChecks
-    from drpose_ray.scans.mesh_file import read_mesh
+    from drpose_ray.scans.meshes.mesh_file import read_mesh
 
     corners = "v 0 0 0 1 0 0\nv 1 0 0 0 1 0\nv 1 1 0 0 0 1\nv 0 1 0 1 1 1\nvn 0 0 1\n"
     for faces in (
@@ -239,7 +239,7 @@ def test_obj_faces_of_every_form_and_colours_at_vertices_are_read(tmp_path: Path
 
 def test_negative_numbers_of_an_obj_count_back_from_their_line(tmp_path: Path) -> None:
     from drpose_ray.scans.config import ScanChecks
-    from drpose_ray.scans.mesh_file import read_mesh
+    from drpose_ray.scans.meshes.mesh_file import read_mesh
 
     block = "v 0 0 0 1 0 0\nv 1 0 0 0 1 0\nv 1 1 0 0 0 1\nvt 0 0\nvt 1 0\n"
     path = tmp_path / "blocks.obj"
@@ -257,7 +257,7 @@ def test_an_objs_material_cannot_name_a_file_outside_its_folder(tmp_path: Path, 
     from PIL import Image
 
     from drpose_ray.scans.config import ScanChecks
-    from drpose_ray.scans.mesh_file import read_mesh
+    from drpose_ray.scans.meshes.mesh_file import read_mesh
 
     (tmp_path / "inside").mkdir()
     Image.new("RGB", (2, 2), "red").save(tmp_path / "secret.png")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.scans.config import ScanSplits
 from drpose_ray.scans.scan import ScanFiles
 from drpose_ray.scans.splits import read_split, split_scans

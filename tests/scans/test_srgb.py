@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drpose_ray.scans.srgb import linear_to_srgb, srgb_to_linear
+from drpose_ray.scans.meshes.srgb import linear_to_srgb, srgb_to_linear
 
 
 def test_the_curve_and_its_inverse_undo_each_other_and_are_the_standard_s() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jobs import generate_views, plan_synthesis, synthesize
+from drpose_ray.diffusion.inference import job as generate_views
+from drpose_ray.synthesis.planning import job as plan_synthesis
+from drpose_ray.synthesis import job as synthesize
 
 
 @pytest.mark.parametrize("value", ["1000000000", "-1", "1e300", "nan"])

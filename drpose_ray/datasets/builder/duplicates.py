@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from drpose_ray.pictures import on_white
-from drpose_ray.shards.record import INPUT_IMAGE, SequenceRecord
+from drpose_ray.core.drawing.pictures import on_white
+from drpose_ray.datasets.record import INPUT_IMAGE, SequenceRecord
 
 K = TypeVar("K", bound=Hashable)
 

@@ -13,11 +13,11 @@ from typing import Any, Final, Generic
 import numpy as np
 
 from drpose_ray.datasets.builder.maker import I, Item, RecordMaker, settings_sha256, stored_fps
-from drpose_ray.errors import InputError
-from drpose_ray.shards.identity import DatasetIdentity, GeneratorIdentity, Segment
-from drpose_ray.shards.manifest import read_plan
-from drpose_ray.shards.record import KEY_PATTERN
-from drpose_ray.shards.store import absolute_location
+from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.identity import DatasetIdentity, GeneratorIdentity, Segment
+from drpose_ray.datasets.manifest import read_plan
+from drpose_ray.datasets.record import KEY_PATTERN
+from drpose_ray.datasets.store.store import absolute_location
 
 _ITEMS_AT_ONCE: Final = 1024
 

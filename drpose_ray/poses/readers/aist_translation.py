@@ -13,8 +13,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from drpose_ray.errors import InputError
-from drpose_ray.files import is_there
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.reading import is_there
 from drpose_ray.geometry.motion_row import TRANSLATION
 from drpose_ray.poses.clip import MotionClip
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.poses.readers.budget import MAX_FPS, MAX_FRAMES, MIN_FPS
 
 Fields = Mapping[str, NDArray[Any]]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from drpose_ray.poses.clip import UNSTATED, UpAxis
 from drpose_ray.poses.readers.aist_translation import AistTranslation
-from drpose_ray.poses.readers.skeletons import Skeleton
+from drpose_ray.poses.readers.joints.skeletons import Skeleton
 
 
 @dataclass(frozen=True)

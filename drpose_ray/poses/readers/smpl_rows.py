@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, turn
 from drpose_ray.poses.clip import out_of_range
-from drpose_ray.poses.kinematics import PELVIS_AT_REST
+from drpose_ray.poses.procedural.kinematics import PELVIS_AT_REST
 
 SMPL_PELVIS_AT_REST: Final = np.array([-0.002, -0.223, 0.028])
 """Where SMPL and SMPL-H of mean shape have the pelvis at rest, metres; shape moves it by a few centimetres."""

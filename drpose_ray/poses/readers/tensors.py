@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drpose_ray.errors import InputError
-from drpose_ray.files import read_limited, refusing
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.reading import read_limited, refusing
 from drpose_ray.poses.readers.budget import MAX_TENSOR_BYTES
 
 _REMEDY: Final = "save a dictionary of tensors with torch.save, or the arrays as an .npz"

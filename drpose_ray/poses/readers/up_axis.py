@@ -15,12 +15,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from drpose_ray.poses.clip import MotionClip, UpAxis, measured
-from drpose_ray.poses.kinematics import PELVIS_AT_REST, joints_from_rows
-from drpose_ray.poses.limits import JOINT
+from drpose_ray.poses.procedural.kinematics import PELVIS_AT_REST, joints_from_rows
+from drpose_ray.poses.procedural.limits import JOINT
 from drpose_ray.poses.readers.smpl_rows import Z_UP_TO_Y_UP
 
 _AGREEMENT: Final = 0.6

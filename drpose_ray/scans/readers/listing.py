@@ -7,8 +7,8 @@ import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from drpose_ray.files import is_hidden, list_files, named_refusals
-from drpose_ray.scans.texture_file import IMAGE_SUFFIXES
+from drpose_ray.core.files.reading import is_hidden, list_files, named_refusals
+from drpose_ray.scans.meshes.texture_file import IMAGE_SUFFIXES
 
 
 def below(folder: Path, pattern: str, depths: tuple[int, ...] = (1, 2)) -> list[Path]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from drpose_ray.files import list_files
+from drpose_ray.core.files.reading import list_files
 from drpose_ray.scans.readers.listing import name_scan
 from drpose_ray.scans.scan import ScanFiles
 from drpose_ray.scans.twin import IDENTITY_FILE, read_identity

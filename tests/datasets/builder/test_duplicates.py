@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from drpose_ray.datasets.builder.duplicates import find_duplicates, image_hash
-from drpose_ray.shards.record import FrameStatus, SequenceRecord
+from drpose_ray.datasets.record import FrameStatus, SequenceRecord
 from tests.datasets.builder.stripes import Stripes, make_windows
 
 

@@ -18,7 +18,7 @@ import pytest
 from drpose_ray.datasets.builder.local import build
 from drpose_ray.datasets.builder.on_ray import MakerPool, build_on_ray
 from drpose_ray.datasets.builder.plan import plan_build
-from drpose_ray.shards.verify import inspect
+from drpose_ray.datasets.inspect.verify import inspect
 from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 KILLS = int(os.environ.get("DRPOSE_RAY_KILLS", "5"))

@@ -10,11 +10,11 @@ import pytest
 from drpose_ray.datasets.builder.local import build
 from drpose_ray.datasets.builder.on_ray import MakerPool, build_on_ray
 from drpose_ray.datasets.builder.plan import plan_build
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.shards.read import ShardReader
-from drpose_ray.shards.record import SequenceRecord
-from drpose_ray.shards.rows import ShardRow
+from drpose_ray.datasets.shards.read import ShardReader
+from drpose_ray.datasets.record import SequenceRecord
+from drpose_ray.datasets.rows import ShardRow
 from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 pytestmark = pytest.mark.slow

@@ -8,15 +8,15 @@ import pytest
 
 from drpose_ray.datasets.builder.local import build, build_shard
 from drpose_ray.datasets.builder.plan import plan_build
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.shards import s3_store
-from drpose_ray.shards.manifest import open_dataset, read_manifest
-from drpose_ray.shards.record import SequenceRecord
-from drpose_ray.shards.rows import Manifest
-from drpose_ray.shards.s3_store import S3Store
-from drpose_ray.shards.store import open_store
-from drpose_ray.shards.verify import inspect
+from drpose_ray.datasets.store import s3_store
+from drpose_ray.datasets.manifest import open_dataset, read_manifest
+from drpose_ray.datasets.record import SequenceRecord
+from drpose_ray.datasets.rows import Manifest
+from drpose_ray.datasets.store.s3_store import S3Store
+from drpose_ray.datasets.store.store import open_store
+from drpose_ray.datasets.inspect.verify import inspect
 from tests.datasets.builder.stripes import Stripes, make_windows, silent
 from tests.s3_faults import bad_line
 
@@ -142,7 +142,7 @@ def test_of_two_builders_of_a_shard_the_first_wins_and_both_say_the_same(
 
 def build_elsewhere(plan: Any) -> Any:
     """``build_shard`` as another process would do it."""
-    from drpose_ray.shards import store
+    from drpose_ray.datasets.store import store
 
     name = store.this_writer
     try:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.poses.config import PosesConfig
-from drpose_ray.poses.kinematics import joints_from_rows
-from drpose_ray.poses.limits import JOINT
-from drpose_ray.poses.motionx import gather_motions, read_motions
-from drpose_ray.poses.readers.skeletons import load_skeletons
+from drpose_ray.poses.procedural.kinematics import joints_from_rows
+from drpose_ray.poses.procedural.limits import JOINT
+from drpose_ray.poses.readers.motions import gather_motions, read_motions
+from drpose_ray.poses.readers.joints.skeletons import load_skeletons
 from drpose_ray.poses.validity import check_frames
 from tests.poses.readers.skeleton_files import POORER, ROWS, SKELETONS, Written, write_skeleton
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, turn
 from drpose_ray.poses.clip import MotionClip
-from drpose_ray.poses.dance import generate_dances
-from drpose_ray.poses.motionx import read_motions
+from drpose_ray.poses.procedural.dance import generate_dances
+from drpose_ray.poses.readers.motions import read_motions
 from drpose_ray.poses.readers.up_axis import check_up_axis
 
 

@@ -1,0 +1,181 @@
+"""``--help`` of every job: quick, in order of use, with the preset's values; and what is said of a mistyped flag."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drpose_ray.core.settings.config import load_config
+from drpose_ray.core.settings.dotted import dotted_names
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.settings.idle_flags import refuse_idle_flags
+from drpose_ray.dev.schemas import job_modules
+
+ROOT = Path(__file__).resolve().parents[2]
+JOBS = [name for name in job_modules() if hasattr(importlib.import_module(f"jobs.{name}"), "CONFIG")]
+SLOW = (
+    "torch", "torchvision", "ray", "diffusers", "transformers", "scipy", "matplotlib", "smplx", "pyarrow", "boto3",
+    "trimesh", "mlflow", "lpips", "peft", "deepspeed", "webdataset", "skimage", "anny", "embreex", "bpy",
+)  # fmt: skip
+
+IMPORT_ALL = """
+import importlib, sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {slow!r}:
+            raise ImportError(name + " takes seconds to import: import it in the function that needs it")
+
+sys.meta_path.insert(0, Refuse())
+from drpose_ray.dev.schemas import job_modules
+for name in job_modules():
+    importlib.import_module("jobs." + name)
+"""
+
+
+def page(job: str, capsys: pytest.CaptureFixture[str], *flags: str) -> str:
+    with pytest.raises(SystemExit) as caught:
+        load_config(importlib.import_module(f"jobs.{job}").CONFIG, ["--help", *flags])
+    assert caught.value.code == 0
+    return capsys.readouterr().out
+
+
+def refusal(job: str, *flags: str) -> InputError:
+    with pytest.raises(InputError) as caught:
+        load_config(importlib.import_module(f"jobs.{job}").CONFIG, flags)
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+def test_no_job_imports_what_takes_seconds_before_its_flags_are_read() -> None:
+    """Two seconds are what a user waits for --help: torch alone takes longer."""
+    code = IMPORT_ALL.format(slow=SLOW)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_help_begins_with_what_for_and_an_example_and_has_every_flag_once(
+    job: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = page(job, capsys)
+    module = importlib.import_module(f"jobs.{job}")
+    assert text.split()[:4] == module.__doc__.replace("``", "").split()[:4]
+    assert text.index(f"python -m jobs.{job}") < text.index("\nUsage:") < text.index("\n  --run.folder PATH\n")
+    for name in dotted_names(module.CONFIG):
+        assert text.count(f"\n  --{name} ") <= 1
+    assert max(len(line) for line in text.split("\nUsage:")[1].splitlines() if not line.startswith("  --")) <= 80
+
+
+def test_the_settings_that_matter_come_first_and_all_of_them_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    for job in JOBS:
+        for section in importlib.import_module(f"jobs.{job}").CONFIG.model_fields.values():
+            assert set(section.annotation.COMMON) <= set(dotted_names(section.annotation)), section.annotation
+    text = page("finetune", capsys)
+    assert (
+        text.index("--finetune.algorithm.kl_weight") < text.index("\nrun:") < text.index("--finetune.optimizer.betas")
+    )
+
+
+def test_finetune_has_no_more_flags_than_a_reader_takes_in(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(re.findall(r"^  --[\w.]+ ", page("finetune", capsys), re.MULTILINE)) <= 60
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_no_flag_is_shown_that_the_job_refuses(job: str, capsys: pytest.CaptureFixture[str]) -> None:
+    config = importlib.import_module(f"jobs.{job}").CONFIG
+    shown = re.findall(r"^  --([\w.]+) ", page(job, capsys), re.MULTILINE)
+    assert shown
+    for name in shown:
+        nested: Any = "1"
+        for part in reversed(name.split(".")):
+            nested = {part: nested}
+        refuse_idle_flags(config, nested, config.USES)
+
+
+def test_the_values_of_the_preset_and_of_flags_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    preset = str(ROOT / "configs" / "small.yaml")
+
+    def default(name: str, *flags: str) -> str:
+        shown = page("finetune", capsys, *flags).split(f"\n  --{name} ")[1].split("\n  --")[0]
+        return " ".join(shown.split()).split("Default: ")[1]
+
+    assert default("finetune.algorithm.kl_weight") == "0.01."
+    assert default("finetune.algorithm.kl_weight", "--config", preset) == "4.0."
+    assert default("finetune.algorithm.eta", "--config", preset, "--finetune.algorithm.eta", "0.25") == "0.25."
+
+
+@pytest.mark.parametrize(
+    ("flag", "meant"),
+    [
+        ("--finetune.kl_wieght", "did you mean --finetune.algorithm.kl_weight?"),
+        ("--kl_weight", "did you mean --finetune.algorithm.kl_weight?"),
+        ("--finetun.kl_weight", "did you mean --finetune.algorithm.kl_weight?"),
+        ("--finetune.kl-weight", "did you mean --finetune.algorithm.kl_weight?"),
+        ("--fintune", "did you mean --finetune?"),
+        ("--confg", "did you mean --config?"),
+        ("--" + "x" * 100_000, "the sections of this job are run, finetune, distance"),
+    ],
+)
+def test_a_mistyped_flag_gets_its_suggestion(flag: str, meant: str) -> None:
+    error = refusal("finetune", flag, "3")
+    assert meant in error.remedy
+    assert len(str(error)) < 700
+
+
+def test_a_mistyped_choice_gets_its_suggestion() -> None:
+    assert refusal("finetune", "--finetune.optimizer.schedule", "cosin").remedy == "did you mean 'cosine'?"
+
+
+@pytest.mark.parametrize(
+    "flags", [["--finetune.algorithm.kl_weight"], ["--finetune.algorithm.kl_weight", "--run.seed", "1"]]
+)
+def test_a_flag_without_its_value_is_refused(flags: list[str]) -> None:
+    assert "no value" in refusal("finetune", *flags).problem
+
+
+def test_a_job_runs_as_a_script_from_any_folder(tmp_path: Path) -> None:
+    script = ROOT / "jobs" / "finetune.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--finetune.kl_wieght", "1"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "did you mean --finetune.algorithm.kl_weight?" in done.stderr
+
+
+def test_a_python_without_the_packages_is_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "drpose_ray.finetune.job", "--help"],
+        cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "source .venv/bin/activate" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("job", "flags"),
+    [
+        ("select_poses", ["--poses.motions", '["data/cmu_subset/cmu_subset.npz"]']),
+        ("finetune", []),
+        ("fit_estimator", []),
+        ("report_reward", ["--config", str(ROOT / "configs" / "report_reward.yaml")]),
+    ],
+)
+def test_what_comes_with_the_repository_is_not_sought_in_vain_elsewhere(
+    job: str, flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert importlib.import_module(f"jobs.{job}").main(["--run.folder", "run", *flags]) == 2
+    assert "with the repository" in capsys.readouterr().err
