@@ -29,6 +29,8 @@ from numpy.typing import NDArray
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame
+from drpose_ray.scans.config import ScansConfig, ScanSource, TwinConfig
+from drpose_ray.scans.load import load_scan
 from drpose_ray.scans.render.blender import BlenderRenderer
 from drpose_ray.scans.render.cameras import View
 from drpose_ray.scans.render.config import PUBLISHED, BlenderConfig, RaycastConfig, RendersConfig
@@ -38,8 +40,6 @@ from drpose_ray.scans.render.raycast import RaycastRenderer
 from drpose_ray.scans.render.renderer import ScanRenderer
 from drpose_ray.scans.render.scan_item import scan_item
 from drpose_ray.scans.render.scan_renders import ScanRenders
-from drpose_ray.scans.config import ScansConfig, ScanSource, TwinConfig
-from drpose_ray.scans.load import load_scan
 from drpose_ray.scans.scan import Mesh
 from drpose_ray.scans.sources import list_scans
 from drpose_ray.scans.twin import write_twins

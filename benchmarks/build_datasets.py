@@ -32,15 +32,15 @@ from typing import Any
 
 import numpy as np
 
+from drpose_ray.core.files.publish import file_sha256
 from drpose_ray.datasets.builder.maker import licence_of, provenance_of
 from drpose_ray.datasets.builder.on_ray import MakerPool, build_on_ray
 from drpose_ray.datasets.builder.plan import plan_build
-from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.poses.windows_file import read_selection, write_selection
-from drpose_ray.core.files.publish import file_sha256
 from drpose_ray.datasets.manifest import shard_name
 from drpose_ray.datasets.record import FrameStatus, SequenceCamera, SequenceRecord, encode_members
 from drpose_ray.datasets.rows import Manifest
+from drpose_ray.poses.windows import PoseWindow
+from drpose_ray.poses.windows_file import read_selection, write_selection
 
 PER_SHARD = 1000
 WORKERS = 2

@@ -27,10 +27,9 @@ from torch.utils.checkpoint import checkpoint
 
 from drpose_ray.diffusion.condition import Condition
 from drpose_ray.diffusion.ddim import DdimSampler, Denoiser, draw_noise
-from drpose_ray.diffusion.unet.multiview_unet import MultiViewUNet
 from drpose_ray.diffusion.schedule import NoiseSchedule
-from drpose_ray.finetune import graph
-from drpose_ray.finetune import replay
+from drpose_ray.diffusion.unet.multiview_unet import MultiViewUNet
+from drpose_ray.finetune import graph, replay
 from drpose_ray.finetune.gradient_report import GradientReport
 from drpose_ray.finetune.plan import TrainPlan
 from drpose_ray.reward.config import DistanceConfig, PredictorConfig

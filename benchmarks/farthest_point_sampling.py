@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from drpose_ray.core.seeding import stream
 from drpose_ray.geometry.skeleton import MIRROR
 from drpose_ray.poses.procedural.dance import generate_dances
+from drpose_ray.poses.readers.motions import read_motions
 from drpose_ray.poses.sampling.farthest import farthest_points, farthest_points_brute
 from drpose_ray.poses.sampling.features import pose_features
-from drpose_ray.poses.readers.motions import read_motions
 from drpose_ray.poses.validity import check_frames
-from drpose_ray.core.seeding import stream
 
 MOCAP = Path(__file__).parents[1] / "data/cmu_subset/cmu_subset.npz"
 GOAL = 0.4

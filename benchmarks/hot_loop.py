@@ -25,22 +25,22 @@ import torch.distributed as dist
 from measure import seconds
 from page import hand_in
 
+from drpose_ray.core.on_ray import local_or_cluster_ray
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.published.layout import load_unet
-from drpose_ray.finetune.engine.average import WeightAverage
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
-from drpose_ray.finetune.engine.engine import DenoiserEngine
 from drpose_ray.finetune.distributed.loaders import Loaders
 from drpose_ray.finetune.distributed.rollout_pool_on_ray import RolloutPool
-from drpose_ray.core.on_ray import local_or_cluster_ray
+from drpose_ray.finetune.engine.average import WeightAverage
+from drpose_ray.finetune.engine.engine import DenoiserEngine
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.poses.procedural.kinematics import joints_from_rows
 from drpose_ray.poses.sources import draw_pose
 from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.pose_score import PoseScore
 from drpose_ray.reward.predictor import SkeletonPredictor
-from drpose_ray.reward.skeleton_maps import target_maps
 from drpose_ray.reward.rewards import Ensemble, PoseReward, TargetMaps
+from drpose_ray.reward.skeleton_maps import target_maps
 
 BASE, PREDICTOR = Path("weights/small/i2mv"), Path("weights/small/predictor.safetensors")
 RANKS, RUNS, DECAY = 2, 15, 0.999

@@ -14,8 +14,8 @@ from importlib.metadata import version
 import torch
 from page import hand_in
 
-from drpose_ray.synthesis.mimo.networks.architecture import STABLE_DIFFUSION_15
 from drpose_ray.synthesis.mimo.flops import count_mimo_flops, make_bank, step_flops
+from drpose_ray.synthesis.mimo.networks.architecture import STABLE_DIFFUSION_15
 from drpose_ray.synthesis.mimo.networks.literal_block import LiteralDenoisingUNet
 from drpose_ray.synthesis.mimo.networks.reference import ReferenceUNet
 

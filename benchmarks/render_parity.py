@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from drpose_ray.datasets.shards.read import FrameSample, ShardReader
 from drpose_ray.geometry.cameras import NUM_VIEWS
 from drpose_ray.scans.render.images import depth_metres
-from drpose_ray.datasets.shards.read import FrameSample, ShardReader
 
 
 def compare(one: FrameSample, other: FrameSample, view: int) -> dict[str, float]:

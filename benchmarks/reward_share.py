@@ -21,8 +21,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.diffusion.condition import Condition
 from drpose_ray.diffusion.unet.multiview_unet import MultiViewUNet
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.finetune.plan import TrainPlan
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.geometry.cameras import NUM_VIEWS
 from drpose_ray.geometry.skeleton import NUM_JOINTS
 from drpose_ray.reward.config import DistanceConfig, RewardConfig

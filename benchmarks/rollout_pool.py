@@ -20,12 +20,12 @@ from typing import Any
 
 import torch
 
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
+from drpose_ray.core.on_ray import local_or_cluster_ray
+from drpose_ray.core.runs.run import read_metrics
 from drpose_ray.finetune.distributed.loaders import Loaders
 from drpose_ray.finetune.distributed.train_on_ray import FinetuneTask, finetune_on_ray
-from drpose_ray.core.on_ray import local_or_cluster_ray
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.reward.config import DistanceConfig
-from drpose_ray.core.runs.run import read_metrics
 
 
 def median_seconds(folder: Path) -> dict[str, float]:

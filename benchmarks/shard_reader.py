@@ -29,10 +29,10 @@ import webdataset
 
 from drpose_ray.datasets.builder.local import build
 from drpose_ray.datasets.builder.plan import plan_build
-from drpose_ray.poses.procedural.standing import draw_moderate
-from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.datasets.manifest import read_manifest
 from drpose_ray.datasets.shards.read import ShardReader
+from drpose_ray.poses.procedural.standing import draw_moderate
+from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.synthesis.clothed_body import ClothedBody
 from drpose_ray.synthesis.config import ClothedBodyConfig
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from drpose_ray.cli import COMMANDS
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -71,14 +73,14 @@ def jobs_of(command: str) -> Iterator[tuple[str, list[str]]]:
         made = subprocess.run(
             ["make", "-n", *words[1:]], cwd=ROOT, check=True, capture_output=True, text=True, env=plain
         ).stdout
-        for line in re.findall(r"-m (jobs\..*)", made.replace("\\\n", " ").replace("$seed", "0")):
-            job, *flags = shlex.split(line.partition("||")[0])
-            yield job.removeprefix("jobs."), flags
+        for line in re.findall(r"\bdrpose [a-z].*", made.replace("\\\n", " ").replace("$seed", "0")):
+            yield from jobs_of(line.partition("||")[0])
         return
-    for i, word in enumerate(words):
-        if word == "-m" and words[i + 1].startswith("jobs."):
-            yield words[i + 1].removeprefix("jobs."), words[i + 2 :]
+    for length in (2, 1) if words[:1] == ["drpose"] else ():
+        if command := COMMANDS.get(" ".join(words[1 : 1 + length])):
+            yield command.script, words[1 + length :]
             return
+    for i, word in enumerate(words):
         if found := re.fullmatch(r"jobs/(\w+)\.py", word):
             yield found[1], words[i + 1 :]
             return

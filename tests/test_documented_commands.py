@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
+from drpose_ray.cli import load_job
 from drpose_ray.core.settings.config import load_config
 from tests.documented import PAGES, ROOT, Block, jobs_of, read_blocks
 
@@ -94,7 +94,7 @@ def test_every_command_is_understood(block: Block, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(ROOT)
     for command in block.commands:
         for job, flags in jobs_of(command):
-            load_config(importlib.import_module(f"jobs.{job}").CONFIG, flags)
+            load_config(load_job(job).CONFIG, flags)
         words = shlex.split(command, comments=True)
         for word in words:
             if re.fullmatch(r"(configs|benchmarks|jobs)/[\w/]+\.\w+|cluster\.yaml", word):
@@ -117,7 +117,7 @@ def test_every_block_runs(
     ran = 0
     for command in block.commands:
         for job, flags in [] if why_not(command) else jobs_of(command):
-            status = importlib.import_module(f"jobs.{job}").main(smallest(job, flags, folder, tracking_uri))
+            status = load_job(job).main(smallest(job, flags, folder, tracking_uri))
             assert status == 0, f"{command}\n{capsys.readouterr().err}"
             ran += 1
     if not ran:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from drpose_ray.core.errors import InputError, is_no_space, refusal_in
-from drpose_ray.core.runs.run import RunSettings, open_run
 from drpose_ray.core.job import run_job
+from drpose_ray.core.runs.run import RunSettings, open_run
 
 REFUSED = InputError("no such model", file="unet/config.json", field="base", value=3, remedy="give another")
 

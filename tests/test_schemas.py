@@ -1,21 +1,21 @@
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
+from drpose_ray.cli import load_job
+from drpose_ray.core.runs.run import Summary
 from drpose_ray.core.settings.config import Config
 from drpose_ray.core.settings.dotted import section_of
 from drpose_ray.core.settings.job_sections import known_sections
-from drpose_ray.core.runs.run import Summary
 from drpose_ray.dev import schemas
 
 JOBS = {
     name: module
-    for name, module in ((name, importlib.import_module(f"jobs.{name}")) for name in schemas.job_modules())
+    for name, module in ((name, load_job(name)) for name in schemas.job_modules())
     if hasattr(module, "CONFIG")
 }
 

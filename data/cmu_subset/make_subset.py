@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from drpose_ray.core.files.publish import replace_when_complete
 from drpose_ray.geometry.motion_row import JOINT_ROTATIONS, NUM_COLUMNS, TRANSLATION
 from drpose_ray.poses.readers.motions import read_motions
-from drpose_ray.core.files.publish import replace_when_complete
 
 FPS = 30
 CLIPS = (

@@ -1,0 +1,1 @@
+"""Bodies in SMPL-X layout: the licensed model or its free stand-in, clothed and drawn."""

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from drpose_ray.body.tpose import bake_tpose
-from drpose_ray.core.progress import Progress
 from drpose_ray.core.files.publish import replace_when_complete
+from drpose_ray.core.progress import Progress
 from drpose_ray.core.seeding import stream
 
 Array = NDArray[np.float64]

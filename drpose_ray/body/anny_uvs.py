@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from drpose_ray.core.files.arrays import load_fields
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.arrays import load_fields
 from drpose_ray.core.files.publish import replace_when_complete
 
 

@@ -17,8 +17,8 @@ import numpy as np
 import smplx
 from numpy.typing import NDArray
 
-from drpose_ray.core.files.arrays import load_fields, refuse_nonfinite
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.arrays import load_fields, refuse_nonfinite
 from drpose_ray.core.files.reading import is_there, read_limited
 
 NUM_BETAS: Final = 10

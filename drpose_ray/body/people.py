@@ -12,10 +12,10 @@ from drpose_ray.body.clothing import Outfit, draw_outfit
 from drpose_ray.body.model_file import NUM_BETAS
 from drpose_ray.body.render import Views, render_views
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.core.seeding import stream
 from drpose_ray.geometry.cameras import Frame
 from drpose_ray.geometry.motion_row import BETAS
 from drpose_ray.geometry.skeleton import NUM_JOINTS
-from drpose_ray.core.seeding import stream
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Ends a job in one line where Python is not that of the project's environment. Imported before anything else.
 
-Without it a reader who types ``drpose finetune`` before ``make demo``, or without the environment, would see
+Without it a reader who types ``python jobs/finetune.py`` before ``make demo``, or without the environment, would see
 the traceback of an import. Nothing here may need more than an old Python.
 """
 

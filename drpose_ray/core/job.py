@@ -1,4 +1,4 @@
-"""Thin entries: parse, build, run. Each module has ``CONFIG``, ``SUMMARY`` and ``main(argv)``.
+"""What every entry has: a job module has ``CONFIG``, ``SUMMARY`` and ``main(argv)``, and ``run_job`` around that.
 
 Exit statuses, of every job:
 
@@ -11,22 +11,17 @@ Exit statuses, of every job:
 
 from __future__ import annotations
 
-from drpose_ray.core import environment  # before anything that needs a package
-
 # isort: split
 import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from drpose_ray.core.errors import is_no_space, no_space, refusal_in
+from drpose_ray.core.quiet import QUIET_LIBRARIES, quiet
 from drpose_ray.core.secrets import redact_what_python_prints
 from drpose_ray.core.stopping import Stopped, answering_signals
-from drpose_ray.core.quiet import QUIET_LIBRARIES, quiet
 
-# As ``python jobs/finetune.py`` a job would find its neighbours under ``evaluate`` or ``weights`` before libraries.
-sys.path[:] = [place for place in sys.path if not place or Path(place).resolve() != Path(__file__).resolve().parent]
 # A job talks to the cluster and the tracking server it was given, and to nobody else.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -13,8 +13,8 @@ from typing import Annotated, Final, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from drpose_ray.core.errors import InputError
-from drpose_ray.core.files.reading import is_there, read_text
 from drpose_ray.core.files.publish import write_json
+from drpose_ray.core.files.reading import is_there, read_text
 from drpose_ray.datasets.identity import Count
 
 PLAN: Final = "plan.json"

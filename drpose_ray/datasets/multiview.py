@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.core.errors import InputError
-from drpose_ray.geometry.cameras import NUM_VIEWS, world_to_cam
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.datasets.shards.open_shard import FrameSample
 from drpose_ray.datasets.shards.read import ShardReader
+from drpose_ray.geometry.cameras import NUM_VIEWS, world_to_cam
 
 
 def read_multiview(folder: Path, limit: int | None = None, one_per_record: bool = False) -> PosedPeople:

@@ -16,15 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from drpose_ray.datasets.shards.png import encode_png
 from drpose_ray.geometry.motion_row import NUM_COLUMNS
 from drpose_ray.geometry.skeleton import NUM_JOINTS
-from drpose_ray.datasets.shards.png import encode_png
 
 CorruptedPolicy = Literal["raise", "skip"]
 """What a reader does with shards that are missing, altered or cannot be decoded."""
 
 KEY_PATTERN: Final = r"[A-Za-z0-9_-]{1,200}"
 """Of record keys: a dot would end a webdataset key, a slash would make a folder."""
+
+CLOTHED_BODY: Final = "clothed-body"
+"""The generator that is a free stand-in, as records name it."""
 
 INPUT_IMAGE: Final = "input"
 """Name of the picture that a model is given; a record's other images are made with it and go with it."""

@@ -10,16 +10,15 @@ import argparse
 import importlib
 import json
 import pkgutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
 from pydantic import BaseModel
 
-import jobs
-from drpose_ray.core.settings.job_sections import INDEX, Index, collect_index
+from drpose_ray.cli import COMMANDS, load_job
 from drpose_ray.core.files.publish import write_json
+from drpose_ray.core.settings.job_sections import INDEX, Index, collect_index
 
 FOLDER = Path(__file__).resolve().parents[2] / "schemas"
 
@@ -27,9 +26,9 @@ FOLDER = Path(__file__).resolve().parents[2] / "schemas"
 def stored_records() -> dict[str, type[BaseModel]]:
     """What lies in files for others to read."""
     from drpose_ray.core.runs.run import RunRecord
+    from drpose_ray.datasets.inspect.dataset_card import DatasetCard
     from drpose_ray.datasets.record import RecordHeader
     from drpose_ray.datasets.rows import Manifest, ShardRow
-    from drpose_ray.datasets.inspect.dataset_card import DatasetCard
 
     return {
         "card": DatasetCard,
@@ -46,7 +45,7 @@ def collect_schemas() -> dict[str, dict[str, object]]:
         f"{name}.json": model.model_json_schema(mode="serialization") for name, model in stored_records().items()
     }
     for module in job_modules():
-        job = importlib.import_module(f"jobs.{module}")
+        job = load_job(module)
         if hasattr(job, "CONFIG"):
             schemas[f"{module}.config.json"] = job.CONFIG.model_json_schema()
         if hasattr(job, "SUMMARY"):
@@ -62,8 +61,8 @@ def summary_of(job: ModuleType) -> type[BaseModel]:
 
 
 def job_modules() -> list[str]:
-    """Names of the modules in ``jobs/``."""
-    return sorted(module.name for module in pkgutil.iter_modules(jobs.__path__))
+    """Names of the files in ``jobs/``."""
+    return sorted(command.script for command in COMMANDS.values())
 
 
 def job_index() -> Index:
@@ -102,7 +101,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_json(INDEX, job_index())
     print(f"{write_schemas(FOLDER)} schemas in {FOLDER}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

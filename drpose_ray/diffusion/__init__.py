@@ -1,0 +1,1 @@
+"""The image-to-multi-view diffusion model: six normals and six colours from one photo."""

@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 
+from drpose_ray.core.seeding import derive_seed, torch_stream
 from drpose_ray.diffusion.i2mv import ImageToMultiView
 from drpose_ray.diffusion.image_encoder import ImageEncoder
-from drpose_ray.diffusion.unet.multiview_unet import MultiViewUNet
 from drpose_ray.diffusion.schedule import NoiseSchedule
+from drpose_ray.diffusion.unet.multiview_unet import MultiViewUNet
 from drpose_ray.diffusion.vae import ImageVAE
-from drpose_ray.core.seeding import derive_seed, torch_stream
 
 
 def build_i2mv(architecture: dict[str, Any], seed: int) -> ImageToMultiView:

@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from drpose_ray.diffusion.schedule import NoiseSchedule
 from drpose_ray.core.errors import InputError
 from drpose_ray.core.seeding import torch_stream
+from drpose_ray.diffusion.schedule import NoiseSchedule
 
 # (latents, timestep, condition) -> output
 Denoiser = Callable[[Float[Tensor, "M B V C h w"], int, Any], Float[Tensor, "M B V C h w"]]

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from drpose_ray.diffusion.condition import Condition
 from drpose_ray.diffusion.eight_bit import crop_head, quantize
 from drpose_ray.diffusion.image_encoder import ImageEncoder
-from drpose_ray.diffusion.unet.multiview_unet import MultiViewUNet
 from drpose_ray.diffusion.schedule import NoiseSchedule
+from drpose_ray.diffusion.unet.multiview_unet import MultiViewUNet
 from drpose_ray.diffusion.vae import ImageVAE
 
 

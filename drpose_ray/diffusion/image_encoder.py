@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
+from drpose_ray.core.torchvision_ops import define_missing_operators
 from drpose_ray.diffusion.component_fields import ClipVisionFields, parse_fields
 from drpose_ray.diffusion.eight_bit import resize_bicubic
 from drpose_ray.diffusion.schedule import NoiseSchedule
-from drpose_ray.core.torchvision_ops import define_missing_operators
 
 define_missing_operators()
 from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer  # noqa: E402 - needs the operators

@@ -17,10 +17,10 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.weight_files import read_model_json
 from drpose_ray.diffusion.component_fields import parse_fields
 from drpose_ray.diffusion.schedule_fields import ScheduleFields
-from drpose_ray.core.files.weight_files import read_model_json
-from drpose_ray.core.errors import InputError
 
 _LEAST_SIGNAL: Final = 1e-12
 """Of the noisiest level. Released schedules end between 1e-9 and 1e-2; coefficients of a step divide by it."""

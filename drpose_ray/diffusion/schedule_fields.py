@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from drpose_ray.diffusion.component_fields import ComponentFields, Flag, brief
 from drpose_ray.core.errors import InputError
+from drpose_ray.diffusion.component_fields import ComponentFields, Flag, brief
 
 _Beta = Annotated[float, Field(strict=True, gt=0, lt=1)]
 _OTHER_BETAS: Final = (

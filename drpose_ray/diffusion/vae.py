@@ -12,9 +12,9 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from drpose_ray.diffusion.component_fields import ComponentFields, VaeFields, brief, parse_fields
 from drpose_ray.core.errors import InputError
 from drpose_ray.core.torchvision_ops import define_missing_operators
+from drpose_ray.diffusion.component_fields import ComponentFields, VaeFields, brief, parse_fields
 
 define_missing_operators()
 from diffusers import AutoencoderKL  # noqa: E402 - needs torchvision's operators declared

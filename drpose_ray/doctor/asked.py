@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from drpose_ray.core.errors import missing_weights
 from drpose_ray.doctor import checks, parts
 from drpose_ray.doctor.config import DoctorConfig
 from drpose_ray.doctor.finding import Finding, examine
 from drpose_ray.doctor.parts import PARTS, Part
-from drpose_ray.core.errors import missing_weights
 
 SMALL_WEIGHTS: Final = Path("weights/small")
 

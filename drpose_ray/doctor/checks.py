@@ -14,6 +14,11 @@ import torch
 from torch import nn
 
 from drpose_ray.body.model_file import read_model_file
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.publish import file_sha256
+from drpose_ray.core.files.weight_files import TEXT_FILES, read_tensors
+from drpose_ray.datasets.manifest import check_sizes, read_manifest
+from drpose_ray.diffusion.encoded.latents_store import read_latents_record
 from drpose_ray.diffusion.published.layout import (
     load_encoders,
     load_schedule,
@@ -24,23 +29,18 @@ from drpose_ray.diffusion.published.layout import (
 )
 from drpose_ray.diffusion.published.model_index import read_index
 from drpose_ray.diffusion.published.text_embeddings import load_text_embeddings
-from drpose_ray.core.files.weight_files import TEXT_FILES, read_tensors
-from drpose_ray.core.errors import InputError
 from drpose_ray.evaluation.estimator.estimator import PoseEstimator
 from drpose_ray.finetune.conditions.store import ConditionStore
-from drpose_ray.diffusion.encoded.latents_store import read_latents_record
-from drpose_ray.synthesis.mimo.color_table import read_colour_table
-from drpose_ray.synthesis.mimo.layout import load_mimo
-from drpose_ray.synthesis.mimo.photo import list_photos, read_photo
 from drpose_ray.poses.readers.motions import motion_files, read_motions
 from drpose_ray.poses.readers.motionx_tree import motionx_files
-from drpose_ray.core.files.publish import file_sha256
 from drpose_ray.reward.perceptual import PerceptualDistance
 from drpose_ray.reward.predictor import SkeletonPredictor
 from drpose_ray.scans.config import ScanChecks, ScanSource
 from drpose_ray.scans.meshes.mesh_file import read_mesh
 from drpose_ray.scans.sources import list_scans
-from drpose_ray.datasets.manifest import check_sizes, read_manifest
+from drpose_ray.synthesis.mimo.color_table import read_colour_table
+from drpose_ray.synthesis.mimo.layout import load_mimo
+from drpose_ray.synthesis.mimo.photo import list_photos, read_photo
 
 _SMPLX_VERTICES: Final = 10_475
 _BACKBONES: Final = {"vgg": "397923af", "alex": "7be5be79", "squeeze": "b8a52dc0"}

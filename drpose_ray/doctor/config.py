@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from drpose_ray.core.runs.run import RunSettings
 from drpose_ray.core.settings.config import Config
 from drpose_ray.evaluation.config import EvaluateConfig
 from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.poses.config import PosesConfig
 from drpose_ray.reward.config import DistanceConfig, RewardConfig
-from drpose_ray.core.runs.run import RunSettings
 from drpose_ray.scans.config import ScansConfig
 from drpose_ray.synthesis.config import SynthesisConfig
 

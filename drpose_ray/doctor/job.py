@@ -1,7 +1,7 @@
 """Examines this machine and the licensed parts that settings name: what is there, what is missing, where to get it.
 
-python -m drpose_ray.doctor.job --config configs/paper.yaml
-python -m drpose_ray.doctor.job --finetune.model.base /models/pshuman --finetune.model.text_embeddings /models/prompts
+drpose doctor --config configs/paper.yaml
+drpose doctor --finetune.model.base /models/pshuman --finetune.model.text_embeddings /models/prompts
 
 One line each: ok, missing, wrong, or unused by these settings. Exit status 0: all that the settings need is there;
 1: something is missing or wrong; 2: the settings were refused.
@@ -9,25 +9,21 @@ One line each: ok, missing, wrong, or unused by these settings. Exit status 0: a
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from drpose_ray.core.job import run_job
 from drpose_ray.core.settings.config import load_config
 from drpose_ray.doctor.config import DoctorConfig
 from drpose_ray.doctor.finding import Finding
-from drpose_ray.core.errors import InputError
 
 CONFIG = DoctorConfig
 
 
+@run_job
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the findings as they are made. Returns the exit status."""
-    try:
-        config = load_config(CONFIG, argv)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    config = load_config(CONFIG, argv)
     states: Counter[str] = Counter()
     for finding in _examine(config):
         print(finding.line, flush=True)
@@ -42,7 +38,3 @@ def _examine(config: DoctorConfig) -> Iterator[Finding]:
 
     yield from examine_machine(config.run.folder, config.run.device, compiles=config.finetune.rollout.compile)
     yield from findings(config)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -16,8 +16,8 @@ from typing import Final
 import torch
 
 from drpose_ray.core.device import Device
-from drpose_ray.doctor.finding import Finding
 from drpose_ray.core.files.reading import reason
+from drpose_ray.doctor.finding import Finding
 
 _GIB: Final = 2**30
 _LEAST_SHARED: Final = 2**28

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.geometry.cameras import NUM_VIEWS, VIEW_NAMES
 from drpose_ray.geometry.silhouettes import foreground
 from drpose_ray.metrics.images import psnr_db, sharpness, ssim

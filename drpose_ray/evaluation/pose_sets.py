@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from drpose_ray.core.seeding import stream
 from drpose_ray.datasets.multiview import read_multiview
 from drpose_ray.evaluation.evaluate_model import NORMAL, PoseSet
 from drpose_ray.geometry.silhouettes import foreground
 from drpose_ray.poses.procedural.standing import draw_standing
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.reward.skeleton_maps import target_maps
-from drpose_ray.core.seeding import stream
 
 
 def picked_frames(windows: Sequence[PoseWindow]) -> list[PoseWindow]:

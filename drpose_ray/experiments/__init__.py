@@ -1,0 +1,1 @@
+"""Stages in order: the pipeline, the shipped weights, sweeps."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,26 +17,26 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, absolute, dump_config, load_config
-from drpose_ray.core.settings.dotted import all_but, replaced
-from drpose_ray.evaluation.config import EvaluateConfig
-from drpose_ray.core.files.reading import list_files, list_folders
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
-from drpose_ray.core.runs.origin import FileHashes
-from drpose_ray.poses.config import PosesConfig
 from drpose_ray.core.files.publish import write_json
-from drpose_ray.reward.config import PREDICTOR_FILE, DistanceConfig, RewardConfig
+from drpose_ray.core.files.reading import list_files, list_folders
+from drpose_ray.core.job import run_job
+from drpose_ray.core.runs.origin import FileHashes
 from drpose_ray.core.runs.run import SUMMARY_FILE, RunSettings, Summary, open_run
 from drpose_ray.core.secrets import redact_values, withheld
 from drpose_ray.core.seeding import derive_seed
+from drpose_ray.core.settings.config import Config, absolute, dump_config, load_config
+from drpose_ray.core.settings.dotted import all_but, replaced
 from drpose_ray.datasets.manifest import MANIFEST, manifest_sha256
-from drpose_ray.synthesis.config import SynthesisConfig
+from drpose_ray.evaluation.config import EvaluateConfig
 from drpose_ray.evaluation.drpose import job as evaluate
 from drpose_ray.finetune import job as finetune
-from drpose_ray.reward.fit import job as fit_reward
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.poses import job as select_poses
+from drpose_ray.poses.config import PosesConfig
+from drpose_ray.reward.config import PREDICTOR_FILE, DistanceConfig, RewardConfig
+from drpose_ray.reward.fit import job as fit_reward
 from drpose_ray.synthesis import job as synthesize
-from drpose_ray.core.job import run_job
+from drpose_ray.synthesis.config import SynthesisConfig
 
 
 class PipelineConfig(Config):
@@ -96,9 +95,9 @@ class Stage:
 def main(argv: Sequence[str] | None = None) -> int:
     config = load_config(CONFIG, argv)
 
+    from drpose_ray.core.on_ray import local_or_cluster_ray
     from drpose_ray.evaluation.drpose.summary import JudgementSummary
     from drpose_ray.evaluation.drpose.text_table import format_table
-    from drpose_ray.core.on_ray import local_or_cluster_ray
 
     root = config.run.folder
     num_cpus = max(config.synthesis.workers, config.finetune.parallel.num_workers, config.reward.fit.workers)
@@ -254,7 +253,3 @@ def by_content(value: Any, root: Path, hashes: FileHashes) -> Any:
 
 def _summarise(stage: Stage, seconds: float, *, done_before: bool) -> StageSummary:
     return StageSummary(name=stage.name, folder=str(stage.folder), seconds=seconds, done_before=done_before)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,30 +8,29 @@ A stage that is done under the same settings is skipped; one that was stopped go
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, load_config
-from drpose_ray.evaluation.estimator.estimator_config import EstimatorTrainingConfig
-from drpose_ray.core.files.reading import list_files, read_json
-from drpose_ray.poses.config import PosesConfig
 from drpose_ray.core.files.publish import file_sha256, write_json
-from drpose_ray.scans.render.config import RendersConfig
-from drpose_ray.reward.config import PREDICTOR_FILE, DistanceConfig, RewardConfig
+from drpose_ray.core.files.reading import list_files, read_json
+from drpose_ray.core.job import run_job
 from drpose_ray.core.runs.run import SUMMARY_FILE, RunSettings, Summary, open_run
-from drpose_ray.scans.config import TwinConfig
-from drpose_ray.poses.people_config import PeopleConfig
+from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.diffusion.small import job as fit_base
 from drpose_ray.evaluation.estimator import job as fit_estimator
+from drpose_ray.evaluation.estimator.estimator_config import EstimatorTrainingConfig
+from drpose_ray.experiments.pipeline import Stage, run_stage
+from drpose_ray.poses.config import PosesConfig
+from drpose_ray.poses.people_config import PeopleConfig
+from drpose_ray.reward.config import PREDICTOR_FILE, DistanceConfig, RewardConfig
 from drpose_ray.reward.fit import job as fit_reward
 from drpose_ray.scans import make_job as make_scans
-from drpose_ray.synthesis import people_job as render_people
+from drpose_ray.scans.config import TwinConfig
 from drpose_ray.scans.render import job as render_scans
-from drpose_ray.core.job import run_job
-from drpose_ray.experiments.pipeline import Stage, run_stage
+from drpose_ray.scans.render.config import RendersConfig
+from drpose_ray.synthesis import people_job as render_people
 
 
 class WeightsConfig(Config):
@@ -108,7 +107,3 @@ def gather(root: Path) -> Path:
     summaries = {stage: read_json(root / stage / SUMMARY_FILE) for stage in stages}
     write_json(folder / "metrics.json", summaries)
     return folder
-
-
-if __name__ == "__main__":
-    sys.exit(main())

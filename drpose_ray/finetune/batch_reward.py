@@ -10,8 +10,8 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
-from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.geometry.cameras import NUM_VIEWS
 from drpose_ray.geometry.view_sets import ViewSet

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.datasets.multiview import pose_people
 from drpose_ray.datasets.posed import PosedPeople
-from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.record import INPUT_IMAGE
 from drpose_ray.datasets.shards.open_shard import FrameSample
 from drpose_ray.datasets.shards.read import ShardReader
-from drpose_ray.datasets.record import INPUT_IMAGE
 
 
 def collate(samples: Sequence[FrameSample]) -> PosedPeople:

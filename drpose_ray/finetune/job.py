@@ -9,7 +9,6 @@ Settings say in brackets where their value is from: the paper, reading notes of 
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,15 +16,15 @@ from typing import Any
 
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, absolute, load_config, with_absolute_paths
 from drpose_ray.core.device import Device
-from drpose_ray.core.settings.dotted import replaced
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
-from drpose_ray.core.progress import Progress
-from drpose_ray.reward.config import DistanceConfig
-from drpose_ray.core.runs.run import RunSettings, Summary, open_run, read_metrics
-from drpose_ray.core.tracking.tracker import Tracker, sqlite_uri, start_tracking
 from drpose_ray.core.job import run_job
+from drpose_ray.core.progress import Progress
+from drpose_ray.core.runs.run import RunSettings, Summary, open_run, read_metrics
+from drpose_ray.core.settings.config import Config, absolute, load_config, with_absolute_paths
+from drpose_ray.core.settings.dotted import replaced
+from drpose_ray.core.tracking.tracker import Tracker, sqlite_uri, start_tracking
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
+from drpose_ray.reward.config import DistanceConfig
 
 
 class FinetuneJobConfig(Config):
@@ -65,9 +64,9 @@ CONFIG, SUMMARY = FinetuneJobConfig, FinetuneSummary
 def main(argv: Sequence[str] | None = None) -> None:
     config = with_absolute_paths(load_config(CONFIG, argv))
 
+    from drpose_ray.core.on_ray import local_or_cluster_ray
     from drpose_ray.finetune.distributed.loaders import Loaders
     from drpose_ray.finetune.distributed.train_on_ray import SAMPLES, FinetuneTask, finetune_on_ray
-    from drpose_ray.core.on_ray import local_or_cluster_ray
 
     dataset = absolute(config.dataset)
     settings = replaced(config.finetune, {"data.dataset": dataset})
@@ -134,7 +133,3 @@ def _summarise(folder: Path, model: Path) -> FinetuneSummary:
         active_steps_mean=mean("active_steps", lines),
         seconds_per_iteration=sum(mean(name, lines) for name in seconds),
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

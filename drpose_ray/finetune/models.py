@@ -10,18 +10,18 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from drpose_ray.datasets.manifest import manifest_sha256
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.condition import Condition
 from drpose_ray.diffusion.ddim import DdimSampler, Denoiser
 from drpose_ray.diffusion.published.text_embeddings import load_text_embeddings
 from drpose_ray.finetune.batch_reward import BatchReward, load_batch_reward
-from drpose_ray.finetune.conditions.store import ConditionStore
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.finetune.checkpoint.model_card import write_card
+from drpose_ray.finetune.conditions.store import ConditionStore
 from drpose_ray.finetune.engine.reference import place_reference
 from drpose_ray.finetune.rollout import Roller
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.reward.config import DistanceConfig
-from drpose_ray.datasets.manifest import manifest_sha256
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.d
     Raises InputError if a file is missing or the predictor was trained on latents of another size.
     """
     # Here, as they import diffusers, transformers and peft: seconds.
-    from drpose_ray.diffusion.published.export import export_finetuned
     from drpose_ray.diffusion.i2mv import ImageToMultiView
+    from drpose_ray.diffusion.published.export import export_finetuned
     from drpose_ray.diffusion.published.layout import load_encoders, load_schedule, load_unet, refuse_unfitting
     from drpose_ray.finetune.conditions.encode import fit_input
     from drpose_ray.finetune.engine.lora import add_lora, merge_lora

@@ -11,22 +11,22 @@ from typing import Any, Protocol
 import torch
 import torch.distributed as dist
 
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.seeding import derive_seed, stream
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.ddim import draw_noise
-from drpose_ray.core.errors import InputError
 from drpose_ray.finetune import replay
 from drpose_ray.finetune.batch_reward import score_with_terms
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.finetune.data import PairStream
 from drpose_ray.finetune.engine.engine import DenoiserEngine
 from drpose_ray.finetune.gradient_report import GradientReport
-from drpose_ray.finetune.watch.guard import StepGuard
-from drpose_ray.finetune.watch.laps import Laps
-from drpose_ray.finetune.settings.optimizer import OptimizerConfig
 from drpose_ray.finetune.models import Parts
 from drpose_ray.finetune.plan import TrainPlan, draw_plan
 from drpose_ray.finetune.rollout import Rollout, RolloutRequest
-from drpose_ray.core.seeding import derive_seed, stream
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
+from drpose_ray.finetune.settings.optimizer import OptimizerConfig
+from drpose_ray.finetune.watch.guard import StepGuard
+from drpose_ray.finetune.watch.laps import Laps
 
 
 class RemoteRollouts(Protocol):

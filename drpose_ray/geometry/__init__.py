@@ -1,0 +1,1 @@
+"""Rotations, orthographic cameras, views, the 23 joints."""

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.core.errors import InputError
-from drpose_ray.metrics.intervals import Interval, bootstrap_mean, interval_around, resample_means
 from drpose_ray.core.seeding import stream
+from drpose_ray.metrics.intervals import Interval, bootstrap_mean, interval_around, resample_means
 
 NUM_RESAMPLES: Final = 10_000
 

@@ -1,0 +1,1 @@
+"""Sec. 3.2: motions to challenging poses in windows."""

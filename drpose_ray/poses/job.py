@@ -7,7 +7,6 @@ At scale:   --poses.actors 16, exactly; --poses.core_set.picks 20000, in two rou
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -17,21 +16,21 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.core.errors import InputError
-from drpose_ray.poses.clip import MotionClip, measured
-from drpose_ray.poses.config import PosesConfig
-from drpose_ray.poses.sampling.core_set import CoreSetSampler, FirstRound, MakeSampler, pick_each_part
-from drpose_ray.poses.sampling.farthest import LocalSampler
-from drpose_ray.poses.readers.motions import gather_motions, refuse_duplicates
-from drpose_ray.poses.sampling.picks import read_picks, write_picks
-from drpose_ray.poses.sampling.selection import Selection, select_windows
-from drpose_ray.poses.split import split_clips
-from drpose_ray.poses.procedural.standing import draw_standing
+from drpose_ray.core.job import run_job
 from drpose_ray.core.progress import Progress
 from drpose_ray.core.runs.run import RunSettings, Summary, open_run
 from drpose_ray.core.seeding import stream
-from drpose_ray.core.job import run_job
+from drpose_ray.core.settings.config import Config, load_config
+from drpose_ray.poses.clip import MotionClip, measured
+from drpose_ray.poses.config import PosesConfig
+from drpose_ray.poses.procedural.standing import draw_standing
+from drpose_ray.poses.readers.motions import gather_motions, refuse_duplicates
+from drpose_ray.poses.sampling.core_set import CoreSetSampler, FirstRound, MakeSampler, pick_each_part
+from drpose_ray.poses.sampling.farthest import LocalSampler
+from drpose_ray.poses.sampling.picks import read_picks, write_picks
+from drpose_ray.poses.sampling.selection import Selection, select_windows
+from drpose_ray.poses.split import split_clips
 
 SELECTION_FILE = "selection.parquet"
 PICKS_FILE = "picks.npz"
@@ -210,7 +209,3 @@ def _summarise(clips: Sequence[MotionClip], selection: Selection, diversity: flo
         diversity_mm=diversity,
         num_windows_by_source={source: sources.count(source) for source in sorted(set(sources))},
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,14 +9,14 @@ import numpy as np
 
 from drpose_ray.poses.clip import MotionClip
 from drpose_ray.poses.config import PosesConfig
+from drpose_ray.poses.people_config import PeopleSetConfig
+from drpose_ray.poses.readers.motions import gather_motions
 from drpose_ray.poses.sampling.farthest import farthest_points
 from drpose_ray.poses.sampling.features import pose_features
-from drpose_ray.poses.readers.motions import gather_motions
 from drpose_ray.poses.sources import draw_pose
 from drpose_ray.poses.split import split_clips
 from drpose_ray.poses.validity import check_frames
 from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.poses.people_config import PeopleSetConfig
 
 
 def people_windows(name: str, settings: PeopleSetConfig, clips: Sequence[MotionClip]) -> list[PoseWindow]:

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.seeding import stream
 from drpose_ray.geometry.motion_row import NUM_COLUMNS, ROOT_ORIENT, TRANSLATION
 from drpose_ray.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, turn
 from drpose_ray.poses.clip import MotionClip
 from drpose_ray.poses.procedural.dance import generate_dance
 from drpose_ray.poses.procedural.kinematics import joints_from_rows
 from drpose_ray.poses.procedural.standing import draw_moderate, draw_standing
-from drpose_ray.core.seeding import stream
 
 SOURCES = ("standing", "moderate", "dance", "mocap")
 _FRAMES_PER_DANCE = 8  # poses taken from one generated dance; clips are cheap, neighbouring frames are alike

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.seeding import derive_seed
 from drpose_ray.poses.clip import MotionClip
 from drpose_ray.poses.procedural.dance_names import parse_aistpp_dance, parse_motionx_dance
-from drpose_ray.core.seeding import derive_seed
 
 SplitBy = Literal["move", "dancer"]
 

@@ -19,11 +19,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.publish import replace_when_complete
 from drpose_ray.core.files.reading import is_there, refusing
 from drpose_ray.geometry.motion_row import NUM_COLUMNS
 from drpose_ray.poses.clip import out_of_range
 from drpose_ray.poses.windows import PoseWindow, is_sequence_id
-from drpose_ray.core.files.publish import replace_when_complete
 
 WINDOWS_PER_ROW_GROUP: Final = 256
 """What is read at once: 3 MB for windows of 10 frames. A row group holds windows of one split."""

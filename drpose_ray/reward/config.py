@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
-from drpose_ray.core.settings.config import Config
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.settings.config import Config
 from drpose_ray.core.training.settings import FitSettings
 
 PREDICTOR_FILE: Final = "predictor.safetensors"

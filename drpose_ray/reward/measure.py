@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from drpose_ray.core.training.data_parallel import ALONE, DataParallel
 from drpose_ray.geometry.cameras import NUM_VIEWS
 from drpose_ray.metrics.images import as_one_picture, psnr_db, ssim
 from drpose_ray.metrics.joints import peak_errors_cm
@@ -11,7 +12,6 @@ from drpose_ray.reward.distance import SkeletonDistance, cross_entropy_excess
 from drpose_ray.reward.fit.latent_poses import LatentPoses
 from drpose_ray.reward.predictor import SkeletonPredictor
 from drpose_ray.reward.skeleton_maps import compose_preview
-from drpose_ray.core.training.data_parallel import ALONE, DataParallel
 
 _MEASURES = ("pose_score", "cross_entropy", "peak_error_cm", "channels_psnr_db", "psnr_db", "ssim")
 _AT_ONCE = 16

@@ -16,9 +16,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from drpose_ray.core.files.weight_files import refuse_nonfinite
 from drpose_ray.core.errors import InputError
 from drpose_ray.core.files.reading import is_there, refusing
+from drpose_ray.core.files.weight_files import refuse_nonfinite
 from drpose_ray.core.torchvision_ops import define_missing_operators
 
 _RANDOM_FEATURE_SEED = 2603  # fixed: distances of different runs have to be comparable

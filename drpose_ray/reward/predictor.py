@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.training.network_file import load_network, save_weights
 from drpose_ray.geometry.skeleton import NUM_JOINTS
 from drpose_ray.reward.config import PredictorConfig
-from drpose_ray.core.training.network_file import load_network, save_weights
 
 NUM_DOMAINS = 2
 _GROUPS = 8

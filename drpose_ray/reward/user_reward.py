@@ -6,8 +6,8 @@ import importlib
 
 import torch
 
-from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.geometry.skeleton import NUM_JOINTS
 from drpose_ray.reward.rewards import Reward
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,15 +16,15 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.core.errors import InputError
-from drpose_ray.core.progress import Progress
 from drpose_ray.core.files.publish import write_json
+from drpose_ray.core.job import run_job
+from drpose_ray.core.progress import Progress
 from drpose_ray.core.runs.run import RunSettings, Summary, open_run
+from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.scans.broken import BrokenScan, CheckedScan, scan_checker
 from drpose_ray.scans.config import ScansConfig
 from drpose_ray.scans.splits import split_scans
-from drpose_ray.core.job import run_job
 
 
 class CheckSettings(Config):
@@ -142,7 +141,3 @@ def _in_order(answers: Iterable[CheckedScan], ids: Sequence[str]) -> Iterator[Ch
         while waited_for is not None and waited_for in early:
             yield early.pop(waited_for)
             waited_for = next(places, None)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

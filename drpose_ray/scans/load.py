@@ -27,7 +27,8 @@ def load_scan(files: ScanFiles, body: Body, checks: ScanChecks | None = None) ->
     Raises:
         InputError: whatever is wrong with the scan; it names the file, the field, the value and a remedy. A fan-out
             catches it for each scan, whose record then fails with that reason, and goes on.
-        OSError: the disk failed, which is no fault of the scan; another attempt may read it (``drpose_ray.core.files.reading``).
+        OSError: the disk failed, which is no fault of the scan; another attempt may read it
+            (``drpose_ray.core.files.reading``).
     """
     checks = checks or ScanChecks()
     body = fit_body(files, body)

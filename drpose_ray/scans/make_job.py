@@ -5,19 +5,18 @@ drpose scans make --run.folder outputs/small --twin.num 50
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, load_config
-from drpose_ray.poses.config import PosesConfig
+from drpose_ray.core.job import run_job
 from drpose_ray.core.progress import Progress
 from drpose_ray.core.runs.run import RunSettings, Summary, open_run
+from drpose_ray.core.settings.config import Config, load_config
+from drpose_ray.poses.config import PosesConfig
 from drpose_ray.scans.config import TwinConfig
-from drpose_ray.core.job import run_job
 
 
 class MakeScansConfig(Config):
@@ -49,8 +48,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
     from drpose_ray.body.smplx_body import Body
-    from drpose_ray.scans.twin import write_twins
     from drpose_ray.poses.people_sets import training_clips
+    from drpose_ray.scans.twin import write_twins
 
     clips = training_clips(config.poses) if config.twin.mixture.get("mocap", 0) > 0 else []
     folder: Path = config.run.folder / "scans"
@@ -62,7 +61,3 @@ def main(argv: Sequence[str] | None = None) -> None:
         written = write_twins(folder, body, config.twin, clips, BODY_CACHE, lambda _: progress.step())
         run.finish(MakeScansSummary(folder=str(folder), scans=config.twin.num, written_by_this_run=written))
     print(f"{config.twin.num} scans in {folder}, {written} of them new")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -18,15 +18,15 @@ from drpose_ray.body.anny_uvs import ensure_uvs
 from drpose_ray.body.people import draw_person
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.publish import replace_when_complete, write_json
 from drpose_ray.core.files.reading import read_json
+from drpose_ray.core.seeding import derive_seed, stream
+from drpose_ray.datasets.shards.png import encode_png
 from drpose_ray.geometry import motion_row
 from drpose_ray.poses.clip import MotionClip
 from drpose_ray.poses.sources import draw_pose
-from drpose_ray.core.files.publish import replace_when_complete, write_json
 from drpose_ray.scans.config import TwinConfig
 from drpose_ray.scans.meshes.glb.write import write_glb
-from drpose_ray.core.seeding import derive_seed, stream
-from drpose_ray.datasets.shards.png import encode_png
 
 IDENTITY_FILE: Final = "twin.json"
 """Says what the folder's scans were drawn from; by it a folder is known to be a twin."""

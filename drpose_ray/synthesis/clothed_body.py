@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.people import Portrait, draw_person, take_portrait
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.core.seeding import derive_seed
 from drpose_ray.datasets.builder.maker import licence_of, provenance_of
+from drpose_ray.datasets.record import CLOTHED_BODY, FrameStatus, SequenceCamera, SequenceRecord
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
 from drpose_ray.geometry.motion_row import BETAS, TRANSLATION
 from drpose_ray.geometry.rotations import turn
 from drpose_ray.poses.sources import turn_row
 from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.core.seeding import derive_seed
-from drpose_ray.datasets.record import FrameStatus, SequenceCamera, SequenceRecord
 from drpose_ray.synthesis.config import ClothedBodyConfig
 from drpose_ray.synthesis.input_view import turn_to_input_view
 
@@ -34,7 +34,7 @@ class ClothedBody:
     the source motion, where the camera looks from the record's azimuth; normals are in the input camera's axes.
     """
 
-    name = "clothed-body"
+    name = CLOTHED_BODY
     body_licence = "see the body model file; the exported Anny body is CC0-1.0"
     image_licence = "CC0-1.0 (rendered by the free twin; not a photo)"
 

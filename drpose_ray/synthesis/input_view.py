@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from drpose_ray.core.seeding import stream
 from drpose_ray.poses.sources import heading
 from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.core.seeding import stream
 
 
 def turn_to_input_view(window: PoseWindow, azimuth_deg: float | None, heading_spread_deg: float, seed: int) -> float:

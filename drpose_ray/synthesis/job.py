@@ -9,26 +9,25 @@ To S3:    --synthesis.output s3://bucket/drpose15k/train
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, absolute, load_config
-from drpose_ray.core.files.cutout import list_cutouts, say_left_out
-from drpose_ray.datasets.builder.maker import RecordMaker
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.cutout import list_cutouts, say_left_out
+from drpose_ray.core.job import run_job
 from drpose_ray.core.progress import Progress
 from drpose_ray.core.runs.run import RunSettings, Summary, open_run
+from drpose_ray.core.settings.config import Config, absolute, load_config
+from drpose_ray.datasets.builder.maker import RecordMaker
 from drpose_ray.datasets.manifest import read_plan
 from drpose_ray.datasets.rows import Manifest, ShardRow
 from drpose_ray.datasets.store.store import absolute_location
 from drpose_ray.synthesis.config import ClothedBodyConfig, MimoConfig, SynthesisConfig
-from drpose_ray.synthesis.quality.config import QualityConfig
-from drpose_ray.core.job import run_job
 from drpose_ray.synthesis.planning.job import PlanSynthesisConfig, plan_synthesis
+from drpose_ray.synthesis.quality.config import QualityConfig
 
 if TYPE_CHECKING:
     from drpose_ray.datasets.builder.on_ray import MakerPool
@@ -166,8 +165,8 @@ def num_wanted(windows: WindowsFile, config: SynthesizeConfig) -> int:
 
 def choose_pools(config: SynthesizeConfig) -> list[MakerPool]:
     """MIMO where it is configured, with clothed bodies beside it if they have a share; clothed bodies otherwise."""
-    from drpose_ray.datasets.builder.on_ray import MakerPool
     from drpose_ray.core.device.on_ray import choose_gpus
+    from drpose_ray.datasets.builder.on_ray import MakerPool
     from drpose_ray.synthesis.clothed_body import ClothedBody
     from drpose_ray.synthesis.mimo.pose_to_image import MimoAnimation
 
@@ -201,7 +200,3 @@ def _placed(chosen: C) -> C:
     if isinstance(chosen, MimoConfig):
         changes |= {name: absolute(getattr(chosen, name)) for name in ("weights", "photos", "color_table")}
     return chosen.model_copy(update=changes)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,19 +6,18 @@ drpose people render --config configs/weights.yaml
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.core.errors import InputError
-from drpose_ray.poses.config import PosesConfig
+from drpose_ray.core.job import run_job
 from drpose_ray.core.progress import Progress
 from drpose_ray.core.runs.run import RunSettings, Summary, open_run
+from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.datasets.rows import ShardRow
-from drpose_ray.synthesis.config import ClothedBodyConfig
+from drpose_ray.poses.config import PosesConfig
 from drpose_ray.poses.people_config import PeopleConfig
-from drpose_ray.core.job import run_job
+from drpose_ray.synthesis.config import ClothedBodyConfig
 
 
 class RenderPeopleConfig(Config):
@@ -48,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from drpose_ray.datasets.builder.on_ray import MakerPool, build_on_ray
     from drpose_ray.datasets.builder.plan import plan_build
-    from drpose_ray.synthesis.clothed_body import ClothedBody
     from drpose_ray.poses.people_sets import people_windows, training_clips
+    from drpose_ray.synthesis.clothed_body import ClothedBody
 
     if not config.people.sets:
         raise InputError("no sets to render", field="people.sets", remedy="name at least one set")
@@ -70,7 +69,3 @@ def main(argv: Sequence[str] | None = None) -> None:
             frames[name] = build_on_ray(plan, [MakerPool(load_maker, config.people.workers)], report).frames_ok
     with open_run(config, config.run.folder / "render_people", "render_people") as run:
         run.finish(RenderPeopleSummary(frames_by_set=frames))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

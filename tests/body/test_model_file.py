@@ -17,8 +17,8 @@ from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.model_file import read_model_file
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.core.errors import InputError
-from drpose_ray.poses.procedural.standing import draw_moderate
 from drpose_ray.core.files.publish import file_sha256
+from drpose_ray.poses.procedural.standing import draw_moderate
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drpose_ray.core.files.arrays import field_names, load_array, load_fields, refuse_nonfinite
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.arrays import field_names, load_array, load_fields, refuse_nonfinite
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from pydantic import Field, ValidationError, model_validator
 
-from drpose_ray.core.settings.config import Config, dump_config, load_config
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.settings.config import Config, dump_config, load_config
 
 
 class Plan(Config):

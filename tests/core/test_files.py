@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from drpose_ray.core.errors import InputError
-from drpose_ray.core.files.reading import decode_text, list_files, list_folders, read_json, read_limited, read_text, reason, refusing
+from drpose_ray.core.files.reading import (
+    decode_text,
+    list_files,
+    list_folders,
+    read_json,
+    read_limited,
+    read_text,
+    reason,
+    refusing,
+)
 
 
 @pytest.mark.parametrize("kind", ["fifo", "device", "folder", "nul", "long", "dangling", "loop"])

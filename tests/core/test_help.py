@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import subprocess
@@ -12,14 +11,15 @@ from typing import Any
 
 import pytest
 
+from drpose_ray.cli import load_job, words_of
+from drpose_ray.core.errors import InputError
 from drpose_ray.core.settings.config import load_config
 from drpose_ray.core.settings.dotted import dotted_names
-from drpose_ray.core.errors import InputError
 from drpose_ray.core.settings.idle_flags import refuse_idle_flags
 from drpose_ray.dev.schemas import job_modules
 
 ROOT = Path(__file__).resolve().parents[2]
-JOBS = [name for name in job_modules() if hasattr(importlib.import_module(f"jobs.{name}"), "CONFIG")]
+JOBS = [name for name in job_modules() if hasattr(load_job(name), "CONFIG")]
 SLOW = (
     "torch", "torchvision", "ray", "diffusers", "transformers", "scipy", "matplotlib", "smplx", "pyarrow", "boto3",
     "trimesh", "mlflow", "lpips", "peft", "deepspeed", "webdataset", "skimage", "anny", "embreex", "bpy",
@@ -36,20 +36,20 @@ class Refuse:
 sys.meta_path.insert(0, Refuse())
 from drpose_ray.dev.schemas import job_modules
 for name in job_modules():
-    importlib.import_module("jobs." + name)
+    load_job(name)
 """
 
 
 def page(job: str, capsys: pytest.CaptureFixture[str], *flags: str) -> str:
     with pytest.raises(SystemExit) as caught:
-        load_config(importlib.import_module(f"jobs.{job}").CONFIG, ["--help", *flags])
+        load_config(load_job(job).CONFIG, ["--help", *flags])
     assert caught.value.code == 0
     return capsys.readouterr().out
 
 
 def refusal(job: str, *flags: str) -> InputError:
     with pytest.raises(InputError) as caught:
-        load_config(importlib.import_module(f"jobs.{job}").CONFIG, flags)
+        load_config(load_job(job).CONFIG, flags)
     assert "\n" not in str(caught.value)
     return caught.value
 
@@ -70,9 +70,9 @@ def test_help_begins_with_what_for_and_an_example_and_has_every_flag_once(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     text = page(job, capsys)
-    module = importlib.import_module(f"jobs.{job}")
+    module = load_job(job)
     assert text.split()[:4] == module.__doc__.replace("``", "").split()[:4]
-    assert text.index(f"python -m jobs.{job}") < text.index("\nUsage:") < text.index("\n  --run.folder PATH\n")
+    assert text.index(f"drpose {words_of(job)}") < text.index("\nUsage:") < text.index("\n  --run.folder PATH\n")
     for name in dotted_names(module.CONFIG):
         assert text.count(f"\n  --{name} ") <= 1
     assert max(len(line) for line in text.split("\nUsage:")[1].splitlines() if not line.startswith("  --")) <= 80
@@ -80,7 +80,7 @@ def test_help_begins_with_what_for_and_an_example_and_has_every_flag_once(
 
 def test_the_settings_that_matter_come_first_and_all_of_them_exist(capsys: pytest.CaptureFixture[str]) -> None:
     for job in JOBS:
-        for section in importlib.import_module(f"jobs.{job}").CONFIG.model_fields.values():
+        for section in load_job(job).CONFIG.model_fields.values():
             assert set(section.annotation.COMMON) <= set(dotted_names(section.annotation)), section.annotation
     text = page("finetune", capsys)
     assert (
@@ -94,7 +94,7 @@ def test_finetune_has_no_more_flags_than_a_reader_takes_in(capsys: pytest.Captur
 
 @pytest.mark.parametrize("job", JOBS)
 def test_no_flag_is_shown_that_the_job_refuses(job: str, capsys: pytest.CaptureFixture[str]) -> None:
-    config = importlib.import_module(f"jobs.{job}").CONFIG
+    config = load_job(job).CONFIG
     shown = re.findall(r"^  --([\w.]+) ", page(job, capsys), re.MULTILINE)
     assert shown
     for name in shown:
@@ -157,7 +157,7 @@ def test_a_job_runs_as_a_script_from_any_folder(tmp_path: Path) -> None:
 
 def test_a_python_without_the_packages_is_one_line() -> None:
     done = subprocess.run(
-        [sys.executable, "-S", "-m", "drpose_ray.finetune.job", "--help"],
+        [sys.executable, "-S", "-m", "jobs.finetune", "--help"],
         cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
@@ -177,5 +177,5 @@ def test_what_comes_with_the_repository_is_not_sought_in_vain_elsewhere(
     job: str, flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert importlib.import_module(f"jobs.{job}").main(["--run.folder", "run", *flags]) == 2
+    assert load_job(job).main(["--run.folder", "run", *flags]) == 2
     assert "with the repository" in capsys.readouterr().err

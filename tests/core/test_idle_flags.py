@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 import pytest
 
+from drpose_ray.cli import load_job
+from drpose_ray.core.errors import InputError
 from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.core.settings.dotted import dotted_names
-from drpose_ray.core.errors import InputError
 from drpose_ray.dev.schemas import job_modules
 
 
 def config_of(job: str) -> type[Config]:
-    config: type[Config] = importlib.import_module(f"jobs.{job}").CONFIG
+    config: type[Config] = load_job(job).CONFIG
     return config
 
 
@@ -56,6 +56,6 @@ def test_a_flag_that_is_none_keeps_its_suggestion() -> None:
 
 def test_jobs_name_only_fields_that_there_are() -> None:
     for job in job_modules():
-        config = getattr(importlib.import_module(f"jobs.{job}"), "CONFIG", None)
+        config = getattr(load_job(job), "CONFIG", None)
         for section, fields in config.USES.items() if config else ():
             assert set(fields) <= set(dotted_names(config.model_fields[section].annotation)), job

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 import pytest
 import yaml
 
+from drpose_ray.cli import load_job
 from drpose_ray.core.settings.config import load_config
 from drpose_ray.dev.schemas import job_modules
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-JOBS = [name for name in job_modules() if hasattr(importlib.import_module(f"jobs.{name}"), "CONFIG")]
+JOBS = [name for name in job_modules() if hasattr(load_job(name), "CONFIG")]
 
 
 @pytest.mark.parametrize("preset", ["small", "paper"])
 @pytest.mark.parametrize("job", JOBS)
 def test_preset_loads_in_every_job(preset: str, job: str) -> None:
-    cls = importlib.import_module(f"jobs.{job}").CONFIG
+    cls = load_job(job).CONFIG
     config = load_config(cls, ["--config", str(CONFIGS / f"{preset}.yaml")])
     assert config.run.folder == Path("outputs") / preset
 

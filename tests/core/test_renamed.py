@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 import pytest
 import yaml
 
+from drpose_ray.cli import load_job
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.runs.run import CONFIG_FILE
 from drpose_ray.core.settings.config import load_config
 from drpose_ray.core.settings.dotted import dotted_names
-from drpose_ray.core.errors import InputError
 from drpose_ray.core.settings.flags import COMMAND_LINE
 from drpose_ray.core.settings.renamed import RENAMED, refuse_renamed
-from drpose_ray.core.runs.run import CONFIG_FILE
+from drpose_ray.dev.schemas import job_modules
 from drpose_ray.finetune.checkpoint import export_job as export
 from drpose_ray.finetune.job import CONFIG
-from drpose_ray.dev.schemas import job_modules
 
-MODULES = [importlib.import_module(f"jobs.{name}") for name in job_modules()]
+MODULES = [load_job(name) for name in job_modules()]
 SETTINGS = {name for module in MODULES if hasattr(module, "CONFIG") for name in dotted_names(module.CONFIG)}
 
 

@@ -13,9 +13,9 @@ import yaml
 from pydantic import ValidationError
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.job import run_job
 from drpose_ray.core.runs.origin import continue_as
 from drpose_ray.core.runs.run import METRICS_FILE, RunRecord, RunSettings, Summary, describe_run, open_run, read_metrics
-from drpose_ray.core.job import run_job
 
 ROOT = Path(__file__).resolve().parents[2]
 

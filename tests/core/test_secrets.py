@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, dump_config, load_config
 from drpose_ray.core.errors import InputError
 from drpose_ray.core.files.publish import write_json
+from drpose_ray.core.job import run_job
 from drpose_ray.core.runs.run import RunSettings, open_run
 from drpose_ray.core.secrets import is_redacted, redact
-from drpose_ray.core.job import run_job
+from drpose_ray.core.settings.config import Config, dump_config, load_config
 from drpose_ray.experiments.pipeline import Stage, run_stage
 
 URI = "postgresql://anna:hunter2@db.example:5432/mlflow?sslmode=require"
@@ -108,7 +108,7 @@ def test_errors_and_tracebacks_of_jobs_show_no_password() -> None:
     assert "hunter2" not in str(error) and "hunter2" not in repr(error)
     code = f"""
 import threading, warnings
-from jobs import run_job
+from drpose_ray.core.job import run_job
 
 def fail():
     raise OSError({URI!r})

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 JOB = """
 import sys, time
-from jobs import run_job
+from drpose_ray.core.job import run_job
 
 @run_job
 def stage(argv=None):

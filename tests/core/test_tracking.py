@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
+from drpose_ray.core.runs.run import RunSettings
 from drpose_ray.core.settings.config import Config
 from drpose_ray.core.settings.dotted import flatten
 from drpose_ray.core.tracking.mlflow_run import sqlite_file
-from drpose_ray.core.runs.run import RunSettings
 from drpose_ray.core.tracking.tracker import sqlite_uri, start_tracking
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.datasets.builder.local import build
 from drpose_ray.datasets.builder.plan import plan_build
-from drpose_ray.core.errors import InputError
-from drpose_ray.datasets.shards.cache import CorruptedShardError, ShardCache
 from drpose_ray.datasets.manifest import read_manifest
+from drpose_ray.datasets.shards.cache import CorruptedShardError, ShardCache
 from drpose_ray.datasets.shards.read import ShardReader
 from drpose_ray.datasets.store.store import FolderStore, open_store
 from tests.datasets.builder.stripes import Stripes, make_windows, silent

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from drpose_ray.diffusion.encoded.sample_file import read_samples
 from drpose_ray.core.errors import InputError
-from drpose_ray.diffusion.encoded.latents_store import MARKER, open_latents
 from drpose_ray.datasets.derived import DerivedRecord
+from drpose_ray.diffusion.encoded.latents_store import MARKER, open_latents
+from drpose_ray.diffusion.encoded.sample_file import read_samples
 
 OUTSIDE = ["../x.safetensors", "/etc/passwd", "a/b.safetensors", "..", ".", "", ".hidden", "a\n", "a\0b", "a" * 300]
 

@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drpose_ray.datasets.builder.local import build
-from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.core.errors import InputError
 from drpose_ray.core.files.publish import file_sha256, write_json
-from drpose_ray.datasets.shards.png import decode_png
-from drpose_ray.datasets.shards.read import ShardReader
+from drpose_ray.datasets.builder.local import build
+from drpose_ray.datasets.builder.plan import plan_build
+from drpose_ray.datasets.inspect.dataset_card import write_dataset_card
 from drpose_ray.datasets.inspect.reshard import reshard
 from drpose_ray.datasets.inspect.verify import inspect
-from drpose_ray.datasets.inspect.dataset_card import write_dataset_card
+from drpose_ray.datasets.shards.png import decode_png
+from drpose_ray.datasets.shards.read import ShardReader
 from tests.datasets.builder.stripes import Stripes, make_windows, silent
 from tests.datasets.damage import agree, copy_dataset, rewrite_member
 

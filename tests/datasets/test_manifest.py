@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.datasets.builder.local import build, build_shard
 from drpose_ray.datasets.builder.plan import BuildPlan, plan_build
-from drpose_ray.core.errors import InputError
 from drpose_ray.datasets.manifest import complete_dataset, finished_shard, open_dataset, read_manifest
 from tests.datasets.builder.stripes import Stripes, make_windows, silent
 

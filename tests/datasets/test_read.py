@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.datasets.builder.local import build
 from drpose_ray.datasets.builder.plan import plan_build
-from drpose_ray.core.errors import InputError
 from drpose_ray.datasets.shards.open_shard import FrameSample
 from drpose_ray.datasets.shards.read import ShardReader
 from tests.datasets.builder.stripes import Stripes, make_windows, silent

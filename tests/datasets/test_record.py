@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from drpose_ray.datasets.shards.png import decode_png
 from drpose_ray.datasets.record import FrameStatus, RecordHeader, SequenceRecord, encode_members
+from drpose_ray.datasets.shards.png import decode_png
 from tests.datasets.builder.stripes import Stripes, make_windows
 
 

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from drpose_ray.diffusion.image_encoder import ImageEncoder
-from drpose_ray.diffusion.unet.multiview_unet import MultiViewUNet
 from drpose_ray.diffusion.schedule import NoiseSchedule
+from drpose_ray.diffusion.unet.multiview_unet import MultiViewUNet
 from drpose_ray.diffusion.vae import ImageVAE
 
 SCHEDULER: dict[str, Any] = {

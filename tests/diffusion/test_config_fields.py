@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.diffusion.published import layout
 from drpose_ray.diffusion.published.model_index import MARKER, read_index
 from drpose_ray.diffusion.unet.unet_config import read_unet_config
-from drpose_ray.core.errors import InputError
 from drpose_ray.synthesis.mimo.layout import UNET_CONFIG, outline_mimo
 from tests.diffusion.published_checkpoint import CLIP, NOISING, SCHEDULER, VAE
 from tests.diffusion.published_configs import ERA3D_TINY, PSHUMAN_TINY

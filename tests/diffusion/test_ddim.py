@@ -6,9 +6,9 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.diffusion.ddim import DdimSampler, draw_noise, sample
 from drpose_ray.diffusion.schedule import NoiseSchedule
-from drpose_ray.core.errors import InputError
 
 LINEAR = {"beta_schedule": "linear", "beta_start": 0.00085, "beta_end": 0.012, "timestep_spacing": "leading"}
 LINEAR |= {"steps_offset": 1, "set_alpha_to_one": False, "clip_sample": False}

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from drpose_ray.diffusion.eight_bit import crop_head, quantize, resize_bicubic
-from drpose_ray.diffusion.vae import ImageVAE
 from drpose_ray.diffusion.inference.photo import prepare
+from drpose_ray.diffusion.vae import ImageVAE
 from tests.diffusion.published_checkpoint import VAE
 
 

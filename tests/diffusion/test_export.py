@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.diffusion.published import export
 from drpose_ray.diffusion.published.export import export_finetuned
 from drpose_ray.diffusion.published.layout import load_i2mv, load_unet
-from drpose_ray.core.errors import InputError
 from tests.diffusion.published_checkpoint import write_published
 from tests.diffusion.published_configs import ERA3D_TINY
 

@@ -12,15 +12,15 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from drpose_ray.diffusion.build import build_i2mv
-from drpose_ray.diffusion.config import BaseFitConfig, VaeFitConfig, small_architecture
-from drpose_ray.diffusion.small.fit_base import MultiViewLatents, fit_base
-from drpose_ray.diffusion.small.fit_vae import fit_vae
-from drpose_ray.diffusion.i2mv import ImageToMultiView
-from drpose_ray.diffusion.published.layout import load_i2mv, save_i2mv
 from drpose_ray.core.errors import InputError
 from drpose_ray.core.training.checkpoint import Checkpoint
 from drpose_ray.core.training.fit import OnUpdate
+from drpose_ray.diffusion.build import build_i2mv
+from drpose_ray.diffusion.config import BaseFitConfig, VaeFitConfig, small_architecture
+from drpose_ray.diffusion.i2mv import ImageToMultiView
+from drpose_ray.diffusion.published.layout import load_i2mv, save_i2mv
+from drpose_ray.diffusion.small.fit_base import MultiViewLatents, fit_base
+from drpose_ray.diffusion.small.fit_vae import fit_vae
 
 
 def tiny_architecture() -> dict[str, Any]:

@@ -11,10 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.weight_files import load_strictly
 from drpose_ray.diffusion.published.layout import load_i2mv, save_i2mv
 from drpose_ray.diffusion.unet.multiview_unet import MultiViewUNet
-from drpose_ray.core.files.weight_files import load_strictly
-from drpose_ray.core.errors import InputError
 from tests.diffusion.published_checkpoint import write_published
 from tests.diffusion.published_configs import ERA3D_TINY, PSHUMAN_TINY
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.diffusion.condition import Condition
 from drpose_ray.diffusion.unet.multiview_block import blend_face_into_front
 from drpose_ray.diffusion.unet.multiview_unet import MultiViewUNet
-from drpose_ray.core.errors import InputError
 from tests.diffusion.published_configs import ERA3D_FULL, ERA3D_ORTHO_FULL, ERA3D_TINY, PSHUMAN_FULL, PSHUMAN_TINY
 
 

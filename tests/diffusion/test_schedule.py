@@ -8,9 +8,9 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.diffusion.ddim import DdimSampler
 from drpose_ray.diffusion.schedule import NoiseSchedule
-from drpose_ray.core.errors import InputError
 
 RELEASED = {
     "num_train_timesteps": 1000,

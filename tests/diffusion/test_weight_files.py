@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.core.files.torch_files import read_torch_file
 from drpose_ray.core.files.weight_files import load_strictly
-from drpose_ray.core.errors import InputError
 
 WHOLE = {"weight": torch.ones(3, 2), "bias": torch.zeros(3)}
 

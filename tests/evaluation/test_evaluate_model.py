@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.evaluation.evaluate_model import METRICS, PoseSet, PoseTable, evaluate_model, measure_images
 
 NUM_POSES, SIZE = 5, 24

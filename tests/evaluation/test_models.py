@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from drpose_ray.core.settings.config import load_config
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.settings.config import load_config
 from drpose_ray.evaluation.drpose.job import CONFIG
 
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from drpose_ray.core.runs.origin import FileHashes
 from drpose_ray.core.settings.config import Config
 from drpose_ray.evaluation.drpose.summary import JudgementSummary
-from drpose_ray.core.runs.origin import FileHashes
-from drpose_ray.synthesis.config import SynthesisConfig
 from drpose_ray.experiments import pipeline
 from drpose_ray.experiments.pipeline import PipelineConfig, Stage, by_content, plan_stages, run_stage
+from drpose_ray.synthesis.config import SynthesisConfig
 
 
 class StageConfig(Config):

@@ -10,9 +10,9 @@ import yaml
 
 from drpose_ray.diffusion.published.layout import load_i2mv
 from drpose_ray.evaluation.estimator.estimator import PoseEstimator
+from drpose_ray.experiments import weights
 from drpose_ray.reward.predictor import SkeletonPredictor
 from drpose_ray.synthesis import people_job as render_people
-from drpose_ray.experiments import weights
 
 SHIPPED = Path("weights/small")
 

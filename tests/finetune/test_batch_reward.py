@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.core.settings.config import with_absolute_paths
 from drpose_ray.datasets.posed import PosedPeople
-from drpose_ray.core.errors import InputError
 from drpose_ray.finetune.batch_reward import BatchReward, TermedReward, load_batch_reward, score_with_terms
 from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG

@@ -11,12 +11,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.manifest import manifest_sha256
+from drpose_ray.datasets.shards.read import ShardReader
 from drpose_ray.finetune.conditions.encode import fit_input
 from drpose_ray.finetune.conditions.on_ray import EncodeTask, encode_on_ray
 from drpose_ray.finetune.conditions.store import MARKER, ConditionStore
 from drpose_ray.finetune.data import PairStream
-from drpose_ray.datasets.manifest import manifest_sha256
-from drpose_ray.datasets.shards.read import ShardReader
 from tests.diffusion.published_checkpoint import write_published
 from tests.diffusion.published_configs import ERA3D_TINY, PSHUMAN_TINY
 from tests.finetune.tiny_run import write_tiny_dataset

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from tests.finetune.settings import finetune_config
 

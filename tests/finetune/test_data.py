@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.shards.read import ShardReader
 from drpose_ray.finetune.data import PairStream, collate
 from drpose_ray.geometry.cameras import project
-from drpose_ray.datasets.shards.read import ShardReader
 from tests.finetune.settings import finetune_config
 from tests.finetune.tiny_run import write_tiny_dataset
 

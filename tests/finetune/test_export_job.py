@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from drpose_ray.finetune.checkpoint import export_job as export
 from drpose_ray.finetune import job as finetune
+from drpose_ray.finetune.checkpoint import export_job as export
 from tests.diffusion.published_configs import PSHUMAN_TINY
 from tests.finetune.paper_run import write_paper_run
 

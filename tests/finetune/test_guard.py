@@ -7,8 +7,8 @@ import torch
 
 from drpose_ray.core.errors import InputError
 from drpose_ray.finetune import replay
-from drpose_ray.finetune.watch.guard import StepGuard
 from drpose_ray.finetune.plan import TrainPlan
+from drpose_ray.finetune.watch.guard import StepGuard
 from tests.finetune.tiny_denoiser import make_case
 
 pytestmark = pytest.mark.usefixtures("one_rank")

@@ -73,13 +73,13 @@ def _train_rank(rank: int, folder: Path, layout: str) -> None:
 
 
 def _train(config: FinetuneConfig, folder: Path, rank: int, name: str) -> dict[str, torch.Tensor]:
+    from drpose_ray.datasets.shards.read import ShardReader
     from drpose_ray.finetune.checkpoint import checkpoint
     from drpose_ray.finetune.data import PairStream
     from drpose_ray.finetune.engine.engine import DenoiserEngine
     from drpose_ray.finetune.engine.lora import merge_lora
     from drpose_ray.finetune.models import load_parts
     from drpose_ray.finetune.step import Updater
-    from drpose_ray.datasets.shards.read import ShardReader
 
     parts = load_parts(config, DistanceConfig(perceptual_weight=0), torch.device("cpu"))
     engine = DenoiserEngine(

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from drpose_ray.datasets.posed import PosedPeople
-from drpose_ray.finetune.watch.monitor import HeldOutMonitor, write_samples
 from drpose_ray.finetune.models import Parts
+from drpose_ray.finetune.watch.monitor import HeldOutMonitor, write_samples
 from tests.finetune.tiny_run import tiny_config, tiny_parts
 
 pytestmark = pytest.mark.usefixtures("one_rank")

@@ -18,11 +18,11 @@ import torch
 from safetensors.torch import load_file
 
 from drpose_ray.core.errors import InputError
-from drpose_ray.finetune.distributed.train_on_ray import CHECKPOINTS, FinetuneTask, finetune_on_ray
-from drpose_ray.finetune.checkpoint.zero_checkpoint import find_checkpoint
 from drpose_ray.core.files.publish import write_json
-from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.core.runs.run import read_metrics
+from drpose_ray.finetune.checkpoint.zero_checkpoint import find_checkpoint
+from drpose_ray.finetune.distributed.train_on_ray import CHECKPOINTS, FinetuneTask, finetune_on_ray
+from drpose_ray.reward.config import DistanceConfig
 from tests.finetune.tiny_run import TinyLoaders, tiny_config, write_tiny_dataset
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]

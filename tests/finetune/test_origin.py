@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from drpose_ray.finetune.distributed.origin import loaded_origin, settings_origin
 from drpose_ray.core.runs.origin import FileHashes
+from drpose_ray.finetune.distributed.origin import loaded_origin, settings_origin
 from drpose_ray.reward.config import DistanceConfig
 from tests.finetune.settings import finetune_config
 from tests.finetune.tiny_run import write_tiny_dataset

@@ -12,11 +12,11 @@ import torch
 
 from drpose_ray.diffusion.condition import Condition
 from drpose_ray.diffusion.unet.multiview_unet import MultiViewUNet
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.finetune.engine.lora import add_lora
+from drpose_ray.finetune.memory import job
 from drpose_ray.finetune.memory.memory import LiveBytes
 from drpose_ray.finetune.memory.plan_memory import plan_memory
-from drpose_ray.finetune.memory import job
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from tests.diffusion.published_configs import ERA3D_TINY, PSHUMAN_FULL, PSHUMAN_TINY
 from tests.finetune.settings import finetune_config
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from drpose_ray.finetune.engine.lora import add_lora
-from drpose_ray.finetune.settings.parallel import Reference
 from drpose_ray.finetune.engine.reference import place_reference
+from drpose_ray.finetune.settings.parallel import Reference
 from tests.diffusion.published_configs import ERA3D_TINY
 from tests.diffusion.test_published_architecture import random_inputs, random_network
 from tests.finetune.settings import finetune_config

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from drpose_ray.diffusion.ddim import DdimSampler
-from drpose_ray.finetune import graph
-from drpose_ray.finetune import replay
+from drpose_ray.finetune import graph, replay
 from drpose_ray.finetune.plan import TrainPlan
 from tests.finetune.tiny_denoiser import make_case, relative_error
 

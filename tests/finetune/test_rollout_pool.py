@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-from drpose_ray.finetune.data import PairStream
 from drpose_ray.datasets.shards.read import ShardReader
+from drpose_ray.finetune.data import PairStream
 from tests.finetune.tiny_run import TermedLoaders, TinyLoaders, tiny_config, write_tiny_dataset
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session", "one_rank")]
@@ -25,9 +25,9 @@ Outcome = tuple[dict[str, torch.Tensor], list[dict[str, float]]]
 
 def _run(dataset: Path, settings: Mapping[str, object], loaders: TinyLoaders | None = None) -> Outcome:
     """The weights after three iterations, and each one's metrics."""
-    from drpose_ray.finetune.engine.engine import DenoiserEngine
     from drpose_ray.finetune.distributed.remote_reward_on_ray import RemoteReward
     from drpose_ray.finetune.distributed.rollout_pool_on_ray import RolloutPool
+    from drpose_ray.finetune.engine.engine import DenoiserEngine
     from drpose_ray.finetune.step import Updater
 
     loaders = loaders or TinyLoaders()

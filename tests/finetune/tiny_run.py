@@ -15,21 +15,21 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from drpose_ray.core.runs.origin import FileHashes
+from drpose_ray.datasets.identity import DatasetIdentity, GeneratorIdentity, Segment
+from drpose_ray.datasets.manifest import complete_dataset, open_dataset
 from drpose_ray.datasets.posed import PosedPeople
+from drpose_ray.datasets.record import INPUT_IMAGE, FrameStatus, Licence, Provenance, SequenceCamera, SequenceRecord
+from drpose_ray.datasets.shards.write import write_shard
 from drpose_ray.diffusion.ddim import DdimSampler
 from drpose_ray.diffusion.schedule import NoiseSchedule
 from drpose_ray.finetune.batch_reward import BatchReward
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.finetune.distributed.loaders import Loaders
 from drpose_ray.finetune.models import Parts
 from drpose_ray.finetune.rollout import Roller
-from drpose_ray.core.runs.origin import FileHashes
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.reward.rewards import WeightedSum
-from drpose_ray.datasets.identity import DatasetIdentity, GeneratorIdentity, Segment
-from drpose_ray.datasets.manifest import complete_dataset, open_dataset
-from drpose_ray.datasets.record import INPUT_IMAGE, FrameStatus, Licence, Provenance, SequenceCamera, SequenceRecord
-from drpose_ray.datasets.shards.write import write_shard
 from tests.finetune.settings import finetune_config
 
 DOMAINS, VIEWS, SIDE = 2, 3, 4

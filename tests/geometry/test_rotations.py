@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from drpose_ray.geometry import rotations
 from drpose_ray.core.seeding import stream
+from drpose_ray.geometry import rotations
 
 
 def test_matrices_agree_with_scipy() -> None:

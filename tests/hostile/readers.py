@@ -17,14 +17,16 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.core.settings.config import load_config
 from drpose_ray.core.files.cutout import read_cutout
+from drpose_ray.core.seeding import stream
+from drpose_ray.core.settings.config import load_config
 from drpose_ray.datasets.posed import PosedPeople
+from drpose_ray.datasets.shards.read import ShardReader
+from drpose_ray.diffusion.encoded.latents_store import MARKER, open_latents, write_latents
+from drpose_ray.diffusion.inference.photo import list_photos
 from drpose_ray.diffusion.published.layout import load_schedule, load_text_embeddings, load_vae, outline_unet
 from drpose_ray.geometry.cameras import VIEW_NAMES
-from drpose_ray.diffusion.inference.photo import list_photos
-from drpose_ray.diffusion.encoded.latents_store import MARKER, open_latents, write_latents
-from drpose_ray.synthesis.mimo.color_table import read_colour_table
+from drpose_ray.poses.job import SelectPosesConfig
 from drpose_ray.poses.procedural.dance import generate_dance
 from drpose_ray.poses.readers.motions import read_motions
 from drpose_ray.poses.sampling.picks import Pick, read_picks, write_picks
@@ -35,9 +37,7 @@ from drpose_ray.scans.fits.fit import read_fit
 from drpose_ray.scans.meshes.mesh_file import read_mesh
 from drpose_ray.scans.scan import ScanFiles
 from drpose_ray.scans.splits import read_split
-from drpose_ray.core.seeding import stream
-from drpose_ray.datasets.shards.read import ShardReader
-from drpose_ray.poses.job import SelectPosesConfig
+from drpose_ray.synthesis.mimo.color_table import read_colour_table
 from tests.diffusion.encoded.six_views import write_six_views
 from tests.poses.readers.bvh_files import draw_eulers, write_bvh
 from tests.poses.test_windows_file import make_window

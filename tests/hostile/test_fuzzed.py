@@ -15,14 +15,14 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from drpose_ray.core.settings.config import load_config
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.settings.config import load_config
 from drpose_ray.diffusion.inference.photo import list_photos
+from drpose_ray.poses.job import SelectPosesConfig
 from drpose_ray.poses.readers.motions import read_motions
 from drpose_ray.scans.config import ScanChecks
 from drpose_ray.scans.meshes.mesh_file import read_mesh
 from drpose_ray.scans.splits import read_split
-from drpose_ray.poses.job import SelectPosesConfig
 from tests.hostile.readers import READERS
 
 fuzz = settings(

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from drpose_ray.core.errors import InputError
-from drpose_ray.poses.sampling.core_set import CoreSetSampler, core_set, core_set_points, cover_radius
 from drpose_ray.poses.procedural.dance import generate_dances
+from drpose_ray.poses.sampling.core_set import CoreSetSampler, core_set, core_set_points, cover_radius
 from drpose_ray.poses.sampling.farthest import farthest_points, iterate_sampler
 from drpose_ray.poses.sampling.features import pose_features
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from drpose_ray.core.seeding import stream
 from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.rotations import axis_angle_to_matrix
-from drpose_ray.poses.procedural import dance
-from drpose_ray.poses.readers import motions as motionx
 from drpose_ray.poses import validity
+from drpose_ray.poses.procedural import dance
 from drpose_ray.poses.procedural.kinematics import joints_from_rows
 from drpose_ray.poses.procedural.limits import EULER_HIGH, EULER_LOW, mirrored
-from drpose_ray.core.seeding import stream
+from drpose_ray.poses.readers import motions as motionx
 
 
 def _clip(num_frames: int = 1500) -> motionx.MotionClip:

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drpose_ray.poses.sampling.diversity import diversity_mm, joint_spread, plot_diversity
+from drpose_ray.core.seeding import stream
 from drpose_ray.poses.procedural.limits import JOINT
 from drpose_ray.poses.procedural.standing import draw_moderate, draw_standing
-from drpose_ray.core.seeding import stream
+from drpose_ray.poses.sampling.diversity import diversity_mm, joint_spread, plot_diversity
 
 
 def test_two_poses_have_the_spread_computed_by_hand() -> None:

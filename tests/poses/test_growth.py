@@ -12,12 +12,12 @@ import pytest
 
 from drpose_ray.core.errors import InputError
 from drpose_ray.poses.clip import MotionClip
-from drpose_ray.poses.sampling.core_set import CoreSetSampler
+from drpose_ray.poses.job import main
 from drpose_ray.poses.procedural.dance import generate_dances
+from drpose_ray.poses.sampling.core_set import CoreSetSampler
 from drpose_ray.poses.sampling.picks import Pick, read_picks, write_picks
 from drpose_ray.poses.sampling.selection import Selection, select_windows
 from drpose_ray.poses.windows_file import read_selection, write_selection
-from drpose_ray.poses.job import main
 
 
 @pytest.fixture(scope="module")

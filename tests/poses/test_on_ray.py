@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from drpose_ray.core.errors import InputError
-from drpose_ray.poses.sampling.core_set import CoreSetSampler, core_set
+from drpose_ray.poses.job import main
 from drpose_ray.poses.procedural.dance import generate_dances
+from drpose_ray.poses.sampling.core_set import CoreSetSampler, core_set
 from drpose_ray.poses.sampling.farthest import LocalSampler, farthest_points, iterate_sampler
 from drpose_ray.poses.sampling.features import pose_features
 from drpose_ray.poses.sampling.on_ray import SamplerOnRay, pick_each_part_on_ray
 from drpose_ray.poses.sampling.selection import select_windows
-from drpose_ray.poses.job import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from drpose_ray.poses.sampling.features import pose_features
 from drpose_ray.poses.people_config import PeopleSetConfig
 from drpose_ray.poses.people_sets import people_windows
+from drpose_ray.poses.sampling.features import pose_features
 
 MIXTURE = {"standing": 0.7, "dance": 0.3}
 

@@ -9,12 +9,12 @@ import pytest
 from scipy.spatial.transform import Rotation, Slerp
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.seeding import stream
 from drpose_ray.geometry.motion_row import ROTATIONS, TRANSLATION
 from drpose_ray.poses.procedural.dance import generate_dance
 from drpose_ray.poses.procedural.kinematics import joints_from_rows
 from drpose_ray.poses.readers.motions import read_motions
 from drpose_ray.poses.readers.resample import plan_resampling
-from drpose_ray.core.seeding import stream
 from tests.poses.readers.bvh_files import draw_eulers, write_bvh
 
 

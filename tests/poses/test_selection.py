@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.poses.job import main
 from drpose_ray.poses.procedural.dance import generate_dances
+from drpose_ray.poses.readers.motions import MotionClip
 from drpose_ray.poses.sampling.farthest import farthest_points
 from drpose_ray.poses.sampling.features import pose_features
-from drpose_ray.poses.readers.motions import MotionClip
 from drpose_ray.poses.sampling.selection import select_windows
 from drpose_ray.poses.windows_file import read_selection
-from drpose_ray.poses.job import main
 
 SHIPPED = Path(__file__).parents[2] / "data/cmu_subset/cmu_subset.npz"
 

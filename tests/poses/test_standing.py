@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from drpose_ray.core.seeding import stream
 from drpose_ray.poses.procedural import standing
 from drpose_ray.poses.procedural.dance import generate_dance
-from drpose_ray.poses.sampling.diversity import diversity_mm
-from drpose_ray.poses.sampling.features import yaw_aligned_joints
 from drpose_ray.poses.procedural.kinematics import joints_from_rows
 from drpose_ray.poses.procedural.limits import JOINT
 from drpose_ray.poses.procedural.self_contact import touches_itself
-from drpose_ray.core.seeding import stream
+from drpose_ray.poses.sampling.diversity import diversity_mm
+from drpose_ray.poses.sampling.features import yaw_aligned_joints
 
 
 def test_standing_people_stand_with_arms_beside_the_body() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from drpose_ray.datasets.derived import complete
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.build import build_i2mv
 from drpose_ray.diffusion.config import small_architecture
-from drpose_ray.diffusion.published.layout import save_i2mv
 from drpose_ray.diffusion.encoded.latents_store import MARKER, LatentsRecord, latent_file, vae_sha256, write_latents
-from drpose_ray.datasets.derived import complete
+from drpose_ray.diffusion.published.layout import save_i2mv
 from tests.reward.posed_people import draw_joints, draw_latents, frame_joints
 
 

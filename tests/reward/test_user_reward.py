@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.reward.user_reward import CheckedReward, import_reward
 
 SHAPE = (2, 6, 4, 8, 8)

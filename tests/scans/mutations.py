@@ -10,8 +10,8 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
-from drpose_ray.scans.meshes.glb.write import write_glb
 from drpose_ray.datasets.shards.png import encode_png
+from drpose_ray.scans.meshes.glb.write import write_glb
 
 _WORDS = (b"nan", b"-1", b"1e999", b"99999999999999999999", b"null", b"[", b"{}", b"\x00", b"\xff", b" ", b"\n", b"/")
 

@@ -14,8 +14,8 @@ from PIL import Image
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.core.errors import InputError
 from drpose_ray.scans.config import ScanChecks
-from drpose_ray.scans.meshes.glb.write import write_glb
 from drpose_ray.scans.load import load_scan
+from drpose_ray.scans.meshes.glb.write import write_glb
 from drpose_ray.scans.scan import ScanFiles
 
 

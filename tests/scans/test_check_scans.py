@@ -17,11 +17,11 @@ from drpose_ray.body.anny_export import BODY_CACHE
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.core.errors import InputError
 from drpose_ray.scans import broken as broken_scans
+from drpose_ray.scans import check_job as check_scans
 from drpose_ray.scans.broken import MOST_DEATHS, CheckedScan, scan_checker
 from drpose_ray.scans.config import TwinConfig
 from drpose_ray.scans.scan import Scan
 from drpose_ray.scans.twin import write_twins
-from drpose_ray.scans import check_job as check_scans
 
 
 def test_a_broken_scan_is_named_and_costs_no_other(

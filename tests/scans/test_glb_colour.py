@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.shards.png import encode_png
 from drpose_ray.scans.config import ScanChecks
 from drpose_ray.scans.meshes.mesh_file import read_mesh
 from drpose_ray.scans.meshes.raw_mesh import RawMesh
-from drpose_ray.datasets.shards.png import encode_png
 
 GREY = np.full((4, 4, 3), 200, np.uint8)
 PLACES = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], "<f4")

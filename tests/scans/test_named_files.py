@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.shards.png import encode_png
 from drpose_ray.scans.config import ScanChecks
 from drpose_ray.scans.meshes.mesh_file import read_mesh
 from drpose_ray.scans.meshes.raw_mesh import RawMesh
-from drpose_ray.datasets.shards.png import encode_png
 
 RED = np.full((2, 2, 3), (200, 40, 40), np.uint8)
 WHITE = " 1 1 1"

@@ -12,10 +12,10 @@ import pytest
 import trimesh
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.shards.png import encode_png
 from drpose_ray.scans.config import ScanChecks
 from drpose_ray.scans.meshes.mesh_file import read_mesh
 from drpose_ray.scans.meshes.raw_mesh import RawMesh
-from drpose_ray.datasets.shards.png import encode_png
 
 VERTICES = [(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, 1)]
 TRIANGLES = [(0, 1, 2), (0, 2, 3)]

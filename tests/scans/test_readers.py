@@ -19,14 +19,14 @@ from drpose_ray.body.anny_export import ensure_body
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.core.errors import InputError
 from drpose_ray.core.files.publish import file_sha256
-from drpose_ray.scans.render.loader import ScanLoader
+from drpose_ray.datasets.record import KEY_PATTERN
 from drpose_ray.scans.config import ScansConfig, ScanSource, ScanSplits, TwinConfig
 from drpose_ray.scans.load import load_scan
+from drpose_ray.scans.render.loader import ScanLoader
 from drpose_ray.scans.scan import Layout, Scan, ScanFiles
 from drpose_ray.scans.sources import detect_layout, list_scans
 from drpose_ray.scans.splits import split_scans
 from drpose_ray.scans.twin import write_twins
-from drpose_ray.datasets.record import KEY_PATTERN
 from tests.scans import published_layouts as layouts
 
 BODY_CACHE = Path(".cache/body")

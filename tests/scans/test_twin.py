@@ -14,12 +14,12 @@ from drpose_ray.body.people import draw_person
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.core.errors import InputError
 from drpose_ray.core.files.publish import file_sha256
+from drpose_ray.core.seeding import derive_seed
+from drpose_ray.scans import make_job as make_scans
 from drpose_ray.scans.config import ScanSource, TwinConfig
 from drpose_ray.scans.load import load_scan
 from drpose_ray.scans.sources import list_scans
 from drpose_ray.scans.twin import Atlas, write_twins
-from drpose_ray.core.seeding import derive_seed
-from drpose_ray.scans import make_job as make_scans
 
 SETTINGS = TwinConfig(num=3, seed=5, texture_size=128, poses_per_person=2)
 

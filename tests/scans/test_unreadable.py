@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drpose_ray.core.files.arrays import field_names, load_fields
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.arrays import field_names, load_fields
 from drpose_ray.scans.config import ScanChecks
 from drpose_ray.scans.load import load_scan
 from drpose_ray.scans.meshes.mesh_file import read_mesh

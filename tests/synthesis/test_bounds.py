@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from drpose_ray.diffusion.inference import job as generate_views
-from drpose_ray.synthesis.planning import job as plan_synthesis
 from drpose_ray.synthesis import job as synthesize
+from drpose_ray.synthesis.planning import job as plan_synthesis
 
 
 @pytest.mark.parametrize("value", ["1000000000", "-1", "1e300", "nan"])

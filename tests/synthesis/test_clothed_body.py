@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, project, world_to_cam
-from drpose_ray.poses.sources import turn_row
-from drpose_ray.poses.procedural.standing import draw_moderate
-from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.datasets.record import SequenceRecord
+from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, project, world_to_cam
+from drpose_ray.poses.procedural.standing import draw_moderate
+from drpose_ray.poses.sources import turn_row
+from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.synthesis.clothed_body import ClothedBody
 from drpose_ray.synthesis.config import ClothedBodyConfig
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.datasets.builder.local import build
 from drpose_ray.datasets.builder.plan import plan_build
-from drpose_ray.core.errors import InputError
-from drpose_ray.synthesis.mimo.flops import MimoFlops, count_mimo_flops
 from drpose_ray.datasets.rows import Manifest
 from drpose_ray.synthesis.config import MimoConfig, SynthesisConfig
-from drpose_ray.synthesis.planning.estimate import Assumption, WindowNeeds, estimate, format_estimate
-from drpose_ray.synthesis.planning.config import GpuRate, PlanningConfig
-from drpose_ray.synthesis.planning.window_needs import measure_window
+from drpose_ray.synthesis.mimo.flops import MimoFlops, count_mimo_flops
 from drpose_ray.synthesis.planning import job as plan_synthesis
+from drpose_ray.synthesis.planning.config import GpuRate, PlanningConfig
+from drpose_ray.synthesis.planning.estimate import Assumption, WindowNeeds, estimate, format_estimate
+from drpose_ray.synthesis.planning.window_needs import measure_window
 from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 TWIN = WindowNeeds(generator="twin", num_frames=10, stored_bytes=1000.0, cpu_s=36.0, assumptions=())

@@ -13,13 +13,13 @@ from PIL import Image
 
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.core.drawing.pictures import on_white
+from drpose_ray.datasets.record import FrameStatus, SequenceRecord, encode_members
 from drpose_ray.poses.procedural.dance import generate_dance
 from drpose_ray.poses.windows import window_around
-from drpose_ray.datasets.record import FrameStatus, SequenceRecord, encode_members
 from drpose_ray.synthesis.clothed_body import ClothedBody
 from drpose_ray.synthesis.config import ClothedBodyConfig
-from drpose_ray.synthesis.quality.filters import REASONS, QualityCheck
 from drpose_ray.synthesis.quality.config import QualityConfig
+from drpose_ray.synthesis.quality.filters import REASONS, QualityCheck
 from drpose_ray.synthesis.quality.measures import (
     agreement_with_body,
     border_share,

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from drpose_ray.poses.windows_file import write_selection
-from drpose_ray.datasets.manifest import read_manifest
 from drpose_ray.datasets.inspect.verify import inspect
-from drpose_ray.synthesis.config import ClothedBodyConfig
+from drpose_ray.datasets.manifest import read_manifest
+from drpose_ray.poses.windows_file import write_selection
 from drpose_ray.synthesis import job as synthesize
+from drpose_ray.synthesis.config import ClothedBodyConfig
 from tests.datasets.builder.stripes import Stripes, make_windows
 
 

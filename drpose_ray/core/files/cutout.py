@@ -10,8 +10,8 @@ from typing import Final
 from PIL import Image
 
 from drpose_ray.core.errors import InputError, printable
-from drpose_ray.core.files.reading import list_files, read_limited, refusing
 from drpose_ray.core.files.images import decode_image
+from drpose_ray.core.files.reading import list_files, read_limited, refusing
 
 IMAGE_ENDINGS: Final = (".png", ".webp", ".tif", ".tiff")
 """Formats that carry transparency."""

@@ -15,10 +15,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from drpose_ray.core.files.torch_files import read_torch_file
 from drpose_ray.core.errors import InputError
-from drpose_ray.core.files.reading import is_there, list_files, read_json, read_limited, refusing
 from drpose_ray.core.files.publish import file_sha256
+from drpose_ray.core.files.reading import is_there, list_files, read_json, read_limited, refusing
+from drpose_ray.core.files.torch_files import read_torch_file
 
 DIFFUSERS_NAME: Final = "diffusion_pytorch_model"
 TRANSFORMERS_NAMES: Final = ("model", "pytorch_model")

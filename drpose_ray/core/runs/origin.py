@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from drpose_ray.core.errors import AnotherRunError, InputError, missing_weights
-from drpose_ray.core.files.reading import list_files
 from drpose_ray.core.files.publish import file_sha256, write_json
+from drpose_ray.core.files.reading import list_files
 
 _SHORT = 12
 _FORMAT = 2  # 1 had the settings of version 0.1.0's names

@@ -19,12 +19,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from drpose_ray.core.settings.config import Config, dump_config
 from drpose_ray.core.device import Device
 from drpose_ray.core.errors import AnotherRunError, InputError, is_no_space, no_space
 from drpose_ray.core.files.publish import file_sha256, replace_when_complete, writable, write_json
 from drpose_ray.core.runs.lock import locked
 from drpose_ray.core.secrets import redact
+from drpose_ray.core.settings.config import Config, dump_config
 
 CONFIG_FILE, RUN_FILE, METRICS_FILE, SUMMARY_FILE = "config.resolved.yaml", "run.json", "metrics.jsonl", "summary.json"
 

@@ -15,16 +15,16 @@ from typing import Any, ClassVar, NoReturn, TypeVar, cast
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from drpose_ray.core.settings.dotted import section_of
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.publish import replace_when_complete
+from drpose_ray.core.secrets import is_redacted, redact_values
+from drpose_ray.core.settings.dotted import section_of
 from drpose_ray.core.settings.flags import COMMAND_LINE, parse_flags, suggest
 from drpose_ray.core.settings.help_page import help_page
 from drpose_ray.core.settings.idle_flags import refuse_idle_flags
 from drpose_ray.core.settings.job_sections import known_sections
 from drpose_ray.core.settings.preset import read_preset
-from drpose_ray.core.files.publish import replace_when_complete
 from drpose_ray.core.settings.renamed import refuse_renamed
-from drpose_ray.core.secrets import is_redacted, redact_values
 
 
 class Config(BaseModel):
@@ -98,7 +98,7 @@ def _with_absolute(value: Any) -> Any:
 
 
 def _print_help(cls: type[Config], values: Mapping[str, Any], preset: str | None) -> NoReturn:
-    print(help_page(cls, values, preset, cls.USES), end="")
+    print(help_page(cls, values, preset, cls.USES, Path(sys.argv[0]).name), end="")
     raise SystemExit(0)
 
 

@@ -14,9 +14,9 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from drpose_ray.core.settings.dotted import dotted_names, section_of
 from drpose_ray.core.errors import InputError
 from drpose_ray.core.files.reading import refusing
+from drpose_ray.core.settings.dotted import dotted_names, section_of
 from drpose_ray.core.settings.renamed import refuse_renamed
 
 _HELP = "--help lists every flag; nested fields are dotted, for example --run.folder outputs/mine"

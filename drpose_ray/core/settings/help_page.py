@@ -26,6 +26,7 @@ def help_page(
     values: Mapping[str, Any],
     preset: str | None = None,
     uses: Mapping[str, tuple[str, ...]] | None = None,
+    program: str = "drpose COMMAND",
 ) -> str:
     """The page of a job whose configuration is ``cls``.
 
@@ -35,13 +36,12 @@ def help_page(
     width = max(40, min(shutil.get_terminal_size((100, 24)).columns, _WIDEST))
     module = sys.modules[cls.__module__]
     purpose = inspect.cleandoc(module.__doc__ or cls.__doc__ or "")
-    program = f"jobs.{Path(module.__file__ or cls.__name__).stem}"
     shown = f", which are shown as {preset} sets them" if preset else ""
     settings = {setting.name: setting for setting in _settings(cls, values, "") if has_effect(setting.name, uses or {})}
     common = [settings.pop(name) for name in _common(cls) if name in settings]
     lines = [
         *_paragraphs(purpose, width), "",
-        *_wrap(f"Usage: python -m {program} [--config PRESET.yaml] [--SECTION.SETTING VALUE ...]", width), "",
+        *_wrap(f"Usage: {program} [--config PRESET.yaml] [--SECTION.SETTING VALUE ...]", width), "",
         *_wrap(
             f"A flag overrides the preset, and the preset the defaults{shown}. Lists are written a,b or as JSON; null "
             "means none.", width,
@@ -151,11 +151,11 @@ def _summary(info: FieldInfo) -> str:
 
 
 def _paragraphs(text: str, width: int) -> Iterator[str]:
-    """Prose wrapped; commands, which start with ``python`` or lie indented, as they are."""
+    """Prose wrapped; commands, which start with ``drpose`` or lie indented, as they are."""
     for block in text.replace("``", "").split("\n\n"):
         lines = block.splitlines()
         yield ""
-        if any("python -m " in line or line.startswith(" ") for line in lines):
+        if any(line.startswith(("drpose ", " ")) for line in lines):
             yield from lines
         else:
             yield from textwrap.wrap(" ".join(lines), width)

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from drpose_ray.core.settings.dotted import flatten, is_within, section_of
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.settings.dotted import flatten, is_within, section_of
 from drpose_ray.core.settings.flags import COMMAND_LINE
 from drpose_ray.core.settings.job_sections import jobs_that_read
 

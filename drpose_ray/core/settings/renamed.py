@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from drpose_ray.core.settings.dotted import flatten, is_within
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.settings.dotted import flatten, is_within
 
 RENAMED: Final = {
     "finetune.base": "finetune.model.base",

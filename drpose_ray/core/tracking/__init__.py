@@ -1,0 +1,1 @@
+"""MLflow, told of a run without ever delaying it."""

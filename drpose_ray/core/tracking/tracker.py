@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
 
-from drpose_ray.core.settings.config import Config
-from drpose_ray.core.tracking.delivery import Delivery
-from drpose_ray.core.settings.dotted import flatten
-from drpose_ray.core.tracking.mlflow_run import Artifact, Ended, Metrics, MlflowRun, Params, sqlite_uri
 from drpose_ray.core.secrets import redact_values
+from drpose_ray.core.settings.config import Config
+from drpose_ray.core.settings.dotted import flatten
+from drpose_ray.core.tracking.delivery import Delivery
+from drpose_ray.core.tracking.mlflow_run import Artifact, Ended, Metrics, MlflowRun, Params, sqlite_uri
 
 __all__ = ["Tracker", "sqlite_uri", "start_tracking"]
 

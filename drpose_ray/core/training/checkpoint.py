@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from drpose_ray.core.errors import InputError, is_no_space, no_space
-from drpose_ray.core.runs.origin import as_json, refuse_another
 from drpose_ray.core.files.publish import replace_when_complete
+from drpose_ray.core.runs.origin import as_json, refuse_another
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from drpose_ray.core.files.weight_files import load_strictly
 from drpose_ray.core.errors import InputError
-from drpose_ray.core.files.reading import is_there, refusing
 from drpose_ray.core.files.publish import replace_when_complete
+from drpose_ray.core.files.reading import is_there, refusing
+from drpose_ray.core.files.weight_files import load_strictly
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 NetworkT = TypeVar("NetworkT", bound=nn.Module)

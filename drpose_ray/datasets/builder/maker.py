@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.core.errors import InputError, is_no_space
-from drpose_ray.geometry.skeleton import NUM_JOINTS
 from drpose_ray.datasets.record import FrameStatus, Licence, Provenance, SequenceRecord
+from drpose_ray.geometry.skeleton import NUM_JOINTS
 
 _FPS_WHERE_THERE_IS_NONE: Final = 30.0
 """Records of stills say so since their first version, and it is part of a dataset's identity."""

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from drpose_ray.core.on_ray import ActorPool, map_in_pools
 from drpose_ray.datasets.builder.local import Progress, build_shard, complete, num_sequences, unfinished_shards
 from drpose_ray.datasets.builder.maker import RecordMaker
 from drpose_ray.datasets.builder.plan import BuildPlan
-from drpose_ray.core.on_ray import ActorPool, map_in_pools
 from drpose_ray.datasets.manifest import open_dataset
 from drpose_ray.datasets.rows import Manifest, ShardRow
 

@@ -12,8 +12,8 @@ from typing import Any, Final, Generic
 
 import numpy as np
 
-from drpose_ray.datasets.builder.maker import I, Item, RecordMaker, settings_sha256, stored_fps
 from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.builder.maker import I, Item, RecordMaker, settings_sha256, stored_fps
 from drpose_ray.datasets.identity import DatasetIdentity, GeneratorIdentity, Segment
 from drpose_ray.datasets.manifest import read_plan
 from drpose_ray.datasets.record import KEY_PATTERN

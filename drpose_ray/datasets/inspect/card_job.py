@@ -6,20 +6,19 @@ drpose data card --card.dataset s3://bucket/drpose15k/train --card.output cards/
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, absolute, load_config
 from drpose_ray.core.errors import InputError
 from drpose_ray.core.files.reading import is_hidden, is_there, read_json
+from drpose_ray.core.job import run_job
 from drpose_ray.core.progress import Progress
 from drpose_ray.core.runs.run import RUN_FILE, SUMMARY_FILE, RunSettings, Summary, open_run
+from drpose_ray.core.settings.config import Config, absolute, load_config
 from drpose_ray.datasets.store.store import absolute_location
-from drpose_ray.core.job import run_job
 
 
 class CardSettings(Config):
@@ -111,7 +110,3 @@ def _text_in(file: Path, field: str) -> str:
             "not what a job leaves in its run folder", file=file, field=field, remedy="delete the file, or run that job"
         )
     return str(record[field])
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from drpose_ray.core.errors import InputError
-from drpose_ray.geometry.cameras import project
-from drpose_ray.geometry.skeleton import PARENTS
 from drpose_ray.core.drawing.pictures import grid, on_white
+from drpose_ray.core.errors import InputError
 from drpose_ray.core.files.publish import replace_when_complete
 from drpose_ray.core.seeding import stream
-from drpose_ray.datasets.manifest import read_manifest
-from drpose_ray.datasets.shards.open_shard import FrameSample, read_headers, read_shard
-from drpose_ray.datasets.record import INPUT_IMAGE, RecordHeader
-from drpose_ray.datasets.rows import Manifest
 from drpose_ray.datasets.inspect.plain_text import one_line
 from drpose_ray.datasets.inspect.rejected import RejectedFrame, rejected_frames, status_in
+from drpose_ray.datasets.manifest import read_manifest
+from drpose_ray.datasets.record import INPUT_IMAGE, RecordHeader
+from drpose_ray.datasets.rows import Manifest
+from drpose_ray.datasets.shards.open_shard import FrameSample, read_headers, read_shard
+from drpose_ray.geometry.cameras import project
+from drpose_ray.geometry.skeleton import PARENTS
 
 _CELL, _GAP, _LINE = 128, 6, 16
 _FRAMES_SHOWN: Final = 5

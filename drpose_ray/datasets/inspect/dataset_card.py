@@ -16,22 +16,21 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
-from drpose_ray.core.settings.config import absolute
 from drpose_ray.core.errors import InputError
-from drpose_ray.geometry.motion_row import NUM_COLUMNS
-from drpose_ray.poses.sampling.diversity import ALIGNMENT, diversity_mm, plot_diversity
-from drpose_ray.poses.procedural.standing import draw_standing
 from drpose_ray.core.files.publish import replace_when_complete, write_json
 from drpose_ray.core.seeding import stream
+from drpose_ray.core.settings.config import absolute
 from drpose_ray.datasets.identity import Stored
-from drpose_ray.datasets.manifest import check_sizes, manifest_sha256, read_manifest
-from drpose_ray.datasets.shards.open_shard import read_motions, read_shard
-from drpose_ray.datasets.record import RecordHeader
-from drpose_ray.datasets.rows import Manifest, ShardRow
-from drpose_ray.synthesis.clothed_body import ClothedBody
 from drpose_ray.datasets.inspect.contact_sheet import contact_sheet
 from drpose_ray.datasets.inspect.plain_text import markdown
 from drpose_ray.datasets.inspect.rejected import status_in, write_rejected
+from drpose_ray.datasets.manifest import check_sizes, manifest_sha256, read_manifest
+from drpose_ray.datasets.record import CLOTHED_BODY, RecordHeader
+from drpose_ray.datasets.rows import Manifest, ShardRow
+from drpose_ray.datasets.shards.open_shard import read_motions, read_shard
+from drpose_ray.geometry.motion_row import NUM_COLUMNS
+from drpose_ray.poses.procedural.standing import draw_standing
+from drpose_ray.poses.sampling.diversity import ALIGNMENT, diversity_mm, plot_diversity
 
 TEXT, CONTACT_SHEET, REJECTED, DIVERSITY, NUMBERS = (
     "README.md", "contact_sheet.png", "rejected.csv", "diversity.png", "card.json",
@@ -41,7 +40,7 @@ MOST_POSES: Final = 20_000
 """Poses that diversity is measured on: more change its first three digits no more, and would have to be held."""
 
 _MODES: Final = {1: "grey, 16 bits", 3: "RGB", 4: "RGBA"}
-_TWINS: Final = (ClothedBody.name,)
+_TWINS: Final = (CLOTHED_BODY,)
 
 
 class FrameCount(Stored):

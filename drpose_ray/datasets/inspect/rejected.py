@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from drpose_ray.core.files.publish import replace_when_complete
+from drpose_ray.datasets.inspect.plain_text import spreadsheet
 from drpose_ray.datasets.manifest import read_manifest
-from drpose_ray.datasets.shards.open_shard import read_headers
 from drpose_ray.datasets.record import FrameStatus, RecordHeader
 from drpose_ray.datasets.rows import Manifest
-from drpose_ray.datasets.inspect.plain_text import spreadsheet
+from drpose_ray.datasets.shards.open_shard import read_headers
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from drpose_ray.core.errors import InputError
-from drpose_ray.datasets.shards.cache import shard_files
-from drpose_ray.datasets.shards.scan_tar import RecordExtent
 from drpose_ray.datasets.identity import DatasetIdentity, GeneratorIdentity, Segment
 from drpose_ray.datasets.manifest import (
     check_sizes,
@@ -20,10 +18,12 @@ from drpose_ray.datasets.manifest import (
     open_dataset,
     read_manifest,
 )
-from drpose_ray.datasets.shards.open_shard import OpenShard
 from drpose_ray.datasets.rows import Manifest, ShardRow
-from drpose_ray.datasets.store.store import open_store
+from drpose_ray.datasets.shards.cache import shard_files
+from drpose_ray.datasets.shards.open_shard import OpenShard
+from drpose_ray.datasets.shards.scan_tar import RecordExtent
 from drpose_ray.datasets.shards.write import ShardWriter
+from drpose_ray.datasets.store.store import open_store
 
 
 def reshard(

@@ -5,19 +5,18 @@ drpose data reshard --reshard.inputs '["outputs/a/shards/train","s3://bucket/b"]
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.job import run_job
 from drpose_ray.core.progress import Progress
 from drpose_ray.core.runs.run import RunSettings, Summary, open_run
+from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.datasets.rows import ShardRow
-from drpose_ray.core.job import run_job
 
 
 class ReshardSettings(Config):
@@ -83,7 +82,3 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
         )
     print(f"{manifest.identity.sequences} sequences in {len(manifest.shards)} shards: {settings.output}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

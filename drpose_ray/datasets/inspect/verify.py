@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final, Literal
 
 from drpose_ray.core.errors import InputError, printable
-from drpose_ray.datasets.shards.cache import CorruptedShardError
 from drpose_ray.datasets.manifest import COMPLETE, MANIFEST, PLAN, read_manifest, read_plan, shard_name, sidecar_name
-from drpose_ray.datasets.shards.open_shard import OpenShard
 from drpose_ray.datasets.rows import ShardRow
+from drpose_ray.datasets.shards.cache import CorruptedShardError
+from drpose_ray.datasets.shards.open_shard import OpenShard
 from drpose_ray.datasets.store.store import Store, fetched, is_part, open_store
 
 Kind = Literal["missing", "torn", "altered", "invalid", "unmarked", "extra"]

@@ -14,13 +14,13 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, load_config
+from drpose_ray.core.job import run_job
 from drpose_ray.core.progress import Progress
 from drpose_ray.core.runs.run import RunSettings, Summary, open_run
+from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.datasets.manifest import read_manifest
 from drpose_ray.datasets.rows import ShardRow
 from drpose_ray.datasets.store.store import absolute_location
-from drpose_ray.core.job import run_job
 
 
 class VerifySettings(Config):
@@ -108,7 +108,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     print("to repair it: the same with --verify.repair true", file=sys.stderr)
     return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The bytes of a shard: members, pictures, reading, writing, a shared cache."""

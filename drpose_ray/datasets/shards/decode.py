@@ -13,10 +13,10 @@ from PIL import Image
 from pydantic import ValidationError
 
 from drpose_ray.core.files.arrays import decode_array
+from drpose_ray.datasets.record import PIXELS, RecordHeader, check_numbers
+from drpose_ray.datasets.shards.png import decode_png
 from drpose_ray.geometry.motion_row import NUM_COLUMNS
 from drpose_ray.geometry.skeleton import NUM_JOINTS
-from drpose_ray.datasets.shards.png import decode_png
-from drpose_ray.datasets.record import PIXELS, RecordHeader, check_numbers
 
 _MAX_HEADER_BYTES: Final = 4 * 2**20
 

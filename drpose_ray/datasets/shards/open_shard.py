@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from drpose_ray.core.errors import InputError
 from drpose_ray.core.files.reading import UNREADABLE, reason
-from drpose_ray.geometry.cameras import Frame
-from drpose_ray.datasets.shards.cache import REPAIR_OR_SKIP, CorruptedShardError, shard_files
-from drpose_ray.datasets.shards.decode import decode_header, decode_numbers, decode_picture
-from drpose_ray.datasets.shards.scan_tar import RecordExtent
-from drpose_ray.datasets.shards.members import Member, members_in
 from drpose_ray.datasets.record import RecordHeader, image_member, member_names, ok_frames
 from drpose_ray.datasets.rows import ShardRow
+from drpose_ray.datasets.shards.cache import REPAIR_OR_SKIP, CorruptedShardError, shard_files
+from drpose_ray.datasets.shards.decode import decode_header, decode_numbers, decode_picture
+from drpose_ray.datasets.shards.members import Member, members_in
+from drpose_ray.datasets.shards.scan_tar import RecordExtent
 from drpose_ray.datasets.store.store import open_store
+from drpose_ray.geometry.cameras import Frame
 
 
 @dataclass(frozen=True)

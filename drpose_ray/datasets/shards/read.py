@@ -9,11 +9,11 @@ from typing import Any
 
 from drpose_ray.core.errors import InputError
 from drpose_ray.core.seeding import stream
-from drpose_ray.datasets.shards.cache import CorruptedShardError, ShardFiles, shard_files
 from drpose_ray.datasets.manifest import check_sizes, manifest_sha256, read_manifest, wrong_sizes
-from drpose_ray.datasets.shards.open_shard import FrameSample, OpenShard
 from drpose_ray.datasets.record import CorruptedPolicy
 from drpose_ray.datasets.rows import ShardRow
+from drpose_ray.datasets.shards.cache import CorruptedShardError, ShardFiles, shard_files
+from drpose_ray.datasets.shards.open_shard import FrameSample, OpenShard
 from drpose_ray.datasets.store.store import open_store
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from drpose_ray.core.files.reading import UNREADABLE
 from drpose_ray.core.files.publish import file_sha256
-from drpose_ray.datasets.shards.decode import decode_header, decode_numbers, decode_picture
-from drpose_ray.datasets.shards.members import Member, members_in
+from drpose_ray.core.files.reading import UNREADABLE
 from drpose_ray.datasets.record import RecordHeader, SequenceRecord, member_names
 from drpose_ray.datasets.rows import SequenceHash, ShardRow
+from drpose_ray.datasets.shards.decode import decode_header, decode_numbers, decode_picture
+from drpose_ray.datasets.shards.members import Member, members_in
 
 LAST_MEMBER: Final = ".motion.npy"
 """Ends a record: members are written in sorted order (``shards.record``)."""

@@ -18,10 +18,10 @@ from types import TracebackType
 from typing import BinaryIO, Final, Self
 
 from drpose_ray.core.errors import InputError, is_no_space
-from drpose_ray.datasets.shards.scan_tar import RecordExtent, Tally, describe_shard, whole_records
 from drpose_ray.datasets.manifest import create_sidecar, shard_name
 from drpose_ray.datasets.record import SequenceRecord, encode_members
 from drpose_ray.datasets.rows import ShardRow
+from drpose_ray.datasets.shards.scan_tar import RecordExtent, Tally, describe_shard, whole_records
 from drpose_ray.datasets.store.store import Store, copy_start, open_store, writer_is_gone
 
 SAVE_PART_EVERY_S: Final = 60.0

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from drpose_ray.core.errors import InputError
-from drpose_ray.core.files.reading import is_hidden
 from drpose_ray.core.files.publish import file_sha256
+from drpose_ray.core.files.reading import is_hidden
 from drpose_ray.datasets.store.scratch import private_folder, sweep_unused
 from drpose_ray.datasets.store.store import MAX_READ_BYTES, STALE_AFTER_S, this_writer, writer_is_gone
 

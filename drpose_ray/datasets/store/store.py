@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
-from drpose_ray.core.settings.config import absolute
 from drpose_ray.core.errors import InputError
-from drpose_ray.core.files.reading import is_hidden, is_there, named_refusals, read_limited
 from drpose_ray.core.files.publish import file_sha256, replace_when_complete
+from drpose_ray.core.files.reading import is_hidden, is_there, named_refusals, read_limited
+from drpose_ray.core.settings.config import absolute
 
 STALE_AFTER_S: Final = 24 * 3600.0
 """Work in progress of another host counts as abandoned after this time without a change."""

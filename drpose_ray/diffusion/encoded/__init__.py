@@ -1,0 +1,1 @@
+"""What the VAE makes of renders, once, on disk."""

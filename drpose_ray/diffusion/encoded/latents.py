@@ -11,13 +11,12 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
+from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.derived import complete, start_or_resume
+from drpose_ray.datasets.manifest import manifest_sha256, read_manifest
 from drpose_ray.datasets.multiview import holds_face, pose_people, view_images
 from drpose_ray.datasets.posed import PosedPeople, cat
-from drpose_ray.diffusion.published.layout import load_vae, model_image_size
-from drpose_ray.diffusion.vae import ImageVAE
-from drpose_ray.core.errors import InputError
-from drpose_ray.geometry.cameras import NUM_VIEWS
-from drpose_ray.geometry.view_sets import PSHUMAN_VIEWS
+from drpose_ray.datasets.shards.open_shard import FrameSample, read_shard
 from drpose_ray.diffusion.encoded.latents_store import (
     MARKER,
     NOUN,
@@ -26,9 +25,10 @@ from drpose_ray.diffusion.encoded.latents_store import (
     vae_sha256,
     write_latents,
 )
-from drpose_ray.datasets.derived import complete, start_or_resume
-from drpose_ray.datasets.manifest import manifest_sha256, read_manifest
-from drpose_ray.datasets.shards.open_shard import FrameSample, read_shard
+from drpose_ray.diffusion.published.layout import load_vae, model_image_size
+from drpose_ray.diffusion.vae import ImageVAE
+from drpose_ray.geometry.cameras import NUM_VIEWS
+from drpose_ray.geometry.view_sets import PSHUMAN_VIEWS
 
 
 @dataclass(frozen=True)

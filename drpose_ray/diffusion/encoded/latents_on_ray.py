@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from drpose_ray.diffusion.encoded.latents import EncodeTask, ShardEncoder, missing_shards, plan_latents
-from drpose_ray.diffusion.encoded.latents_store import MARKER, LatentsRecord
 from drpose_ray.core.on_ray import map_in_actors
 from drpose_ray.datasets.derived import complete
+from drpose_ray.diffusion.encoded.latents import EncodeTask, ShardEncoder, missing_shards, plan_latents
+from drpose_ray.diffusion.encoded.latents_store import MARKER, LatentsRecord
 
 
 def encode_on_ray(task: EncodeTask) -> Iterator[str]:

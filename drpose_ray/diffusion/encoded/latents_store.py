@@ -13,13 +13,13 @@ from typing import Final
 
 import torch
 
-from drpose_ray.datasets.posed import PosedPeople
-from drpose_ray.diffusion.published.layout import model_image_size
-from drpose_ray.diffusion.encoded.sample_file import FLOATS, read_samples, refuse_nonfinite_samples, write_samples
-from drpose_ray.core.files.weight_files import parts_sha256
 from drpose_ray.core.errors import InputError
-from drpose_ray.geometry.cameras import NUM_VIEWS
+from drpose_ray.core.files.weight_files import parts_sha256
 from drpose_ray.datasets.derived import DerivedRecord, read_record, refuse_other_origin
+from drpose_ray.datasets.posed import PosedPeople
+from drpose_ray.diffusion.encoded.sample_file import FLOATS, read_samples, refuse_nonfinite_samples, write_samples
+from drpose_ray.diffusion.published.layout import model_image_size
+from drpose_ray.geometry.cameras import NUM_VIEWS
 
 MARKER: Final = "latents.json"
 NOUN: Final = "latents"

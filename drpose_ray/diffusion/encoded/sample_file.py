@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from drpose_ray.core.errors import InputError
-from drpose_ray.core.files.reading import is_there, refusing
 from drpose_ray.core.files.publish import replace_when_complete
+from drpose_ray.core.files.reading import is_there, refusing
 
 FLOATS: Final = (torch.float16, torch.bfloat16, torch.float32)
 _MAX_SAMPLES_BYTES: Final = 64 * 2**20

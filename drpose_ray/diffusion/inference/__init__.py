@@ -1,0 +1,1 @@
+"""Photos to views with a base or post-trained model."""

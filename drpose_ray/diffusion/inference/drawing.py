@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from drpose_ray.core.errors import InputError, is_no_space
+from drpose_ray.core.files.publish import file_sha256
 from drpose_ray.core.files.reading import is_there, list_folders, read_json, reason
 from drpose_ray.diffusion.inference.photo import Photo, PhotoFile, read_photo
 from drpose_ray.diffusion.inference.views import MARKER, FailedViews, Views, write_views
-from drpose_ray.core.files.publish import file_sha256
 
 MOST_DEATHS: Final = 3
 PHOTO: Final = "photo_sha256"

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from drpose_ray.core.seeding import torch_stream
 from drpose_ray.diffusion.ddim import DdimSampler, Denoiser, draw_noise, sample
 from drpose_ray.diffusion.i2mv import GuidedDenoiser, ImageToMultiView
-from drpose_ray.diffusion.published.layout import load_i2mv
 from drpose_ray.diffusion.inference.config import GenerateConfig
 from drpose_ray.diffusion.inference.photo import Photo
 from drpose_ray.diffusion.inference.views import FailedViews, Views, finish_views
-from drpose_ray.core.seeding import torch_stream
+from drpose_ray.diffusion.published.layout import load_i2mv
 
 # The longer side of the person in the published models' training images, as a share of the image.
 _CROP_SHARE = {"pshuman": 740 / 768, "era3d": 420 / 512}

@@ -13,16 +13,16 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, load_config, with_absolute_paths
-from drpose_ray.core.files.cutout import say_left_out
 from drpose_ray.core.errors import InputError, printable
+from drpose_ray.core.files.cutout import say_left_out
 from drpose_ray.core.files.reading import is_there
+from drpose_ray.core.job import run_job
+from drpose_ray.core.progress import Progress
+from drpose_ray.core.runs.origin import FileHashes, continue_as
+from drpose_ray.core.runs.run import RunSettings, Summary, open_run
+from drpose_ray.core.settings.config import Config, load_config, with_absolute_paths
 from drpose_ray.diffusion.inference.config import GenerateConfig
 from drpose_ray.diffusion.inference.photo import list_photos
-from drpose_ray.core.runs.origin import FileHashes, continue_as
-from drpose_ray.core.progress import Progress
-from drpose_ray.core.runs.run import RunSettings, Summary, open_run
-from drpose_ray.core.job import run_job
 
 
 class GenerateViewsConfig(Config):
@@ -109,7 +109,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     print(f"{len(files) - len(failures)} of {len(files)} photos have views: {config.output}")
     return 1 if failures else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

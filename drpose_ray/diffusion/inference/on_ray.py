@@ -17,10 +17,10 @@ import ray
 import ray.data
 import torch
 
+from drpose_ray.core.on_ray import Loaded, local_or_cluster_ray, refusals_in_rows, unrefused
 from drpose_ray.diffusion.inference.config import GenerateConfig
 from drpose_ray.diffusion.inference.drawing import draw_all, has_views
 from drpose_ray.diffusion.inference.photo import PhotoFile
-from drpose_ray.core.on_ray import Loaded, local_or_cluster_ray, refusals_in_rows, unrefused
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from drpose_ray.core.files.weight_files import text_files
-from drpose_ray.diffusion.inference.config import GenerateConfig
 from drpose_ray.core.runs.origin import FileHashes
+from drpose_ray.diffusion.inference.config import GenerateConfig
 
 ORIGIN_FILE: Final = "origin.json"
 """Beside the folders of views."""

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from drpose_ray.core.files.cutout import IMAGE_ENDINGS, list_cutouts, read_cutout
 from drpose_ray.core.errors import InputError, printable
+from drpose_ray.core.files.cutout import IMAGE_ENDINGS, list_cutouts, read_cutout
 from drpose_ray.diffusion.inference.table import read_table
 
 _LONGEST_NAME: Final = 200

@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
+from drpose_ray.core.drawing.pictures import grid, on_white, to_pixels
+from drpose_ray.core.files.publish import write_json
 from drpose_ray.geometry.cameras import VIEW_NAMES
 from drpose_ray.geometry.silhouettes import foreground
 from drpose_ray.geometry.view_sets import ViewSet
-from drpose_ray.core.drawing.pictures import grid, on_white, to_pixels
-from drpose_ray.core.files.publish import write_json
 
 DOMAINS: Final = ("normal", "color")
 MARKER: Final = "views.json"

@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.publish import file_sha256, replace_when_complete
+from drpose_ray.core.files.reading import list_files
+from drpose_ray.core.files.weight_files import DIFFUSERS_NAME, find_weights, load_strictly
 from drpose_ray.diffusion.config import Precision
 from drpose_ray.diffusion.published.layout import load_encoders, outline_unet, refuse_unfitting
 from drpose_ray.diffusion.published.model_index import MARKER, read_index
-from drpose_ray.core.files.weight_files import DIFFUSERS_NAME, find_weights, load_strictly
-from drpose_ray.core.errors import InputError
-from drpose_ray.core.files.reading import list_files
-from drpose_ray.core.files.publish import file_sha256, replace_when_complete
 
 CARD = "README.md"
 

@@ -15,6 +15,17 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.publish import replace_when_complete, write_json
+from drpose_ray.core.files.reading import is_there
+from drpose_ray.core.files.weight_files import (
+    DIFFUSERS_NAME,
+    IGNORED_BY_CLIP,
+    TRANSFORMERS_NAMES,
+    TWIN_TEXT,
+    load_strictly,
+    read_model_json,
+)
 from drpose_ray.diffusion.component_fields import (
     ClipVisionFields,
     NormalizerFields,
@@ -25,22 +36,11 @@ from drpose_ray.diffusion.component_fields import (
 from drpose_ray.diffusion.i2mv import ImageToMultiView
 from drpose_ray.diffusion.image_encoder import CLIP_MEAN, CLIP_STD, ImageEncoder
 from drpose_ray.diffusion.published.model_index import MARKER, MODEL_INDEX, read_index
-from drpose_ray.diffusion.unet.multiview_unet import MultiViewUNet
-from drpose_ray.diffusion.schedule import NoiseSchedule
 from drpose_ray.diffusion.published.text_embeddings import load_text_embeddings
+from drpose_ray.diffusion.schedule import NoiseSchedule
+from drpose_ray.diffusion.unet.multiview_unet import MultiViewUNet
 from drpose_ray.diffusion.unet.unet_config import read_unet_config
 from drpose_ray.diffusion.vae import ImageVAE, modern_key, read_vae_fields, split_patch
-from drpose_ray.core.files.weight_files import (
-    DIFFUSERS_NAME,
-    IGNORED_BY_CLIP,
-    TRANSFORMERS_NAMES,
-    TWIN_TEXT,
-    load_strictly,
-    read_model_json,
-)
-from drpose_ray.core.errors import InputError
-from drpose_ray.core.files.reading import is_there
-from drpose_ray.core.files.publish import replace_when_complete, write_json
 
 _MAX_IMAGE_SIDE: Final = 4096
 

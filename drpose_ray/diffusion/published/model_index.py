@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from drpose_ray.diffusion.component_fields import brief
-from drpose_ray.core.files.weight_files import read_model_json
 from drpose_ray.core.errors import InputError, missing_weights
 from drpose_ray.core.files.reading import is_there, named_refusals
+from drpose_ray.core.files.weight_files import read_model_json
+from drpose_ray.diffusion.component_fields import brief
 
 MARKER: Final = "model_index.json"
 """Written last: a folder that has it is complete."""

@@ -10,10 +10,10 @@ from typing import Final
 
 import torch
 
-from drpose_ray.diffusion.component_fields import brief
-from drpose_ray.core.files.weight_files import TEXT_FILES, TWIN_TEXT, read_tensors, refuse_nonfinite
 from drpose_ray.core.errors import InputError
 from drpose_ray.core.files.reading import is_there
+from drpose_ray.core.files.weight_files import TEXT_FILES, TWIN_TEXT, read_tensors, refuse_nonfinite
+from drpose_ray.diffusion.component_fields import brief
 
 _MAX_TOKENS: Final = 512
 

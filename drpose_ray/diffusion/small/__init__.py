@@ -1,0 +1,1 @@
+"""The small base model of the same architecture, trained from nothing."""

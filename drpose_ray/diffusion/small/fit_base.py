@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from drpose_ray.diffusion.condition import Condition
-from drpose_ray.diffusion.config import BaseFitConfig
-from drpose_ray.diffusion.i2mv import ImageToMultiView
 from drpose_ray.core.seeding import derive_seed, torch_stream
 from drpose_ray.core.training.checkpoint import Checkpoint
 from drpose_ray.core.training.fit import Fit, OnUpdate
+from drpose_ray.diffusion.condition import Condition
+from drpose_ray.diffusion.config import BaseFitConfig
+from drpose_ray.diffusion.i2mv import ImageToMultiView
 
 
 @dataclass(frozen=True)

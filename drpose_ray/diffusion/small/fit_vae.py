@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from drpose_ray.diffusion.config import VaeFitConfig
-from drpose_ray.diffusion.vae import ImageVAE
 from drpose_ray.core.seeding import stream, torch_stream
 from drpose_ray.core.training.checkpoint import Checkpoint
 from drpose_ray.core.training.fit import Fit, OnUpdate
+from drpose_ray.diffusion.config import VaeFitConfig
+from drpose_ray.diffusion.vae import ImageVAE
 
 # At the start the sampled latent would be noise for minutes; a small initial variance lets it carry the image.
 _INITIAL_LOG_VARIANCE = -5.0

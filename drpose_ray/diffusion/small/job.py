@@ -8,7 +8,6 @@ The paper starts from PSHuman or Era3D; this trains their small twin. Killed and
 from __future__ import annotations
 
 import math
-import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,24 +19,24 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.core.device import choose_device
-from drpose_ray.diffusion.config import BaseFitConfig, VaeFitConfig, small_architecture
 from drpose_ray.core.errors import InputError
-from drpose_ray.core.runs.origin import continue_as
-from drpose_ray.core.progress import Progress
-from drpose_ray.core.runs.run import Run, RunSettings, Summary, open_run, read_metrics
-from drpose_ray.datasets.manifest import manifest_sha256
-from drpose_ray.core.training.settings import FitSettings
 from drpose_ray.core.job import run_job
+from drpose_ray.core.progress import Progress
+from drpose_ray.core.runs.origin import continue_as
+from drpose_ray.core.runs.run import Run, RunSettings, Summary, open_run, read_metrics
+from drpose_ray.core.settings.config import Config, load_config
+from drpose_ray.core.training.settings import FitSettings
+from drpose_ray.datasets.manifest import manifest_sha256
+from drpose_ray.diffusion.config import BaseFitConfig, VaeFitConfig, small_architecture
 
 if TYPE_CHECKING:
     import torch
 
-    from drpose_ray.diffusion.small.fit_base import MultiViewLatents
-    from drpose_ray.diffusion.i2mv import ImageToMultiView
     from drpose_ray.core.training.checkpoint import Checkpoint
     from drpose_ray.core.training.fit import OnUpdate
+    from drpose_ray.diffusion.i2mv import ImageToMultiView
+    from drpose_ray.diffusion.small.fit_base import MultiViewLatents
 
 
 class BaseConfig(Config):
@@ -82,9 +81,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = load_config(CONFIG, argv)
 
     from drpose_ray.datasets.multiview import read_multiview
-    from drpose_ray.diffusion.small.fit_base import fit_base
     from drpose_ray.diffusion.published.layout import save_i2mv
     from drpose_ray.diffusion.published.model_index import MARKER
+    from drpose_ray.diffusion.small.fit_base import fit_base
 
     base = config.base
     if not base.multiview_shards:
@@ -151,9 +150,9 @@ def _with_vae(
     import torch
 
     from drpose_ray.diffusion.build import build_i2mv
-    from drpose_ray.diffusion.small.fit_vae import fit_vae
     from drpose_ray.diffusion.published.layout import load_i2mv, save_i2mv
     from drpose_ray.diffusion.published.model_index import MARKER
+    from drpose_ray.diffusion.small.fit_vae import fit_vae
 
     model = build_i2mv(small_architecture(), config.run.seed).to(device)
     if (folder / MARKER).exists():
@@ -212,7 +211,3 @@ def _reported(run: Run, stage: str, metric: str, updates: int, before: int = 0) 
             progress.step(note=f"{metric} {sum(recent) / len(recent):.3f}", left=updates - update - 1)
 
         yield report
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from drpose_ray.diffusion.unet.camera_regressor import CameraRegressor, pool_domain_pairs
-from drpose_ray.diffusion.condition import Condition
-from drpose_ray.diffusion.unet.multiview_block import MultiViewTransformerBlock
-from drpose_ray.diffusion.unet.unet_config import read_unet_config
 from drpose_ray.core.errors import InputError
 from drpose_ray.core.torchvision_ops import define_missing_operators
+from drpose_ray.diffusion.condition import Condition
+from drpose_ray.diffusion.unet.camera_regressor import CameraRegressor, pool_domain_pairs
+from drpose_ray.diffusion.unet.multiview_block import MultiViewTransformerBlock
+from drpose_ray.diffusion.unet.unet_config import read_unet_config
 
 define_missing_operators()
 from diffusers import UNet2DConditionModel  # noqa: E402 - needs torchvision's operators declared

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from drpose_ray.diffusion.unet.camera_regressor import PUBLISHED_WIDTH
-from drpose_ray.diffusion.component_fields import ComponentFields, Count, Flag, Width, brief, parse_fields
-from drpose_ray.diffusion.unet.unet_fields import STOCK_DEFAULTS, UNetFields, parse_unet
 from drpose_ray.core.errors import InputError
+from drpose_ray.diffusion.component_fields import ComponentFields, Count, Flag, Width, brief, parse_fields
+from drpose_ray.diffusion.unet.camera_regressor import PUBLISHED_WIDTH
+from drpose_ray.diffusion.unet.unet_fields import STOCK_DEFAULTS, UNetFields, parse_unet
 from drpose_ray.geometry.view_sets import ViewSet, view_set
 
 # Flags of the original class and the one value that the released models have. Another value is another network.

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.torchvision_ops import define_missing_operators
 from drpose_ray.diffusion.component_fields import (
     MAX_SIDE,
     ComponentFields,
@@ -25,8 +27,6 @@ from drpose_ray.diffusion.component_fields import (
     parse_fields,
     same_length,
 )
-from drpose_ray.core.errors import InputError
-from drpose_ray.core.torchvision_ops import define_missing_operators
 
 define_missing_operators()
 from diffusers import UNet2DConditionModel  # noqa: E402 - needs torchvision's operators declared

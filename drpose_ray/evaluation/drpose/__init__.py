@@ -1,0 +1,1 @@
+"""Base, DrPose and DrPose without KL on held-out poses."""

@@ -5,24 +5,23 @@ drpose evaluate --config configs/small.yaml
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.core.device import choose_device
 from drpose_ray.core.errors import InputError
-from drpose_ray.evaluation.config import EvaluateConfig
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
+from drpose_ray.core.job import run_job
 from drpose_ray.core.progress import Progress
-from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.core.runs.run import CONFIG_FILE, METRICS_FILE, RunSettings, open_run, read_metrics
 from drpose_ray.core.seeding import derive_seed
+from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.core.tracking.tracker import sqlite_uri, start_tracking
-from drpose_ray.core.job import run_job
+from drpose_ray.evaluation.config import EvaluateConfig
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
+from drpose_ray.reward.config import DistanceConfig
 
 if TYPE_CHECKING:
     import torch
@@ -236,7 +235,3 @@ def _track(config: EvaluateJobConfig, summary: JudgementSummary) -> None:
         tracker.log_params(config)
         tracker.log_metrics(0, {f"{r.pose_set}.{r.model}.{r.metric}": r.mean.value for r in summary.rows})
         tracker.log_artifact(config.folder / REPORT_FILE)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

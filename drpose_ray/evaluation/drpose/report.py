@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import torch
 
+from drpose_ray.core.drawing.pictures import as_png, to_pixels
+from drpose_ray.core.files.publish import replace_when_complete
 from drpose_ray.evaluation.drpose import plots
 from drpose_ray.evaluation.drpose.claims import BASE, DRPOSE, MODEL_TITLES
 from drpose_ray.evaluation.drpose.confirmation import WITNESSES, Judgement, against, judge_change
@@ -19,8 +21,6 @@ from drpose_ray.evaluation.evaluate_model import COLOUR, METRIC, METRICS, NORMAL
 from drpose_ray.evaluation.page import Picture, render
 from drpose_ray.geometry.cameras import VIEW_NAMES
 from drpose_ray.metrics.paired import PairedChange
-from drpose_ray.core.drawing.pictures import as_png, to_pixels
-from drpose_ray.core.files.publish import replace_when_complete
 
 PAIRED_KEYS: Final = ("pose_score", "mpjpe_cm", "iou", "psnr_normal_db")
 NUM_EXAMPLES: Final = 6

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from drpose_ray.core.files.publish import replace_when_complete
+from drpose_ray.core.runs.run import Summary
 from drpose_ray.evaluation.drpose.claims import BASE, MODEL_TITLES, Verdict, change_between
 from drpose_ray.evaluation.evaluate_model import METRIC, METRICS, Metric, PoseTable
 from drpose_ray.metrics.intervals import CONFIDENCE, Interval
 from drpose_ray.metrics.paired import NUM_RESAMPLES, PairedChange, estimate_mean
-from drpose_ray.core.files.publish import replace_when_complete
-from drpose_ray.core.runs.run import Summary
 
 
 class _Part(BaseModel):

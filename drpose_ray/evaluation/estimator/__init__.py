@@ -1,0 +1,1 @@
+"""The independent pose estimator that judges DrPose."""

@@ -14,11 +14,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from drpose_ray.core.training.network_file import load_network, save_weights
 from drpose_ray.evaluation.estimator.estimator_config import EstimatorConfig
 from drpose_ray.geometry.cameras import NUM_VIEWS
 from drpose_ray.geometry.skeleton import NUM_JOINTS
 from drpose_ray.metrics.joints import pelvis_aligned_error_cm
-from drpose_ray.core.training.network_file import load_network, save_weights
 
 _GROUPS = 8
 _RGB = 3

@@ -5,16 +5,16 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.core.errors import InputError
-from drpose_ray.evaluation.estimator.estimator import PoseEstimator, shrink_images
-from drpose_ray.evaluation.estimator.estimator_config import EstimatorConfig, EstimatorFitSettings
-from drpose_ray.geometry.cameras import NUM_VIEWS
-from drpose_ray.metrics.joints import pelvis_aligned_error_cm
 from drpose_ray.core.seeding import derive_seed, torch_stream
 from drpose_ray.core.training.checkpoint import Checkpoint
 from drpose_ray.core.training.fit import Fit, OnUpdate
 from drpose_ray.core.training.validation import Validation
+from drpose_ray.datasets.posed import PosedPeople
+from drpose_ray.evaluation.estimator.estimator import PoseEstimator, shrink_images
+from drpose_ray.evaluation.estimator.estimator_config import EstimatorConfig, EstimatorFitSettings
+from drpose_ray.geometry.cameras import NUM_VIEWS
+from drpose_ray.metrics.joints import pelvis_aligned_error_cm
 
 _LOSS_SCALE = 20.0  # frame widths to the order of one: 5 cm in a 2.2 m frame is a loss of about 0.3 per axis
 _NONE = torch.empty(0)

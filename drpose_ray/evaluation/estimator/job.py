@@ -8,21 +8,20 @@ Killed and started again, it resumes.
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.core.device import choose_device
-from drpose_ray.core.settings.dotted import flatten
-from drpose_ray.evaluation.estimator.estimator_config import EstimatorTrainingConfig
+from drpose_ray.core.job import run_job
 from drpose_ray.core.progress import Progress
 from drpose_ray.core.runs.run import RunSettings, Summary, open_run, read_metrics
+from drpose_ray.core.settings.config import Config, load_config
+from drpose_ray.core.settings.dotted import flatten
 from drpose_ray.datasets.manifest import manifest_sha256
-from drpose_ray.core.job import run_job
+from drpose_ray.evaluation.estimator.estimator_config import EstimatorTrainingConfig
 
 if TYPE_CHECKING:
     import torch
@@ -113,8 +112,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _checkpoint(config: FitEstimatorConfig) -> Checkpoint:
     """An earlier attempt's is gone on from only if this run would have made it."""
-    from drpose_ray.diffusion.encoded.latents_store import vae_sha256
     from drpose_ray.core.training.checkpoint import Checkpoint
+    from drpose_ray.diffusion.encoded.latents_store import vae_sha256
 
     settings = config.estimator.model_dump(mode="json", include={"network", "fit"})
     del settings["fit"]["checkpoint_every"]  # nothing depends on it
@@ -132,7 +131,3 @@ def _shrink(images: torch.Tensor, size: int) -> torch.Tensor:
     from drpose_ray.evaluation.estimator.estimator import shrink_images
 
     return (shrink_images(images, size) * 255).round().to(torch.uint8)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from drpose_ray.metrics.intervals import Interval, bootstrap, bootstrap_mean
 from drpose_ray.core.seeding import stream
+from drpose_ray.metrics.intervals import Interval, bootstrap, bootstrap_mean
 
 _RESAMPLES: Final = 1000
 

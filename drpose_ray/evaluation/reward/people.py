@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.datasets.multiview import read_multiview
 from drpose_ray.datasets.posed import PosedPeople, cat
 from drpose_ray.diffusion.vae import ImageVAE
-from drpose_ray.core.errors import InputError
 from drpose_ray.reward.fit.renders import encode_renders
 
 _LEAST = 4  # fewer give no interval and no rank

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from drpose_ray.core.drawing import figures
+from drpose_ray.core.drawing.pictures import as_png, grid, to_pixels
 from drpose_ray.evaluation.reward.measure import Findings
 from drpose_ray.evaluation.reward.summary import RewardReportSummary
 from drpose_ray.geometry.cameras import VIEW_NAMES
 from drpose_ray.geometry.skeleton import JOINT_NAMES
-from drpose_ray.core.drawing.pictures import as_png, grid, to_pixels
 from drpose_ray.reward.skeleton_maps import compose_preview
 
 _TICKS: Final = (-10, -1, -0.1, 0, 0.1, 1, 10)

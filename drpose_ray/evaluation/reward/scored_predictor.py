@@ -8,14 +8,14 @@ from pathlib import Path
 
 import torch
 
-from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.evaluation.reward.probes.ascent import Score
 from drpose_ray.geometry.cameras import NUM_VIEWS
 from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.reward.distance import SkeletonDistance
-from drpose_ray.reward.predictor import SkeletonPredictor
 from drpose_ray.reward.fit.renders import at_once
+from drpose_ray.reward.predictor import SkeletonPredictor
 from drpose_ray.reward.skeleton_maps import target_maps
 
 _PEOPLE_AT_ONCE, _OF_SIZE = 32, 32  # pixels of a map

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from drpose_ray.core.runs.run import Summary
 from drpose_ray.evaluation.reward.map_quality import MapQuality
 from drpose_ray.evaluation.reward.probes.calibration import Calibration
 from drpose_ray.evaluation.reward.probes.disturbed import Disturbed
@@ -11,7 +12,6 @@ from drpose_ray.evaluation.reward.probes.ensemble import HackedEnsemble
 from drpose_ray.evaluation.reward.probes.gradient import Stepped
 from drpose_ray.evaluation.reward.probes.hacking import Hacked
 from drpose_ray.evaluation.reward.probes.sensitivity import Sensitivity
-from drpose_ray.core.runs.run import Summary
 
 CORRELATION_GOAL = 0.9
 

@@ -1,0 +1,1 @@
+"""KL weight and early stop, chosen on validation poses."""

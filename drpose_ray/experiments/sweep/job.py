@@ -5,7 +5,6 @@ drpose sweep --config configs/small.yaml --sweep.kl_weights 0.1,0.3,1 --finetune
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,19 +12,19 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, absolute, load_config, with_absolute_paths
-from drpose_ray.core.settings.dotted import all_but, replaced
-from drpose_ray.evaluation.config import EvaluateConfig
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
+from drpose_ray.core.job import run_job
 from drpose_ray.core.progress import Progress
-from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.core.runs.run import RunSettings, Summary, open_run
 from drpose_ray.core.seeding import derive_seed
+from drpose_ray.core.settings.config import Config, absolute, load_config, with_absolute_paths
+from drpose_ray.core.settings.dotted import all_but, replaced
+from drpose_ray.core.tracking.tracker import sqlite_uri, start_tracking
+from drpose_ray.evaluation.config import EvaluateConfig
 from drpose_ray.experiments.sweep.config import SweepConfig
 from drpose_ray.experiments.sweep.space import OBJECTIVE, QUALITY, TrialResult, choose_trial, list_trials, rate_trial
-from drpose_ray.core.tracking.tracker import sqlite_uri, start_tracking
-from drpose_ray.core.job import run_job
 from drpose_ray.finetune.job import choose_training_gpus
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
+from drpose_ray.reward.config import DistanceConfig
 
 
 class SweepJobConfig(Config):
@@ -63,10 +62,10 @@ CONFIG, SUMMARY = SweepJobConfig, SweepSummary
 def main(argv: Sequence[str] | None = None) -> None:
     config = with_absolute_paths(load_config(CONFIG, argv))
 
-    from drpose_ray.finetune.distributed.loaders import Loaders
     from drpose_ray.core.on_ray import local_or_cluster_ray
     from drpose_ray.experiments.sweep.on_ray import SweepTask, judge_on_ray, sweep_on_ray
     from drpose_ray.experiments.sweep.validate import ValidationEvaluator
+    from drpose_ray.finetune.distributed.loaders import Loaders
 
     config.finetune.check_files()
     shards = config.run.folder / "shards"
@@ -119,7 +118,3 @@ def format_table(base: dict[str, float], rows: Sequence[TrialResult]) -> str:
     for name, measured, kept in [("base", base, "")] + [(r.name, r.measured, str(r.keeps_quality)) for r in rows]:
         lines.append("  ".join([name.ljust(24), *(f"{measured[key]:14.4f}" for key in keys), kept]))
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

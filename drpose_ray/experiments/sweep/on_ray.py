@@ -16,15 +16,15 @@ import ray
 from ray import tune
 
 from drpose_ray.core.errors import refusal_in
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
-from drpose_ray.finetune.distributed.loaders import Loaders
-from drpose_ray.finetune.distributed.train_on_ray import FinetuneTask, finetune_on_ray
-from drpose_ray.finetune.distributed.origin import settings_origin
+from drpose_ray.core.files.publish import write_json
 from drpose_ray.core.on_ray import answers
 from drpose_ray.core.runs.origin import FileHashes, continue_as
-from drpose_ray.core.files.publish import write_json
-from drpose_ray.experiments.sweep.space import OBJECTIVE, Trial
 from drpose_ray.core.tracking.tracker import start_tracking
+from drpose_ray.experiments.sweep.space import OBJECTIVE, Trial
+from drpose_ray.finetune.distributed.loaders import Loaders
+from drpose_ray.finetune.distributed.origin import settings_origin
+from drpose_ray.finetune.distributed.train_on_ray import FinetuneTask, finetune_on_ray
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 
 MEASURED_FILE = "measured.json"
 TRIAL_DRIVER = "trial_driver"

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from drpose_ray.core.settings.dotted import replaced
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
-from drpose_ray.finetune.plan import check_plan
 from drpose_ray.core.runs.run import Summary
+from drpose_ray.core.settings.dotted import replaced
 from drpose_ray.experiments.sweep.config import SweepConfig
+from drpose_ray.finetune.plan import check_plan
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 
 OBJECTIVE: Final = "mpjpe_cm"
 """The independent pose error, to be lowered. PoseScore is what the trials optimise, and so no judge between them."""

@@ -8,16 +8,16 @@ from typing import Any
 
 import torch
 
+from drpose_ray.core.runs.origin import FileHashes
+from drpose_ray.datasets.manifest import manifest_sha256
 from drpose_ray.diffusion.published.layout import load_i2mv
 from drpose_ray.evaluation.config import EvaluateConfig
 from drpose_ray.evaluation.evaluate_model import METRICS
 from drpose_ray.evaluation.evaluators import Evaluators
 from drpose_ray.evaluation.generate import generate_latents
 from drpose_ray.evaluation.pose_sets import read_pose_set
-from drpose_ray.core.runs.origin import FileHashes
 from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.reward.origin import distance_origin
-from drpose_ray.datasets.manifest import manifest_sha256
 
 
 @dataclass(frozen=True)

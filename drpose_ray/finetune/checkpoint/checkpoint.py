@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from drpose_ray.core.errors import InputError, is_no_space, no_space
+from drpose_ray.core.files.publish import write_json
 from drpose_ray.finetune.engine.average import WeightAverage
 from drpose_ray.finetune.engine.engine import DenoiserEngine
-from drpose_ray.core.files.publish import write_json
 
 
 @dataclass(frozen=True)

@@ -6,24 +6,23 @@ drpose finetune export --export.finetuned outputs/paper/finetune/drpose --export
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, load_config
-from drpose_ray.diffusion.config import Precision
 from drpose_ray.core.errors import InputError
-from drpose_ray.core.files.reading import is_there, reason
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
-from drpose_ray.core.settings.preset import read_preset
-from drpose_ray.core.progress import Progress
 from drpose_ray.core.files.publish import write_json
-from drpose_ray.core.settings.renamed import refuse_renamed
-from drpose_ray.core.runs.run import CONFIG_FILE, RunSettings, Summary
+from drpose_ray.core.files.reading import is_there, reason
 from drpose_ray.core.job import run_job
+from drpose_ray.core.progress import Progress
+from drpose_ray.core.runs.run import CONFIG_FILE, RunSettings, Summary
+from drpose_ray.core.settings.config import Config, load_config
+from drpose_ray.core.settings.preset import read_preset
+from drpose_ray.core.settings.renamed import refuse_renamed
+from drpose_ray.diffusion.config import Precision
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 
 
 class ExportConfig(Config):
@@ -126,7 +125,3 @@ def _read_run(folder: Path) -> tuple[FinetuneConfig, Path | None]:
             remedy="name a folder such as outputs/paper/finetune/drpose",
         ) from error  # fmt: skip
     return config, config.data.dataset
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.core.runs.run import RUN_FILE
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 
 _CARD = """# {name}, post-trained with DrPose
 

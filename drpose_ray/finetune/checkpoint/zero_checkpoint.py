@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from drpose_ray.core.files.weight_files import read_tensors
 from drpose_ray.core.errors import InputError
-from drpose_ray.finetune.engine.average import AVERAGE_FILE
+from drpose_ray.core.files.weight_files import read_tensors
 from drpose_ray.finetune.checkpoint.checkpoint import is_complete
+from drpose_ray.finetune.engine.average import AVERAGE_FILE
 from drpose_ray.finetune.engine.engine import WEIGHTS_TAG
 from drpose_ray.finetune.engine.lora import merge_lora
 

@@ -1,0 +1,1 @@
+"""Input images encoded once, so that training holds neither VAE nor image encoder."""

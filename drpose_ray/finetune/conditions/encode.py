@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
+from drpose_ray.datasets.manifest import read_manifest
+from drpose_ray.datasets.shards.open_shard import read_shard
 from drpose_ray.diffusion.i2mv import ImageToMultiView
 from drpose_ray.diffusion.published.layout import load_encoders, load_schedule, outline_unet, refuse_unfitting
 from drpose_ray.diffusion.published.text_embeddings import load_text_embeddings
 from drpose_ray.finetune.conditions.store import condition_file, write_conditions
 from drpose_ray.finetune.data import collate
-from drpose_ray.datasets.manifest import read_manifest
-from drpose_ray.datasets.shards.open_shard import read_shard
 
 
 class ShardEncoder:

@@ -6,32 +6,19 @@ drpose finetune --config configs/small.yaml --finetune.data.conditions outputs/s
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, absolute, load_config, with_absolute_paths
 from drpose_ray.core.files.reading import list_files
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
+from drpose_ray.core.job import run_job
 from drpose_ray.core.progress import Progress
 from drpose_ray.core.runs.run import RunSettings, Summary, open_run
-from drpose_ray.core.job import run_job
-
-
-class EncodeSettings(Config):
-    """How the work is spread."""
-
-    COMMON = ("output", "workers")
-
-    output: Path | None = Field(None, description="Folder of the encodings; by default one below the run's folder.")
-    samples_per_call: int = Field(4, ge=1, description="Number of images encoded together.")
-    workers: int = Field(2, ge=1, description="Number of Ray actors, each with the encoders it needs.")
-    gpus_per_worker: float | None = Field(
-        None, ge=0, description="GPUs of an actor, e.g. 0.25; by default as run.device says."
-    )
+from drpose_ray.core.settings.config import Config, absolute, load_config, with_absolute_paths
+from drpose_ray.diffusion.encoded.config import EncodeSettings
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 
 
 class EncodeConditionsConfig(Config):
@@ -91,7 +78,3 @@ def main(argv: Sequence[str] | None = None) -> None:
     with open_run(config, config.run.folder / "encode_conditions", "encode_conditions") as run:
         run.finish(EncodeConditionsSummary(conditions=str(task.output), shards=shards, encoded_now=encoded))
     print(f"conditions of {shards} shards, of which {shards - encoded} were there: {task.output}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

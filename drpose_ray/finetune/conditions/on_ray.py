@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 
-from drpose_ray.finetune.conditions.store import MARKER, ConditionsRecord, condition_file, encoders_sha256
 from drpose_ray.core.on_ray import map_in_actors
 from drpose_ray.datasets.derived import complete, start_or_resume
 from drpose_ray.datasets.manifest import manifest_sha256, read_manifest
+from drpose_ray.finetune.conditions.store import MARKER, ConditionsRecord, condition_file, encoders_sha256
 
 
 @dataclass(frozen=True)

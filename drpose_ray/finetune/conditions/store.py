@@ -13,11 +13,11 @@ from typing import Final
 import torch
 from safetensors import safe_open
 
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.weight_files import parts_sha256
+from drpose_ray.datasets.derived import DerivedRecord, read_record, refuse_other_origin
 from drpose_ray.diffusion.condition import Condition
 from drpose_ray.diffusion.encoded.sample_file import read_samples, refuse_nonfinite_samples, write_samples
-from drpose_ray.core.files.weight_files import parts_sha256
-from drpose_ray.core.errors import InputError
-from drpose_ray.datasets.derived import DerivedRecord, read_record, refuse_other_origin
 
 MARKER: Final = "conditions.json"
 _TENSORS: Final = {

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.core.runs.origin import FileHashes
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.reward.config import DistanceConfig
 
 if TYPE_CHECKING:  # a job that only starts workers need not pay for diffusers

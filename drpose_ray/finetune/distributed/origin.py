@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from drpose_ray.core.files.weight_files import text_files
+from drpose_ray.core.runs.origin import FileHashes
 from drpose_ray.core.settings.dotted import flatten, is_within
+from drpose_ray.datasets.manifest import manifest_sha256
 from drpose_ray.finetune.conditions.store import MARKER
 from drpose_ray.finetune.settings.finetune import FinetuneConfig
-from drpose_ray.core.runs.origin import FileHashes
 from drpose_ray.reward.config import DistanceConfig
 from drpose_ray.reward.origin import reward_origin
-from drpose_ray.datasets.manifest import manifest_sha256
 
 _BY_CONTENT: Final = (
     "model.base", "model.text_embeddings", "reward.predictor", "reward.terms", "data.dataset", "data.conditions",

@@ -8,10 +8,10 @@ from typing import Any
 import ray
 import torch
 
+from drpose_ray.core.on_ray import Loaded, answers
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.finetune.batch_reward import BatchReward, score_with_terms
 from drpose_ray.finetune.settings.finetune import FinetuneConfig
-from drpose_ray.core.on_ray import Loaded, answers
 
 LoadReward = Callable[[FinetuneConfig, torch.device], BatchReward]
 

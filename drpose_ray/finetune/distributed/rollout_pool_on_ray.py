@@ -16,9 +16,9 @@ import torch
 import torch.distributed as dist
 from ray.util.queue import Queue
 
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
-from drpose_ray.finetune.rollout import Roller, Rollout, RolloutRequest
 from drpose_ray.core.on_ray import Loaded, answers
+from drpose_ray.finetune.rollout import Roller, Rollout, RolloutRequest
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 
 LoadRoller = Callable[[FinetuneConfig, torch.device], Roller]
 

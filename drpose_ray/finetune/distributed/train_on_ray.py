@@ -24,21 +24,21 @@ from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, Sc
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
 from drpose_ray.core.errors import InputError, is_no_space, no_space
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
-from drpose_ray.finetune.distributed.loaders import Loaders
-from drpose_ray.finetune.distributed.origin import settings_origin
-from drpose_ray.core.runs.origin import FileHashes, continue_as, say_resuming
 from drpose_ray.core.files.publish import write_json
+from drpose_ray.core.runs.origin import FileHashes, continue_as, say_resuming
 from drpose_ray.core.runs.run import Run, following_metrics
 from drpose_ray.core.seeding import derive_seed
+from drpose_ray.core.training.on_ray import run_trainer
 from drpose_ray.datasets.shards.cache import shard_files
 from drpose_ray.datasets.shards.read import ShardReader
 from drpose_ray.datasets.store.store import open_store
-from drpose_ray.core.training.on_ray import run_trainer
+from drpose_ray.finetune.distributed.loaders import Loaders
+from drpose_ray.finetune.distributed.origin import settings_origin
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 
 if TYPE_CHECKING:  # only workers pay for importing DeepSpeed and diffusers: seconds of CPU in each process
-    from drpose_ray.finetune.engine.average import WeightAverage
     from drpose_ray.finetune.checkpoint.checkpoint import RunState
+    from drpose_ray.finetune.engine.average import WeightAverage
     from drpose_ray.finetune.engine.engine import DenoiserEngine
 
 CHECKPOINTS = "checkpoints"
@@ -118,13 +118,13 @@ def _work(task: FinetuneTask) -> None:
 def _train(task: FinetuneTask) -> None:
     """One worker's run, from wherever the last checkpoint left it."""
     from drpose_ray.finetune.checkpoint import checkpoint
-    from drpose_ray.finetune.engine.average import WeightAverage
     from drpose_ray.finetune.data import PairStream
-    from drpose_ray.finetune.engine.engine import DenoiserEngine
-    from drpose_ray.finetune.watch.held_out import HeldOutFolders, HeldOutWatch
     from drpose_ray.finetune.distributed.remote_reward_on_ray import RemoteReward
     from drpose_ray.finetune.distributed.rollout_pool_on_ray import RolloutPool
+    from drpose_ray.finetune.engine.average import WeightAverage
+    from drpose_ray.finetune.engine.engine import DenoiserEngine
     from drpose_ray.finetune.step import Updater
+    from drpose_ray.finetune.watch.held_out import HeldOutFolders, HeldOutWatch
 
     config, context = task.config, ray.train.get_context()
     rank = context.get_world_rank()

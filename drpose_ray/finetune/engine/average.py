@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from drpose_ray.core.files.weight_files import read_tensors
-from drpose_ray.finetune.engine.engine import DenoiserEngine
 from drpose_ray.core.files.publish import replace_when_complete
+from drpose_ray.core.files.weight_files import read_tensors
 from drpose_ray.core.training.average import follow
+from drpose_ray.finetune.engine.engine import DenoiserEngine
 
 AVERAGE_FILE = "average.safetensors"
 

@@ -1,0 +1,1 @@
+"""What a fine-tune needs on each device, from counts alone."""

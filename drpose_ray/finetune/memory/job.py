@@ -7,16 +7,15 @@ drpose finetune plan-memory --config configs/paper.yaml --finetune.model.lora_ra
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from pydantic import Field
 
+from drpose_ray.core.job import run_job
+from drpose_ray.core.runs.run import RunSettings, Summary, open_run
 from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.finetune.settings.finetune import FinetuneConfig
-from drpose_ray.core.runs.run import RunSettings, Summary, open_run
-from drpose_ray.core.job import run_job
 
 
 class PlanMemoryConfig(Config):
@@ -50,8 +49,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     job = load_config(CONFIG, argv)
     config = job.finetune
 
-    from drpose_ray.diffusion.unet.unet_config import read_unet_config
     from drpose_ray.core.files.weight_files import read_model_json
+    from drpose_ray.diffusion.unet.unet_config import read_unet_config
     from drpose_ray.finetune.memory.plan_memory import plan_memory
 
     file = config.model.base / "unet" / "config.json"
@@ -64,7 +63,3 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, value in summary:
         print(f"{name:12} {value / 2**30:8.2f} GiB")
     print("Counted: add what the allocator rounds up, kernels' workspace and the CUDA context (allow 10 to 15 %).")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -13,9 +13,9 @@ import torch
 
 from drpose_ray.diffusion.condition import Condition
 from drpose_ray.diffusion.unet.multiview_unet import MultiViewUNet
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.finetune.engine.lora import add_lora
 from drpose_ray.finetune.memory.memory import ADAMW_BYTES, MemoryPlan, peak_of
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
 
 _FLOAT32 = 4
 _TEXT_TOKENS = 77

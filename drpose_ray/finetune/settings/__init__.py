@@ -1,0 +1,1 @@
+"""The `finetune` section of the settings, a group a file, with the values of the paper."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from drpose_ray.core.settings.config import Config
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.settings.config import Config
 from drpose_ray.finetune.plan import PlanVariant, check_plan
 
 

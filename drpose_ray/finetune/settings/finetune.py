@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from drpose_ray.core.settings.config import Config
 from drpose_ray.core.errors import InputError, missing_weights
+from drpose_ray.core.settings.config import Config
 from drpose_ray.finetune.settings.algorithm import AlgorithmConfig
 from drpose_ray.finetune.settings.data import DataConfig, HeldOutConfig
 from drpose_ray.finetune.settings.model import CheckpointConfig, FinetuneExportConfig, ModelConfig

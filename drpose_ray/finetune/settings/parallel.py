@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from drpose_ray.core.settings.config import Config
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.settings.config import Config
 
 Reference = Literal["resident", "offloaded", "sharded", "adapter_off"]
 

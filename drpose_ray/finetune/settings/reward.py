@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from drpose_ray.core.settings.config import Config
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.settings.config import Config
 from drpose_ray.reward.config import RewardTermConfig
 
 

@@ -1,0 +1,1 @@
+"""What is watched while it trains: held-out pairs, pictures, spikes."""

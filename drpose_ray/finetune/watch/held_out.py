@@ -8,14 +8,14 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
-from drpose_ray.finetune.data import collate
-from drpose_ray.finetune.engine.engine import DenoiserEngine
-from drpose_ray.finetune.watch.monitor import HeldOutMonitor, write_samples
-from drpose_ray.finetune.models import Parts
 from drpose_ray.core.files.publish import write_json
 from drpose_ray.core.seeding import derive_seed
 from drpose_ray.datasets.shards.read import ShardReader
+from drpose_ray.finetune.data import collate
+from drpose_ray.finetune.engine.engine import DenoiserEngine
+from drpose_ray.finetune.models import Parts
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
+from drpose_ray.finetune.watch.monitor import HeldOutMonitor, write_samples
 
 _PEOPLE_SHOWN = 2
 

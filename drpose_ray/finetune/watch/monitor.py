@@ -14,13 +14,13 @@ import torch.distributed as dist
 from PIL import Image
 from safetensors.torch import save_file
 
+from drpose_ray.core.drawing.pictures import grid, to_pixels
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.publish import replace_when_complete
+from drpose_ray.core.files.weight_files import read_tensors
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.ddim import Denoiser, draw_noise, sample
-from drpose_ray.core.files.weight_files import read_tensors
-from drpose_ray.core.errors import InputError
 from drpose_ray.finetune.models import Parts
-from drpose_ray.core.drawing.pictures import grid, to_pixels
-from drpose_ray.core.files.publish import replace_when_complete
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Poses that nobody recorded: standing, dance, within the limits of joints."""

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
+from drpose_ray.core.seeding import stream
 from drpose_ray.poses.clip import MotionClip
 from drpose_ray.poses.procedural.kinematics import joints_from_rotations
 from drpose_ray.poses.procedural.limits import EULER_HIGH, EULER_LOW, JOINT, mirrored
 from drpose_ray.poses.procedural.rows import grounded_rows, rotations_from_euler
 from drpose_ray.poses.procedural.self_contact import touches_itself
-from drpose_ray.core.seeding import stream
 
 INVERTED_SHARE: Final = 0.08
 """Share of keys whose pelvis leaves the upright; the rest is standing dance."""

@@ -1,0 +1,1 @@
+"""Motion files of any origin as clips of Motion-X rows."""

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from drpose_ray.core.files.arrays import load_fields
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.arrays import load_fields
 from drpose_ray.poses.clip import MotionClip, finite_frames
 from drpose_ray.poses.readers.arrays import check_columns, check_length, frame_rate, positive_number
 from drpose_ray.poses.readers.reading import Reading
-from drpose_ray.poses.readers.smpl_rows import rows_from_smpl
 from drpose_ray.poses.readers.resample import plan_resampling
+from drpose_ray.poses.readers.smpl_rows import rows_from_smpl
 
 AISTPP_FPS: Final = 60.0
 """Rate of the published motions, which do not store one; an ``fps`` field in the export wins."""

@@ -8,16 +8,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drpose_ray.core.files.arrays import load_fields
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.arrays import load_fields
 from drpose_ray.geometry import motion_row
 from drpose_ray.poses.clip import MotionClip, UpAxis, finite_frames
 from drpose_ray.poses.procedural.kinematics import PELVIS_AT_REST
 from drpose_ray.poses.readers.arrays import Fields, check_columns, check_length, frame_rate
 from drpose_ray.poses.readers.reading import Reading
+from drpose_ray.poses.readers.resample import plan_resampling
 from drpose_ray.poses.readers.smpl_params import RATES, SMPL_COLUMNS
 from drpose_ray.poses.readers.smpl_rows import SMPL_PELVIS_AT_REST, Z_UP_TO_Y_UP, rows_from_smpl
-from drpose_ray.poses.readers.resample import plan_resampling
 
 TERMS: Final = "AMASS licence: non-commercial research; each subset asks for its own citation"
 _SMPLH, _SMPLX = 156, 165

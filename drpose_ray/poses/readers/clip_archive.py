@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drpose_ray.core.files.arrays import load_fields
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.arrays import load_fields
 from drpose_ray.poses.clip import MotionClip, out_of_range
 from drpose_ray.poses.readers.arrays import check_num_frames, frame_rate
 from drpose_ray.poses.readers.motionx_tree import check_rows

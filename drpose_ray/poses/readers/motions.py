@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from drpose_ray.core.files.arrays import field_names, load_fields
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.arrays import field_names, load_fields
 from drpose_ray.core.files.reading import is_there, list_files, named_refusals
 from drpose_ray.poses.clip import UNSTATED, MotionClip, UpAxis
 from drpose_ray.poses.config import PosesConfig
@@ -16,11 +16,11 @@ from drpose_ray.poses.readers.aist_translation import AistTranslation
 from drpose_ray.poses.readers.aistpp import is_aistpp, read_aistpp
 from drpose_ray.poses.readers.amass import is_amass, is_amass_shape_file, read_amass
 from drpose_ray.poses.readers.budget import MAX_NAME
-from drpose_ray.poses.readers.joints.bvh_clip import read_bvh
 from drpose_ray.poses.readers.clip_archive import is_clip_archive, read_clip_archive
+from drpose_ray.poses.readers.joints.bvh_clip import read_bvh
+from drpose_ray.poses.readers.joints.skeletons import load_skeletons
 from drpose_ray.poses.readers.motionx_tree import read_motionx_tree
 from drpose_ray.poses.readers.reading import Reading
-from drpose_ray.poses.readers.joints.skeletons import load_skeletons
 from drpose_ray.poses.readers.smpl_params import NAMES, is_smpl_params, read_smpl_params
 from drpose_ray.poses.readers.tensors import load_tensors
 from drpose_ray.poses.readers.up_axis import check_up_axis, make_upright

@@ -10,16 +10,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drpose_ray.core.files.arrays import load_array
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.arrays import load_array
 from drpose_ray.core.files.reading import list_files, list_folders
 from drpose_ray.geometry.motion_row import NUM_COLUMNS
 from drpose_ray.poses.clip import MotionClip, finite_frames
 from drpose_ray.poses.readers.aist_translation import in_metres, is_aist, is_marked_converted
 from drpose_ray.poses.readers.arrays import check_num_frames
 from drpose_ray.poses.readers.reading import Reading
-from drpose_ray.poses.readers.smpl_params import SMPL_COLUMNS, read_smpl_array
 from drpose_ray.poses.readers.resample import plan_resampling
+from drpose_ray.poses.readers.smpl_params import SMPL_COLUMNS, read_smpl_array
 
 NPY_FPS: Final = 30.0
 """Frame rate of Motion-X's own .npy files, which do not store one."""

@@ -14,8 +14,8 @@ from drpose_ray.poses.clip import MotionClip, UpAxis, finite_frames
 from drpose_ray.poses.procedural.kinematics import PELVIS_AT_REST
 from drpose_ray.poses.readers.arrays import Fields, check_columns, check_length, frame_rate
 from drpose_ray.poses.readers.reading import Reading
-from drpose_ray.poses.readers.smpl_rows import SMPL_PELVIS_AT_REST, Z_UP_TO_Y_UP, rows_from_smpl
 from drpose_ray.poses.readers.resample import plan_resampling
+from drpose_ray.poses.readers.smpl_rows import SMPL_PELVIS_AT_REST, Z_UP_TO_Y_UP, rows_from_smpl
 
 SMPL_COLUMNS: Final = 72
 """Root and 23 joints x 3; the last two joints, the hands, have no place among SMPL-X's."""

@@ -1,0 +1,1 @@
+"""Farthest-point sampling in pose space, its picks and their diversity."""

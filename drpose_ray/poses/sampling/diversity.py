@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from drpose_ray.core.drawing import figures
+from drpose_ray.core.files.publish import replace_when_complete
 from drpose_ray.geometry.skeleton import NUM_BODY_JOINTS, PARENTS
 from drpose_ray.poses.sampling.features import yaw_aligned_joints
-from drpose_ray.core.files.publish import replace_when_complete
 
 ALIGNMENT: Final = "pelvis-centred, yaw-aligned by the hip axis"
 _NUM_DRAWN: Final = 300

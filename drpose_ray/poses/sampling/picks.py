@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from drpose_ray.core.files.arrays import load_fields
 from drpose_ray.core.errors import InputError
-from drpose_ray.core.files.reading import refusing
+from drpose_ray.core.files.arrays import load_fields
 from drpose_ray.core.files.publish import replace_when_complete
+from drpose_ray.core.files.reading import refusing
 
 
 @dataclass(frozen=True)

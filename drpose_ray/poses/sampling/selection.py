@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from drpose_ray.core.errors import InputError
-from drpose_ray.poses.sampling.candidates import find_candidates
 from drpose_ray.poses.clip import MotionClip
+from drpose_ray.poses.sampling.candidates import find_candidates
 from drpose_ray.poses.sampling.core_set import MakeSampler
 from drpose_ray.poses.sampling.farthest import LocalSampler
 from drpose_ray.poses.sampling.picks import Pick

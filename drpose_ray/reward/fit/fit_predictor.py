@@ -5,18 +5,18 @@ from __future__ import annotations
 import torch
 
 from drpose_ray.core.errors import InputError
-from drpose_ray.geometry.cameras import NUM_VIEWS
-from drpose_ray.reward.fit.augment import augment
-from drpose_ray.reward.config import PredictorConfig, PredictorFitSettings
-from drpose_ray.reward.distance import SkeletonDistance, cross_entropy_excess
-from drpose_ray.reward.fit.latent_poses import LatentPoses
-from drpose_ray.reward.measure import measure_predictor
-from drpose_ray.reward.predictor import NUM_DOMAINS, SkeletonPredictor
 from drpose_ray.core.seeding import derive_seed, torch_stream
 from drpose_ray.core.training.checkpoint import Checkpoint
 from drpose_ray.core.training.data_parallel import ALONE, DataParallel, own_samples
 from drpose_ray.core.training.fit import Fit
 from drpose_ray.core.training.validation import Validation
+from drpose_ray.geometry.cameras import NUM_VIEWS
+from drpose_ray.reward.config import PredictorConfig, PredictorFitSettings
+from drpose_ray.reward.distance import SkeletonDistance, cross_entropy_excess
+from drpose_ray.reward.fit.augment import augment
+from drpose_ray.reward.fit.latent_poses import LatentPoses
+from drpose_ray.reward.measure import measure_predictor
+from drpose_ray.reward.predictor import NUM_DOMAINS, SkeletonPredictor
 
 
 def predictor_fit(

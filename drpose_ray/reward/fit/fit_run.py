@@ -10,21 +10,21 @@ from typing import Any, Final
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from drpose_ray.diffusion.published.layout import load_vae
-from drpose_ray.core.settings.dotted import flatten
-from drpose_ray.diffusion.encoded.latents_store import read_latents_record
-from drpose_ray.core.runs.origin import FileHashes
 from drpose_ray.core.files.publish import write_json
+from drpose_ray.core.runs.origin import FileHashes
+from drpose_ray.core.runs.run import Run
+from drpose_ray.core.settings.dotted import flatten
+from drpose_ray.core.training.checkpoint import Checkpoint
+from drpose_ray.core.training.data_parallel import ALONE, DataParallel
+from drpose_ray.core.training.fit import OnUpdate
+from drpose_ray.diffusion.encoded.latents_store import read_latents_record
+from drpose_ray.diffusion.published.layout import load_vae
 from drpose_ray.reward.config import PREDICTOR_FILE, DistanceConfig, RewardConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.fit.fit_predictor import predictor_fit
 from drpose_ray.reward.fit.latent_poses import read_latents
-from drpose_ray.reward.origin import distance_origin
 from drpose_ray.reward.fit.overlays import Overlays
-from drpose_ray.core.runs.run import Run
-from drpose_ray.core.training.checkpoint import Checkpoint
-from drpose_ray.core.training.data_parallel import ALONE, DataParallel
-from drpose_ray.core.training.fit import OnUpdate
+from drpose_ray.reward.origin import distance_origin
 
 _WITHOUT_EFFECT: Final = {"workers", "checkpoint_every", "max_worker_failures"}
 

@@ -10,20 +10,19 @@ workers.
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, absolute, load_config, with_absolute_paths
 from drpose_ray.core.device import choose_device
-from drpose_ray.core.progress import Progress
-from drpose_ray.reward.config import DistanceConfig, RewardConfig
-from drpose_ray.core.runs.run import RunSettings, Summary, open_run
-from drpose_ray.core.tracking.tracker import Tracker, sqlite_uri, start_tracking
 from drpose_ray.core.job import run_job
+from drpose_ray.core.progress import Progress
+from drpose_ray.core.runs.run import RunSettings, Summary, open_run
+from drpose_ray.core.settings.config import Config, absolute, load_config, with_absolute_paths
+from drpose_ray.core.tracking.tracker import Tracker, sqlite_uri, start_tracking
+from drpose_ray.reward.config import DistanceConfig, RewardConfig
 
 if TYPE_CHECKING:
     import torch
@@ -121,7 +120,3 @@ def _show(task: FitTask, tracker: Tracker, progress: Progress, step: int, metric
         progress.say(f"update {step + 1}/{task.reward.fit.updates}: {shown}")
         tracker.log_artifact(task.overlay_file(step + 1))
     progress.step(left=task.reward.fit.updates - step - 1)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -11,11 +11,11 @@ import torch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from drpose_ray.datasets.posed import PosedPeople, cat
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.seeding import torch_stream
+from drpose_ray.datasets.posed import PosedPeople, cat
 from drpose_ray.diffusion.encoded.latents_store import MARKER, MappedLatents, open_latents
 from drpose_ray.reward.skeleton_maps import target_maps
-from drpose_ray.core.seeding import torch_stream
 
 
 @dataclass(frozen=True)

@@ -8,20 +8,19 @@ drpose reward fit --config configs/small.yaml --reward.latents '[outputs/small/l
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, absolute, load_config, with_absolute_paths
 from drpose_ray.core.errors import InputError
-from drpose_ray.core.progress import Progress
-from drpose_ray.reward.config import RewardConfig
-from drpose_ray.core.runs.run import RunSettings, Summary, open_run
 from drpose_ray.core.job import run_job
-from drpose_ray.finetune.conditions.job import EncodeSettings
+from drpose_ray.core.progress import Progress
+from drpose_ray.core.runs.run import RunSettings, Summary, open_run
+from drpose_ray.core.settings.config import Config, absolute, load_config, with_absolute_paths
+from drpose_ray.diffusion.encoded.config import EncodeSettings
+from drpose_ray.reward.config import RewardConfig
 
 
 class EncodeLatentsConfig(Config):
@@ -85,7 +84,3 @@ def main(argv: Sequence[str] | None = None) -> None:
             samples += read_latents_record(task.output).samples
         run.finish(EncodeLatentsSummary(latents=tuple(folders), samples=samples, encoded_now=encoded))
     print(f"latents of {samples} samples: {', '.join(folders)}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -18,11 +18,11 @@ import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
-from drpose_ray.core.runs.origin import say_resuming
 from drpose_ray.core.files.publish import write_json
-from drpose_ray.reward.fit.fit_run import FitOutcome, FitTask, run_fit
+from drpose_ray.core.runs.origin import say_resuming
 from drpose_ray.core.runs.run import Run, following_metrics
 from drpose_ray.core.training.on_ray import Worker, run_trainer
+from drpose_ray.reward.fit.fit_run import FitOutcome, FitTask, run_fit
 
 
 def fit_on_ray(

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from drpose_ray.diffusion.vae import ImageVAE
 from drpose_ray.core.drawing.pictures import grid, to_pixels
 from drpose_ray.core.files.publish import replace_when_complete
+from drpose_ray.diffusion.vae import ImageVAE
 from drpose_ray.reward.fit.latent_poses import LatentPoses
 from drpose_ray.reward.predictor import SkeletonPredictor
 from drpose_ray.reward.skeleton_maps import compose_preview

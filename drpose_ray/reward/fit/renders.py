@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.seeding import torch_stream
 from drpose_ray.datasets.multiview import read_multiview
 from drpose_ray.datasets.posed import PosedPeople, cat
-from drpose_ray.diffusion.vae import ImageVAE
-from drpose_ray.core.errors import InputError
 from drpose_ray.diffusion.encoded.latents import encode_pixels
-from drpose_ray.core.seeding import torch_stream
+from drpose_ray.diffusion.vae import ImageVAE
 
 _IMAGES_AT_ONCE, _OF_SIZE = 64, 96
 

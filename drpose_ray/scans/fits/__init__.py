@@ -1,0 +1,1 @@
+"""SMPL-X fits beside scans, read without unpickling."""

@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drpose_ray.core.files.arrays import load_fields
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.arrays import load_fields
 from drpose_ray.core.files.reading import UNREADABLE, is_there, read_limited
 from drpose_ray.geometry import motion_row
 from drpose_ray.scans.config import ScanChecks

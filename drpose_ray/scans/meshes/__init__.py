@@ -1,0 +1,1 @@
+"""Mesh files: OBJ, GLB, PLY, their materials and textures."""

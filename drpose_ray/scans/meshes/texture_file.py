@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.core.errors import InputError
-from drpose_ray.core.files.reading import is_there, read_limited
 from drpose_ray.core.files.images import decode_image
+from drpose_ray.core.files.reading import is_there, read_limited
 from drpose_ray.scans.config import ScanChecks
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")

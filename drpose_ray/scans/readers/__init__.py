@@ -1,0 +1,1 @@
+"""How each scan dataset names its files."""

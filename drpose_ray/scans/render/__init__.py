@@ -1,0 +1,1 @@
+"""Scans to six views, by Blender or by rays."""

@@ -23,11 +23,11 @@ from PIL import Image
 
 from drpose_ray.core.errors import InputError
 from drpose_ray.geometry.cameras import Frame
+from drpose_ray.scans.meshes.srgb import srgb_to_linear
 from drpose_ray.scans.render.cameras import SENSOR_MM, View
 from drpose_ray.scans.render.config import BlenderConfig
 from drpose_ray.scans.render.renderer import RenderedViews, RenderFailedError
 from drpose_ray.scans.scan import Mesh
-from drpose_ray.scans.meshes.srgb import srgb_to_linear
 
 START_S: Final = 180.0
 """Longest time for importing bpy and setting up, on a busy machine with a cold disk."""

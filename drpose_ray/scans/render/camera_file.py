@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame
 from drpose_ray.core.files.publish import replace_when_complete
+from drpose_ray.datasets.manifest import read_manifest
+from drpose_ray.datasets.record import RecordHeader
+from drpose_ray.datasets.shards.open_shard import read_headers
+from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame
 from drpose_ray.scans.render.cameras import View, opencv_camera
 from drpose_ray.scans.render.config import RendersConfig
 from drpose_ray.scans.render.scan_renders import input_view
-from drpose_ray.datasets.manifest import read_manifest
-from drpose_ray.datasets.shards.open_shard import read_headers
-from drpose_ray.datasets.record import RecordHeader
 
 
 def write_cameras(location: Path | str, config: RendersConfig, seed: int, path: Path) -> None:

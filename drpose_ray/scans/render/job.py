@@ -10,7 +10,6 @@ Quickly:   --renders.engine raycast
 from __future__ import annotations
 
 import functools
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,18 +17,18 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from drpose_ray.core.settings.config import Config, load_config, with_absolute_paths
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.job import run_job
 from drpose_ray.core.progress import Progress
-from drpose_ray.scans.render.config import RendersConfig
 from drpose_ray.core.runs.run import RunSettings, Summary, open_run
-from drpose_ray.scans.config import ScansConfig, ScanSource
-from drpose_ray.scans.scan import ScanFiles
-from drpose_ray.scans.splits import split_scans
+from drpose_ray.core.settings.config import Config, load_config, with_absolute_paths
 from drpose_ray.datasets.manifest import read_manifest
 from drpose_ray.datasets.rows import ShardRow
 from drpose_ray.datasets.store.store import absolute_location
-from drpose_ray.core.job import run_job
+from drpose_ray.scans.config import ScansConfig, ScanSource
+from drpose_ray.scans.render.config import RendersConfig
+from drpose_ray.scans.scan import ScanFiles
+from drpose_ray.scans.splits import split_scans
 
 
 class RenderScansConfig(Config):
@@ -94,9 +93,9 @@ CONFIG, SUMMARY = RenderScansConfig, RenderScansSummary
 def main(argv: Sequence[str] | None = None) -> None:
     config = with_absolute_paths(load_config(CONFIG, argv))
 
+    from drpose_ray.core.device.on_ray import choose_gpus
     from drpose_ray.datasets.builder.on_ray import MakerPool, build_on_ray
     from drpose_ray.datasets.builder.plan import plan_build
-    from drpose_ray.core.device.on_ray import choose_gpus
     from drpose_ray.scans.render.loader import ScanLoader
     from drpose_ray.scans.render.scan_item import scan_item
     from drpose_ray.scans.render.scan_renders import ScanRenders
@@ -151,15 +150,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def describe(config: RenderScansConfig, folder: Path) -> None:
     """Cameras and sheets of the finished dataset, into the run's folder."""
+    from drpose_ray.datasets.inspect.contact_sheet import contact_sheet
     from drpose_ray.scans.render.camera_file import write_cameras
     from drpose_ray.scans.render.views_sheet import views_sheet
-    from drpose_ray.datasets.inspect.contact_sheet import contact_sheet
 
     write_cameras(config.output, config.renders, config.run.seed, folder / "cameras.jsonl")
     if config.renders.contact_sheet and read_manifest(config.output).frames_ok:
         contact_sheet(Path(config.output), folder / "contact_sheet.png", config.renders.contact_sheet, config.run.seed)
         views_sheet(config.output, folder / "views.png", min(config.renders.contact_sheet, 12))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

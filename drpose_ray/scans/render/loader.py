@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.core.settings.config import absolute
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.settings.config import absolute
 from drpose_ray.geometry.motion_row import NUM_COLUMNS
 from drpose_ray.scans.config import ScansConfig
 from drpose_ray.scans.fits.fit import read_fit

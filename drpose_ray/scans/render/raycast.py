@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from drpose_ray.body.smplx_body import vertex_normals
 from drpose_ray.geometry.cameras import Frame
+from drpose_ray.scans.meshes.srgb import srgb_to_linear
 from drpose_ray.scans.render.cameras import SENSOR_MM, View
 from drpose_ray.scans.render.config import Lights, RaycastConfig
 from drpose_ray.scans.render.renderer import RenderedViews
 from drpose_ray.scans.scan import Mesh
-from drpose_ray.scans.meshes.srgb import srgb_to_linear
 
 Array = NDArray[np.float32]
 

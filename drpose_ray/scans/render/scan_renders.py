@@ -9,8 +9,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drpose_ray.datasets.builder.maker import NotDrawableError, licence_of, provenance_of
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.seeding import derive_seed, stream
+from drpose_ray.datasets.builder.maker import NotDrawableError, licence_of, provenance_of
+from drpose_ray.datasets.record import FrameStatus, SequenceCamera, SequenceRecord
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame, world_to_cam
 from drpose_ray.geometry.motion_row import TRANSLATION
 from drpose_ray.poses.sources import turn_row
@@ -22,8 +24,6 @@ from drpose_ray.scans.render.raycast import RaycastRenderer
 from drpose_ray.scans.render.renderer import RenderedViews, RenderFailedError, ScanRenderer
 from drpose_ray.scans.render.scan_item import ScanItem
 from drpose_ray.scans.scan import Scan
-from drpose_ray.core.seeding import derive_seed, stream
-from drpose_ray.datasets.record import FrameStatus, SequenceCamera, SequenceRecord
 
 ERA3D_LENSES_MM: Final = (35.0, 50.0, 85.0, 105.0, 135.0)
 ERA3D_ELEVATIONS_DEG: Final = (-20.0, 40.0)

@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 from drpose_ray.core.drawing.pictures import grid, on_white
 from drpose_ray.core.files.publish import replace_when_complete
 from drpose_ray.datasets.manifest import read_manifest
-from drpose_ray.datasets.shards.open_shard import FrameSample, read_shard
 from drpose_ray.datasets.record import INPUT_IMAGE
+from drpose_ray.datasets.shards.open_shard import FrameSample, read_shard
 
 _CELL, _LINE = 112, 16
 _INK, _PAPER = (30, 30, 30), (255, 255, 255)

@@ -1,0 +1,1 @@
+"""MIMO (character video synthesis) from stock parts."""

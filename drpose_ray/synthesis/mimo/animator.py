@@ -16,8 +16,8 @@ from PIL import Image
 from drpose_ray.core.errors import InputError
 from drpose_ray.synthesis.mimo.networks.architecture import LATENT_CHANNELS
 from drpose_ray.synthesis.mimo.networks.model import MimoModel, make_schedule
-from drpose_ray.synthesis.mimo.photo import for_image_encoder, for_vae
 from drpose_ray.synthesis.mimo.networks.spatial_block import Reading
+from drpose_ray.synthesis.mimo.photo import for_image_encoder, for_vae
 from drpose_ray.synthesis.mimo.windows import OVERLAP_FRAMES, WINDOW_FRAMES, frame_windows
 
 

@@ -13,11 +13,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drpose_ray.core.files.arrays import load_array, load_fields
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.core.errors import InputError
-from drpose_ray.core.files.reading import read_limited
+from drpose_ray.core.files.arrays import load_array, load_fields
 from drpose_ray.core.files.publish import replace_when_complete
+from drpose_ray.core.files.reading import read_limited
 
 ENTRY: Final = "smpl"
 """Name of the table in an ``.npz``, as in the published asset."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from drpose_ray.core.torchvision_ops import define_missing_operators
 from drpose_ray.diffusion.vae import ImageVAE
 from drpose_ray.synthesis.mimo.networks.architecture import LATENT_CHANNELS, STABLE_DIFFUSION_15
 from drpose_ray.synthesis.mimo.networks.denoiser import DenoisingUNet
@@ -20,7 +21,6 @@ from drpose_ray.synthesis.mimo.networks.pose_guider import PoseGuider
 from drpose_ray.synthesis.mimo.networks.reference import ReferenceUNet
 from drpose_ray.synthesis.mimo.networks.spatial_block import Reading
 from drpose_ray.synthesis.mimo.windows import frame_windows
-from drpose_ray.core.torchvision_ops import define_missing_operators
 
 define_missing_operators()
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection  # noqa: E402 - needs the operators declared

@@ -10,9 +10,8 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-from drpose_ray.diffusion.component_fields import ClipVisionFields, parse_fields
-from drpose_ray.diffusion.image_encoder import make_clip, make_positions
-from drpose_ray.diffusion.vae import ImageVAE, modern_key, read_vae_fields
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.reading import is_there
 from drpose_ray.core.files.weight_files import (
     IGNORED_BY_CLIP,
     TRANSFORMERS_NAMES,
@@ -22,8 +21,9 @@ from drpose_ray.core.files.weight_files import (
     read_model_json,
     read_tensors,
 )
-from drpose_ray.core.errors import InputError
-from drpose_ray.core.files.reading import is_there
+from drpose_ray.diffusion.component_fields import ClipVisionFields, parse_fields
+from drpose_ray.diffusion.image_encoder import make_clip, make_positions
+from drpose_ray.diffusion.vae import ImageVAE, modern_key, read_vae_fields
 from drpose_ray.synthesis.mimo.networks.architecture import LATENT_CHANNELS, read_unet_fields
 from drpose_ray.synthesis.mimo.networks.denoiser import DenoisingUNet
 from drpose_ray.synthesis.mimo.networks.model import MimoModel

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from drpose_ray.core.files.cutout import IMAGE_ENDINGS, list_cutouts, read_cutout
 from drpose_ray.core.errors import InputError
-from drpose_ray.synthesis.mimo.square_crop import SquareCrop
+from drpose_ray.core.files.cutout import IMAGE_ENDINGS, list_cutouts, read_cutout
 from drpose_ray.core.torchvision_ops import define_missing_operators
+from drpose_ray.synthesis.mimo.square_crop import SquareCrop
 
 define_missing_operators()
 from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD  # noqa: E402 - needs the operators declared

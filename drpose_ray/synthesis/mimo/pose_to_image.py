@@ -14,8 +14,14 @@ import torch
 
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.core.files.publish import file_sha256
+from drpose_ray.core.seeding import derive_seed
 from drpose_ray.datasets.builder.maker import licence_of, provenance_of
+from drpose_ray.datasets.record import FrameStatus, SequenceCamera, SequenceRecord
 from drpose_ray.geometry.skeleton import NUM_JOINTS
+from drpose_ray.poses.windows import PoseWindow
+from drpose_ray.synthesis.config import MimoConfig
+from drpose_ray.synthesis.input_view import turn_to_input_view
 from drpose_ray.synthesis.mimo.animator import Animator, PhotoReference
 from drpose_ray.synthesis.mimo.camera import Pinhole, Viewpoint
 from drpose_ray.synthesis.mimo.color_table import read_colour_table
@@ -23,12 +29,6 @@ from drpose_ray.synthesis.mimo.layout import files_of, load_mimo
 from drpose_ray.synthesis.mimo.photo import list_photos, read_photo
 from drpose_ray.synthesis.mimo.pose_images import crop_of_clip, pose_input
 from drpose_ray.synthesis.mimo.pose_render import render_pose
-from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.core.files.publish import file_sha256
-from drpose_ray.core.seeding import derive_seed
-from drpose_ray.datasets.record import FrameStatus, SequenceCamera, SequenceRecord
-from drpose_ray.synthesis.config import MimoConfig
-from drpose_ray.synthesis.input_view import turn_to_input_view
 
 PHOTOS_KEPT = 4
 """What the networks know of a photo takes about 0.1 GB at 784 pixels in half precision."""

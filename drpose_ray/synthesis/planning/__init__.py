@@ -1,0 +1,1 @@
+"""What a dataset will take: shards, bytes, hours, cost."""

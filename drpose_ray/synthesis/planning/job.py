@@ -6,22 +6,21 @@ drpose data plan --config configs/paper.yaml --planning.num_photos 526 --plannin
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
+from drpose_ray.core.job import run_job
+from drpose_ray.core.progress import Progress
+from drpose_ray.core.runs.run import RunSettings, open_run
 from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.poses.sampling.selection import select_windows
 from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.core.progress import Progress
-from drpose_ray.core.runs.run import RunSettings, open_run
 from drpose_ray.synthesis.config import SynthesisConfig
-from drpose_ray.synthesis.planning.estimate import SynthesisEstimate, estimate, format_estimate
 from drpose_ray.synthesis.planning.config import PlanningConfig
-from drpose_ray.core.job import run_job
+from drpose_ray.synthesis.planning.estimate import SynthesisEstimate, estimate, format_estimate
 
 
 class PlanSynthesisConfig(Config):
@@ -72,7 +71,3 @@ def choose_windows(config: PlanSynthesisConfig) -> list[PoseWindow]:
     if config.synthesis.selection or config.selection.exists():
         return read_selection(config.selection, config.synthesis.split)[:num]
     return select_windows(generate_dances(config.run.seed, num, 300), num, 10).windows
-
-
-if __name__ == "__main__":
-    sys.exit(main())

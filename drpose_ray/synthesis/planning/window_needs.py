@@ -15,17 +15,17 @@ import numpy as np
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.datasets.builder.maker import RecordMaker
+from drpose_ray.datasets.record import SequenceRecord
+from drpose_ray.datasets.shards.write import write_shard
+from drpose_ray.poses.windows import PoseWindow
+from drpose_ray.synthesis.clothed_body import ClothedBody
+from drpose_ray.synthesis.config import ClothedBodyConfig, MimoConfig, SynthesisConfig
+from drpose_ray.synthesis.input_view import turn_to_input_view
 from drpose_ray.synthesis.mimo.camera import Pinhole, Viewpoint
 from drpose_ray.synthesis.mimo.pose_images import crop_of_clip, pose_input
 from drpose_ray.synthesis.mimo.pose_render import render_pose
-from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.datasets.record import SequenceRecord
-from drpose_ray.datasets.shards.write import write_shard
-from drpose_ray.synthesis.clothed_body import ClothedBody
-from drpose_ray.synthesis.config import ClothedBodyConfig, MimoConfig, SynthesisConfig
-from drpose_ray.synthesis.planning.estimate import Assumption, WindowNeeds
-from drpose_ray.synthesis.input_view import turn_to_input_view
 from drpose_ray.synthesis.planning.config import PlanningConfig
+from drpose_ray.synthesis.planning.estimate import Assumption, WindowNeeds
 
 
 def measure_window(

@@ -1,0 +1,1 @@
+"""Which drawn frames are kept."""

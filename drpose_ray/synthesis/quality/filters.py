@@ -10,8 +10,8 @@ from typing import Any, Final
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.datasets.builder.duplicates import image_hash
 from drpose_ray.datasets.builder.maker import RecordMaker, settings_sha256
-from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.datasets.record import INPUT_IMAGE, FrameStatus, SequenceRecord
+from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.synthesis.quality.config import QualityConfig
 from drpose_ray.synthesis.quality.measures import (
     Thumbnail,

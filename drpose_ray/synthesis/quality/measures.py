@@ -13,10 +13,10 @@ from scipy.ndimage import binary_erosion, binary_fill_holes
 
 from drpose_ray.body.silhouette import draw_silhouette
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.geometry.cameras import Frame, project
-from drpose_ray.metrics.silhouettes import silhouette_iou
 from drpose_ray.core.drawing.pictures import on_white
 from drpose_ray.datasets.record import SequenceRecord
+from drpose_ray.geometry.cameras import Frame, project
+from drpose_ray.metrics.silhouettes import silhouette_iou
 
 
 @dataclass(frozen=True)

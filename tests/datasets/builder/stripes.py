@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from drpose_ray.datasets.builder.maker import licence_of, provenance_of
-from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.core.seeding import derive_seed, stream
+from drpose_ray.datasets.builder.maker import licence_of, provenance_of
 from drpose_ray.datasets.record import FrameStatus, SequenceCamera, SequenceRecord
 from drpose_ray.datasets.rows import ShardRow
+from drpose_ray.poses.windows import PoseWindow
 
 SIZE = 16
 

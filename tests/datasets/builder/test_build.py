@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.datasets.builder.local import build, build_shard, unfinished_shards
 from drpose_ray.datasets.builder.plan import plan_build
-from drpose_ray.core.errors import InputError
-from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.datasets.shards.scan_tar import whole_records
 from drpose_ray.datasets.manifest import finished_shard
-from drpose_ray.datasets.shards.read import ShardReader
 from drpose_ray.datasets.record import SequenceRecord
 from drpose_ray.datasets.rows import ShardRow
+from drpose_ray.datasets.shards.read import ShardReader
+from drpose_ray.datasets.shards.scan_tar import whole_records
 from drpose_ray.datasets.store.store import FolderStore
+from drpose_ray.poses.windows import PoseWindow
 from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 ROOT = Path(__file__).parents[3]

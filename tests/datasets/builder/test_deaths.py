@@ -10,9 +10,9 @@ import pytest
 
 from drpose_ray.datasets.builder.local import build, build_shard
 from drpose_ray.datasets.builder.plan import BuildPlan, plan_build
-from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.datasets.shards.open_shard import read_headers
 from drpose_ray.datasets.record import SequenceRecord
+from drpose_ray.datasets.shards.open_shard import read_headers
+from drpose_ray.poses.windows import PoseWindow
 from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 MOST_DEATHS = 5

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from drpose_ray.datasets.builder.local import build
 from drpose_ray.datasets.builder.plan import plan_build
-from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.datasets.manifest import read_manifest
-from drpose_ray.datasets.shards.read import ShardReader
-from drpose_ray.datasets.record import SequenceRecord
 from drpose_ray.datasets.inspect.verify import inspect
+from drpose_ray.datasets.manifest import read_manifest
+from drpose_ray.datasets.record import SequenceRecord
+from drpose_ray.datasets.shards.read import ShardReader
+from drpose_ray.poses.windows import PoseWindow
 from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 

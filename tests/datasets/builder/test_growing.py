@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.datasets.builder.local import build
 from drpose_ray.datasets.builder.plan import plan_build
-from drpose_ray.core.errors import InputError
-from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.datasets.manifest import read_manifest
-from drpose_ray.datasets.shards.read import ShardReader
-from drpose_ray.datasets.record import SequenceRecord
 from drpose_ray.datasets.inspect.verify import inspect
+from drpose_ray.datasets.manifest import read_manifest
+from drpose_ray.datasets.record import SequenceRecord
+from drpose_ray.datasets.shards.read import ShardReader
+from drpose_ray.poses.windows import PoseWindow
 from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 WINDOWS = make_windows(12)

@@ -18,8 +18,8 @@ import pytest
 from drpose_ray.datasets.builder.local import build
 from drpose_ray.datasets.builder.on_ray import MakerPool, build_on_ray
 from drpose_ray.datasets.builder.plan import plan_build
-from drpose_ray.datasets.rows import ShardRow
 from drpose_ray.datasets.inspect.verify import inspect
+from drpose_ray.datasets.rows import ShardRow
 from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.datasets.builder.local import build
 from drpose_ray.datasets.builder.on_ray import MakerPool, build_on_ray
 from drpose_ray.datasets.builder.plan import plan_build
-from drpose_ray.core.errors import InputError
-from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.datasets.shards.read import ShardReader
 from drpose_ray.datasets.record import SequenceRecord
 from drpose_ray.datasets.rows import ShardRow
+from drpose_ray.datasets.shards.read import ShardReader
+from drpose_ray.poses.windows import PoseWindow
 from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 pytestmark = pytest.mark.slow

@@ -10,12 +10,12 @@ from PIL import Image
 
 from drpose_ray.datasets.builder.local import build
 from drpose_ray.datasets.builder.plan import plan_build
-from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.datasets.manifest import read_manifest
-from drpose_ray.datasets.record import SequenceRecord
 from drpose_ray.datasets.inspect import contact_sheet as sheets
 from drpose_ray.datasets.inspect.contact_sheet import contact_sheet
 from drpose_ray.datasets.inspect.rejected import rejected_frames
+from drpose_ray.datasets.manifest import read_manifest
+from drpose_ray.datasets.record import SequenceRecord
+from drpose_ray.poses.windows import PoseWindow
 from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 CELL = 128

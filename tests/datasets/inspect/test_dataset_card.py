@@ -9,17 +9,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.datasets.builder.local import build_shard, complete, unfinished_shards
 from drpose_ray.datasets.builder.plan import plan_build
-from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.inspect import card_job as job
+from drpose_ray.datasets.inspect import dataset_card
+from drpose_ray.datasets.inspect.dataset_card import (
+    DatasetCard,
+    FrameCount,
+    RejectedCount,
+    read_card,
+    write_dataset_card,
+)
+from drpose_ray.datasets.manifest import MANIFEST, open_dataset, read_manifest
+from drpose_ray.datasets.record import FrameStatus, SequenceRecord
+from drpose_ray.datasets.shards.read import ShardReader
 from drpose_ray.poses.sampling.diversity import diversity_mm
 from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.datasets.manifest import MANIFEST, open_dataset, read_manifest
-from drpose_ray.datasets.shards.read import ShardReader
-from drpose_ray.datasets.record import FrameStatus, SequenceRecord
-from drpose_ray.datasets.inspect import dataset_card
-from drpose_ray.datasets.inspect.dataset_card import DatasetCard, FrameCount, RejectedCount, read_card, write_dataset_card
-from drpose_ray.datasets.inspect import card_job as job
 from tests.datasets.builder.stripes import SIZE, Stripes, make_windows
 
 CLIPS = {1: "half-drawn", 3: "refused", 5: "cropped", 8: "twice"}

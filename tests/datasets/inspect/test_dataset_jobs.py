@@ -12,13 +12,13 @@ import pytest
 from drpose_ray.datasets.builder.local import Progress, build, build_shard, complete
 from drpose_ray.datasets.builder.on_ray import MakerPool
 from drpose_ray.datasets.builder.plan import BuildPlan, plan_build
-from drpose_ray.poses.windows_file import write_selection
+from drpose_ray.datasets.inspect import reshard_job as reshard
+from drpose_ray.datasets.inspect import verify_job as verify_dataset
 from drpose_ray.datasets.manifest import open_dataset, read_manifest
 from drpose_ray.datasets.rows import Manifest
-from drpose_ray.synthesis.config import ClothedBodyConfig
-from drpose_ray.datasets.inspect import reshard_job as reshard
+from drpose_ray.poses.windows_file import write_selection
 from drpose_ray.synthesis import job as synthesize
-from drpose_ray.datasets.inspect import verify_job as verify_dataset
+from drpose_ray.synthesis.config import ClothedBodyConfig
 from tests.datasets.builder.stripes import Stripes, make_windows
 
 REFUSED = {1: "refused", 4: "refused", 7: "refused"}

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.datasets.builder.local import build
 from drpose_ray.datasets.builder.plan import plan_build
-from drpose_ray.core.errors import InputError
-from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.datasets.record import FrameStatus, Licence, SequenceRecord
 from drpose_ray.datasets.inspect.dataset_card import write_dataset_card
 from drpose_ray.datasets.inspect.plain_text import markdown, one_line, spreadsheet
+from drpose_ray.datasets.record import FrameStatus, Licence, SequenceRecord
+from drpose_ray.poses.windows import PoseWindow
 from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 SCRIPT = "<script>alert(1)</script>"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.datasets.builder.local import build
 from drpose_ray.datasets.builder.plan import plan_build
-from drpose_ray.core.errors import InputError
-from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.datasets.record import SequenceRecord
 from drpose_ray.datasets.inspect.rejected import RejectedFrame, rejected_frames, write_rejected
+from drpose_ray.datasets.record import SequenceRecord
+from drpose_ray.poses.windows import PoseWindow
 from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 LEFT = "the body left the picture"

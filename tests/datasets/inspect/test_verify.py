@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.datasets.builder.local import build
 from drpose_ray.datasets.builder.plan import BuildPlan, plan_build
-from drpose_ray.core.errors import InputError
 from drpose_ray.datasets.inspect.verify import inspect, repair
 from tests.datasets.builder.stripes import Stripes, make_windows, silent
 

@@ -12,17 +12,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.on_ray import map_in_actors
+from drpose_ray.datasets.manifest import manifest_sha256, read_manifest
 from drpose_ray.datasets.multiview import read_multiview
 from drpose_ray.diffusion.build import build_i2mv
 from drpose_ray.diffusion.config import small_architecture
-from drpose_ray.diffusion.published.layout import load_vae, model_image_size, save_i2mv
-from drpose_ray.core.errors import InputError
 from drpose_ray.diffusion.encoded import latents as encode
 from drpose_ray.diffusion.encoded.latents import EncodeTask, encode_here, latents_folder, plan_latents
 from drpose_ray.diffusion.encoded.latents_on_ray import _load_encoder, encode_on_ray
 from drpose_ray.diffusion.encoded.latents_store import MARKER, MappedLatents, open_latents, write_latents
-from drpose_ray.core.on_ray import map_in_actors
-from drpose_ray.datasets.manifest import manifest_sha256, read_manifest
+from drpose_ray.diffusion.published.layout import load_vae, model_image_size, save_i2mv
 from tests.diffusion.encoded.six_views import write_six_views
 
 SIDE = 96

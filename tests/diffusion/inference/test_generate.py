@@ -11,14 +11,14 @@ import torch
 from PIL import Image
 
 from drpose_ray.diffusion.ddim import draw_noise
+from drpose_ray.diffusion.inference import job as generate_views
 from drpose_ray.diffusion.inference.config import GenerateConfig
 from drpose_ray.diffusion.inference.generate import ViewGenerator
 from drpose_ray.diffusion.inference.photo import Photo, prepare
 from drpose_ray.diffusion.inference.views import FailedViews, Views
-from drpose_ray.diffusion.inference import job as generate_views
+from tests.diffusion.inference.test_photo import person_photo
 from tests.diffusion.published_checkpoint import write_published
 from tests.diffusion.published_configs import ERA3D_TINY, PSHUMAN_TINY
-from tests.diffusion.inference.test_photo import person_photo
 
 CONFIGS = {"pshuman": PSHUMAN_TINY, "era3d": ERA3D_TINY}
 

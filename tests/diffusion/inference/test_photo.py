@@ -14,8 +14,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from drpose_ray.core.files.cutout import read_cutout
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.cutout import read_cutout
 from drpose_ray.diffusion.inference.photo import PhotoFile, list_photos, prepare, read_photo
 
 

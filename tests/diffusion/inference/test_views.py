@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from drpose_ray.geometry.view_sets import ERA3D_VIEWS, PSHUMAN_VIEWS
 from drpose_ray.diffusion.inference.views import Views, draw_sheet, finish_views, write_views
+from drpose_ray.geometry.view_sets import ERA3D_VIEWS, PSHUMAN_VIEWS
 
 SIZE = 24
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.evaluation.estimator.estimator import PoseEstimator, shrink_images
 from drpose_ray.evaluation.estimator.estimator_config import EstimatorConfig, EstimatorFitSettings
 from drpose_ray.evaluation.estimator.fit_estimator import fit_estimator, relative_joints

@@ -17,12 +17,12 @@ from drpose_ray.diffusion.config import small_architecture
 from drpose_ray.diffusion.vae import ImageVAE
 from drpose_ray.evaluation.estimator.estimator import PoseEstimator
 from drpose_ray.evaluation.estimator.estimator_config import EstimatorConfig
+from drpose_ray.evaluation.reward import job as report_reward
 from drpose_ray.evaluation.reward.scored_predictor import ScoredPredictor
 from drpose_ray.reward.config import DistanceConfig, PredictorConfig
 from drpose_ray.reward.distance import SkeletonDistance
-from drpose_ray.reward.predictor import SkeletonPredictor
 from drpose_ray.reward.fit.renders import at_once, decode_images, decode_latents, encode_renders
-from drpose_ray.evaluation.reward import job as report_reward
+from drpose_ray.reward.predictor import SkeletonPredictor
 from tests.reward.posed_people import draw_images, draw_joints, frame_joints
 
 GPU, CPU = torch.device("meta"), torch.device("cpu")

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import nn
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.datasets.multiview import read_multiview
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.build import build_i2mv
 from drpose_ray.diffusion.config import small_architecture
-from drpose_ray.core.errors import InputError
 from drpose_ray.evaluation.page import Picture, Section, Table, as_html, as_markdown
 from drpose_ray.evaluation.reward.intervals import mean_of
 from drpose_ray.evaluation.reward.map_quality import measure_map_quality
@@ -32,8 +32,8 @@ from drpose_ray.evaluation.reward.scored_predictor import ScoredPredictor
 from drpose_ray.geometry.skeleton import JOINT_NAMES, PARENTS
 from drpose_ray.metrics.joints import mean_distance_cm, peak_errors_cm, soft_errors_cm
 from drpose_ray.reward.skeleton_maps import compose_preview
-from tests.evaluation.reward.perfect_predictor import SIZE, draw_seen, make_perfect_predictor
 from tests.diffusion.encoded.six_views import write_six_views
+from tests.evaluation.reward.perfect_predictor import SIZE, draw_seen, make_perfect_predictor
 from tests.reward.posed_people import draw_maps
 
 

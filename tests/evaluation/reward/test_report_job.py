@@ -10,9 +10,9 @@ import torch
 
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.vae import ImageVAE
+from drpose_ray.evaluation.reward import job as report_reward
 from drpose_ray.evaluation.reward.summary import RewardReportSummary
 from drpose_ray.reward.fit.renders import encode_renders
-from drpose_ray.evaluation.reward import job as report_reward
 from tests.diffusion.published_checkpoint import write_published
 from tests.diffusion.published_configs import PSHUMAN_TINY
 from tests.reward.posed_people import draw_images, draw_joints, frame_joints

@@ -9,10 +9,10 @@ import pytest
 from safetensors.torch import load_file
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.tracking.tracker import sqlite_uri, start_tracking
 from drpose_ray.experiments.sweep.config import SweepConfig
 from drpose_ray.experiments.sweep.on_ray import SweepTask, sweep_on_ray
 from drpose_ray.experiments.sweep.space import list_trials
-from drpose_ray.core.tracking.tracker import sqlite_uri, start_tracking
 from tests.finetune.tiny_run import TinyLoaders, tiny_config, write_tiny_dataset
 
 

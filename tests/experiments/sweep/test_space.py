@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from drpose_ray.core.errors import InputError
-from drpose_ray.finetune.settings.finetune import FinetuneConfig
-from drpose_ray.finetune.settings.optimizer import OptimizerConfig
 from drpose_ray.experiments.sweep.config import SweepConfig
 from drpose_ray.experiments.sweep.space import TrialResult, choose_trial, list_trials, rate_trial
+from drpose_ray.finetune.settings.finetune import FinetuneConfig
+from drpose_ray.finetune.settings.optimizer import OptimizerConfig
 
 BASE = {"mpjpe_cm": 20.0, "iou_normal": 0.4, "iou_colour": 0.4, "psnr_normal_db": 20.0}
 

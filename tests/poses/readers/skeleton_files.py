@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from drpose_ray.core.seeding import stream
 from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.rotations import axis_angle_to_matrix, turn
 from drpose_ray.geometry.skeleton import JOINT_NAMES, NUM_BODY_JOINTS, PARENTS
 from drpose_ray.poses.procedural.dance import generate_dance
 from drpose_ray.poses.procedural.kinematics import REST_OFFSETS, joints_from_rows
-from drpose_ray.core.seeding import stream
 
 ROWS = generate_dance(stream(11, "skeletons"), 24).motion
 SIDES = ("left", "right")

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.seeding import stream
 from drpose_ray.geometry import motion_row
 from drpose_ray.poses.procedural.dance import generate_dance
 from drpose_ray.poses.procedural.kinematics import PELVIS_AT_REST, joints_from_rows
 from drpose_ray.poses.readers.motions import read_motions
 from drpose_ray.poses.readers.smpl_rows import SMPL_PELVIS_AT_REST
-from drpose_ray.core.seeding import stream
 
 NAME = "gBR_sBM_cAll_d04_mBR0_ch01"
 ROWS = generate_dance(stream(3, "aistpp"), 12).motion

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.seeding import stream
 from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, turn
 from drpose_ray.poses.procedural.dance import generate_dance
 from drpose_ray.poses.procedural.kinematics import PELVIS_AT_REST, joints_from_rows
 from drpose_ray.poses.readers.motions import read_motions
 from drpose_ray.poses.readers.smpl_rows import SMPL_PELVIS_AT_REST
-from drpose_ray.core.seeding import stream
 
 TO_Z_UP = turn(0, np.pi / 2)
 

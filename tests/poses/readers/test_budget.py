@@ -15,8 +15,8 @@ import torch
 from numpy.lib import format as npy
 
 from drpose_ray.core.errors import InputError
-from drpose_ray.poses.readers.motions import read_motions
 from drpose_ray.poses.readers import budget
+from drpose_ray.poses.readers.motions import read_motions
 from tests.poses.readers.bvh_files import draw_eulers, write_bvh
 
 

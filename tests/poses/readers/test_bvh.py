@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from drpose_ray.core.errors import InputError
-from drpose_ray.poses.readers.motions import read_motions
 from drpose_ray.poses.readers.joints.bvh import load_bvh
+from drpose_ray.poses.readers.motions import read_motions
 from tests.poses.readers.bvh_files import CMU, draw_eulers, positions_by_scipy, write_bvh
 
 

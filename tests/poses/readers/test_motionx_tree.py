@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.seeding import stream
 from drpose_ray.geometry.motion_row import TRANSLATION
 from drpose_ray.poses.procedural.dance import generate_dance
-from drpose_ray.poses.readers.motions import read_motions
 from drpose_ray.poses.readers.aist_translation import MARKER
-from drpose_ray.core.seeding import stream
+from drpose_ray.poses.readers.motions import read_motions
 
 AIST = "aist/subset_0000"
 DANCES = (f"{AIST}/Dance_Pop_Wave", f"{AIST}/Dance_Pop_Wave_clip_2", "aist/subset_0004/Dance_Krump")

@@ -11,9 +11,9 @@ from drpose_ray.core.errors import InputError
 from drpose_ray.geometry.rotations import turn
 from drpose_ray.poses.procedural.kinematics import joints_from_rows
 from drpose_ray.poses.procedural.limits import JOINT
-from drpose_ray.poses.readers.motions import read_motions
 from drpose_ray.poses.readers.joints.bvh import load_bvh
 from drpose_ray.poses.readers.joints.retarget import rows_from_bvh
+from drpose_ray.poses.readers.motions import read_motions
 from tests.poses.readers.bvh_files import CMU, DAZ, draw_eulers, write_bvh
 
 _BONES = {

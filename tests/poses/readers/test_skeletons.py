@@ -13,8 +13,8 @@ from drpose_ray.core.errors import InputError
 from drpose_ray.poses.config import PosesConfig
 from drpose_ray.poses.procedural.kinematics import joints_from_rows
 from drpose_ray.poses.procedural.limits import JOINT
-from drpose_ray.poses.readers.motions import gather_motions, read_motions
 from drpose_ray.poses.readers.joints.skeletons import load_skeletons
+from drpose_ray.poses.readers.motions import gather_motions, read_motions
 from drpose_ray.poses.validity import check_frames
 from tests.poses.readers.skeleton_files import POORER, ROWS, SKELETONS, Written, write_skeleton
 

@@ -8,19 +8,19 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.core.errors import InputError
-from drpose_ray.reward.fit.augment import augment
+from drpose_ray.core.training.fit import Fit
+from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.reward.config import DistanceConfig, PredictorConfig, PredictorFitSettings
 from drpose_ray.reward.distance import SkeletonDistance
+from drpose_ray.reward.fit.augment import augment
 from drpose_ray.reward.fit.fit_predictor import predictor_fit
 from drpose_ray.reward.fit.latent_poses import LatentPoses
 from drpose_ray.reward.measure import measure_predictor
 from drpose_ray.reward.predictor import SkeletonPredictor
-from drpose_ray.core.training.fit import Fit
+from tests.core.training.meeting import Meeting
 from tests.reward.posed_people import draw_joints, draw_latents, frame_joints
 from tests.rounding import round_by_batch
-from tests.core.training.meeting import Meeting
 
 CONFIG = PredictorConfig(latent_size=8, map_size=16, channels=(16, 24))
 SETTINGS = PredictorFitSettings(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from drpose_ray.reward.config import PREDICTOR_FILE
-from drpose_ray.reward.fit import latents_job as encode_latents
 from drpose_ray.reward.fit import job as fit_reward
+from drpose_ray.reward.fit import latents_job as encode_latents
 from tests.diffusion.encoded.six_views import write_six_views
 from tests.reward.stored_people import write_model
 

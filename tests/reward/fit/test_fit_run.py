@@ -21,16 +21,16 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.runs.run import read_metrics
+from drpose_ray.core.training.fit import Fit
 from drpose_ray.reward.config import DistanceConfig, RewardConfig
 from drpose_ray.reward.distance import SkeletonDistance
 from drpose_ray.reward.fit.fit_predictor import predictor_fit
 from drpose_ray.reward.fit.fit_run import FitTask, run_fit
 from drpose_ray.reward.fit.latent_poses import read_latents
 from drpose_ray.reward.predictor import SkeletonPredictor
-from drpose_ray.core.runs.run import read_metrics
-from drpose_ray.core.training.fit import Fit
-from tests.reward.stored_people import write_model, write_people
 from tests.core.training.meeting import Meeting
+from tests.reward.stored_people import write_model, write_people
 
 DISTANCE = DistanceConfig(perceptual_size=32)
 FIT = {

@@ -14,6 +14,10 @@ import pytest
 
 from drpose_ray.datasets.builder.local import build
 from drpose_ray.datasets.builder.plan import BuildPlan, plan_build
+from drpose_ray.datasets.record import SequenceRecord
+from drpose_ray.datasets.rows import ShardRow
+from drpose_ray.datasets.shards.read import ShardReader
+from drpose_ray.datasets.shards.scan_tar import whole_records
 from drpose_ray.geometry.cameras import Frame
 from drpose_ray.scans.render.blender import BlenderRenderer
 from drpose_ray.scans.render.cameras import View
@@ -21,10 +25,6 @@ from drpose_ray.scans.render.config import BlenderConfig, RendersConfig
 from drpose_ray.scans.render.scan_item import ScanItem
 from drpose_ray.scans.render.scan_renders import ScanRenders
 from drpose_ray.scans.scan import Scan
-from drpose_ray.datasets.shards.scan_tar import whole_records
-from drpose_ray.datasets.shards.read import ShardReader
-from drpose_ray.datasets.record import SequenceRecord
-from drpose_ray.datasets.rows import ShardRow
 from tests.scans.render.people import free_body, item, person
 
 ROOT = Path(__file__).parents[3]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from drpose_ray.geometry.cameras import world_to_cam
+from drpose_ray.scans.meshes.srgb import srgb_to_linear
 from drpose_ray.scans.render.images import (
     DEPTH_STEPS,
     colour_images,
@@ -11,7 +12,6 @@ from drpose_ray.scans.render.images import (
     face_crop,
     normal_image,
 )
-from drpose_ray.scans.meshes.srgb import srgb_to_linear
 
 
 def f32(*values: object) -> np.ndarray:

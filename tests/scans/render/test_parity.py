@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame
+from drpose_ray.scans.meshes.srgb import linear_to_srgb
 from drpose_ray.scans.render.blender import BlenderRenderer
 from drpose_ray.scans.render.cameras import View
 from drpose_ray.scans.render.config import BlenderConfig, RaycastConfig
 from drpose_ray.scans.render.raycast import RaycastRenderer
 from drpose_ray.scans.render.renderer import RenderedViews
 from drpose_ray.scans.scan import Mesh
-from drpose_ray.scans.meshes.srgb import linear_to_srgb
 from tests.scans.render.people import ball, person
 
 RIG = tuple(View(azimuth) for azimuth in VIEW_AZIMUTHS_DEG)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drpose_ray.datasets.inspect import verify_job as verify_dataset
 from drpose_ray.datasets.multiview import read_multiview
-from drpose_ray.scans.sources import list_scans
 from drpose_ray.scans import make_job as make_scans
 from drpose_ray.scans.render import job as render_scans
-from drpose_ray.datasets.inspect import verify_job as verify_dataset
+from drpose_ray.scans.sources import list_scans
 
 
 @pytest.mark.slow

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.datasets.builder.local import build
 from drpose_ray.datasets.builder.maker import make_record
 from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.datasets.multiview import read_multiview
-from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.record import SequenceRecord
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame, project
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.scans.render.config import RaycastConfig, RendersConfig
@@ -22,7 +23,6 @@ from drpose_ray.scans.render.renderer import RenderedViews
 from drpose_ray.scans.render.scan_item import scan_item
 from drpose_ray.scans.render.scan_renders import ScanRenders, input_view
 from drpose_ray.scans.scan import Scan, ScanFiles
-from drpose_ray.datasets.record import SequenceRecord
 from tests.datasets.builder.stripes import silent
 from tests.scans.render.people import free_body, item, person
 

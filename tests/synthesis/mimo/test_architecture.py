@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.torchvision_ops import define_missing_operators
 from drpose_ray.synthesis.mimo.networks.architecture import STABLE_DIFFUSION_15, read_unet_fields
 from drpose_ray.synthesis.mimo.networks.denoiser import DenoisingUNet
 from drpose_ray.synthesis.mimo.networks.pose_guider import PoseGuider
 from drpose_ray.synthesis.mimo.networks.reference import ReferenceUNet
-from drpose_ray.core.torchvision_ops import define_missing_operators
 from tests.synthesis.mimo.tiny import GUIDER, UNET, make_model
 
 define_missing_operators()

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.torchvision_ops import define_missing_operators
 from drpose_ray.synthesis.mimo.networks.denoiser import DenoisingUNet
 from drpose_ray.synthesis.mimo.networks.literal_block import LiteralDenoisingUNet
 from drpose_ray.synthesis.mimo.networks.reference import ReferenceUNet
 from drpose_ray.synthesis.mimo.networks.spatial_block import Reading
-from drpose_ray.core.torchvision_ops import define_missing_operators
 from tests.synthesis.mimo.tiny import UNET
 
 define_missing_operators()

@@ -11,21 +11,21 @@ import yaml
 
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.core.errors import InputError
 from drpose_ray.core.settings.config import load_config
 from drpose_ray.datasets.builder.maker import RecordMaker, make_record, settings_sha256
-from drpose_ray.core.errors import InputError
+from drpose_ray.datasets.record import SequenceRecord
 from drpose_ray.geometry.cameras import project
+from drpose_ray.poses.procedural.standing import draw_moderate
+from drpose_ray.poses.windows import PoseWindow
+from drpose_ray.synthesis import job as synthesize
+from drpose_ray.synthesis.config import MimoConfig
 from drpose_ray.synthesis.mimo.camera import Pinhole, Viewpoint
 from drpose_ray.synthesis.mimo.color_table import make_colour_table, write_colour_table
 from drpose_ray.synthesis.mimo.pose_images import crop_of_clip, pose_input
 from drpose_ray.synthesis.mimo.pose_render import render_pose
-from drpose_ray.poses.procedural.standing import draw_moderate
-from drpose_ray.poses.windows import PoseWindow
-from drpose_ray.datasets.record import SequenceRecord
-from drpose_ray.synthesis.config import MimoConfig
 from drpose_ray.synthesis.mimo.pose_to_image import MimoAnimation
 from drpose_ray.synthesis.quality.filters import CheckedMaker
-from drpose_ray.synthesis import job as synthesize
 from tests.synthesis.mimo.tiny import make_model, portrait, write_folder
 
 SIZE = 64

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from PIL import Image
 
+from drpose_ray.core.torchvision_ops import define_missing_operators
 from drpose_ray.diffusion.vae import ImageVAE
+from drpose_ray.synthesis.mimo.layout import UNET_CONFIG
 from drpose_ray.synthesis.mimo.networks.architecture import STABLE_DIFFUSION_15
 from drpose_ray.synthesis.mimo.networks.denoiser import DenoisingUNet
-from drpose_ray.synthesis.mimo.layout import UNET_CONFIG
 from drpose_ray.synthesis.mimo.networks.model import MimoModel
 from drpose_ray.synthesis.mimo.networks.pose_guider import PoseGuider
 from drpose_ray.synthesis.mimo.networks.reference import ReferenceUNet
-from drpose_ray.core.torchvision_ops import define_missing_operators
 
 define_missing_operators()
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection  # noqa: E402 - needs the operators declared

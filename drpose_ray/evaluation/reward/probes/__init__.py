@@ -1,0 +1,1 @@
+"""Each question that the report asks of a reward."""

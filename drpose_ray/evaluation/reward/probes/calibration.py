@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from drpose_ray.core.seeding import stream
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.evaluation.reward.intervals import mean_of, over_people
 from drpose_ray.evaluation.reward.probes.wrong_poses import turn_limbs
@@ -16,7 +17,6 @@ from drpose_ray.evaluation.reward.scored_predictor import ScoredPredictor
 from drpose_ray.metrics.intervals import Interval
 from drpose_ray.metrics.joints import mean_distance_cm
 from drpose_ray.metrics.ranks import rank_correlation
-from drpose_ray.core.seeding import stream
 
 
 class Calibration(BaseModel):

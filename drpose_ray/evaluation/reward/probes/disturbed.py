@@ -9,13 +9,13 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional as F
 
+from drpose_ray.core.seeding import torch_stream
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.evaluation.reward.intervals import mean_of
 from drpose_ray.evaluation.reward.probes.wrong_poses import another_persons
 from drpose_ray.evaluation.reward.scored_predictor import ScoredPredictor
 from drpose_ray.metrics.intervals import Interval
 from drpose_ray.metrics.joints import soft_errors_cm
-from drpose_ray.core.seeding import torch_stream
 
 
 class Disturbed(BaseModel):

@@ -9,6 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional as F
 
+from drpose_ray.core.seeding import torch_stream
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.evaluation.reward.independent import ImageJudge, measure_independently
 from drpose_ray.evaluation.reward.intervals import mean_of
@@ -17,7 +18,6 @@ from drpose_ray.evaluation.reward.probes.disturbed import add_noise, blur
 from drpose_ray.evaluation.reward.scored_predictor import ScoredPredictor
 from drpose_ray.metrics.intervals import Interval
 from drpose_ray.metrics.joints import soft_errors_cm
-from drpose_ray.core.seeding import torch_stream
 
 STEPS: Final = (0.05, 0.1, 0.2)
 """Lengths, root mean square in standard deviations of the latents."""

@@ -8,6 +8,7 @@ from typing import Final
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from drpose_ray.core.seeding import torch_stream
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.evaluation.reward.independent import ImageJudge, measure_independently
 from drpose_ray.evaluation.reward.intervals import mean_of
@@ -15,7 +16,6 @@ from drpose_ray.evaluation.reward.probes.ascent import Norm, Score, ascend, move
 from drpose_ray.evaluation.reward.scored_predictor import ScoredPredictor
 from drpose_ray.metrics.images import as_one_picture, psnr_db
 from drpose_ray.metrics.intervals import Interval
-from drpose_ray.core.seeding import torch_stream
 
 BUDGETS: Final[tuple[tuple[Norm, float], ...]] = (
     ("rms", 0.05), ("rms", 0.1), ("rms", 0.2), ("rms", 0.4), ("max", 0.1), ("max", 0.3),

@@ -1,0 +1,1 @@
+"""Motions that give joints or angles of another skeleton, carried to ours."""

@@ -11,11 +11,11 @@ import numpy as np
 from drpose_ray.core.errors import InputError
 from drpose_ray.poses.clip import MotionClip, finite_frames
 from drpose_ray.poses.readers.joints.bvh import Bvh, load_bvh
-from drpose_ray.poses.readers.reading import Reading
 from drpose_ray.poses.readers.joints.retarget import rows_from_bvh
+from drpose_ray.poses.readers.reading import Reading
+from drpose_ray.poses.readers.resample import plan_resampling
 from drpose_ray.poses.readers.smpl_rows import Z_UP_TO_Y_UP
 from drpose_ray.poses.readers.up_axis import turned
-from drpose_ray.poses.readers.resample import plan_resampling
 
 _REFERENCE_RAD: Final = np.radians(1.0)
 

@@ -32,9 +32,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from drpose_ray.core.settings.config import Config
 from drpose_ray.core.errors import InputError
 from drpose_ray.core.files.reading import list_files, read_json
+from drpose_ray.core.settings.config import Config
 
 PACKAGED: Final = Path(__file__).parents[2] / "skeletons"
 _MAX_BYTES: Final = 2**20

@@ -1,0 +1,1 @@
+"""MIMO's networks."""

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
+from drpose_ray.core.errors import InputError
 from drpose_ray.diffusion.component_fields import MAX_SIDE, brief, must_divide
 from drpose_ray.diffusion.unet.unet_fields import STOCK_DEFAULTS, UNetFields, parse_unet
-from drpose_ray.core.errors import InputError
 
 LATENT_CHANNELS: Final = 4
 TEMPORAL_HEADS: Final = 8

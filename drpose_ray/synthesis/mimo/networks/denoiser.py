@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from drpose_ray.core.errors import InputError
+from drpose_ray.core.torchvision_ops import define_missing_operators
 from drpose_ray.synthesis.mimo.networks.architecture import (
     LATENT_CHANNELS,
     MAX_FRAMES,
@@ -20,7 +21,6 @@ from drpose_ray.synthesis.mimo.networks.architecture import (
 )
 from drpose_ray.synthesis.mimo.networks.spatial_block import Reading, SpatialBlock
 from drpose_ray.synthesis.mimo.networks.temporal import TemporalModule
-from drpose_ray.core.torchvision_ops import define_missing_operators
 
 define_missing_operators()
 from diffusers import UNet2DConditionModel  # noqa: E402 - needs torchvision's operators declared

@@ -8,11 +8,11 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from drpose_ray.core.torchvision_ops import define_missing_operators
 from drpose_ray.diffusion.vae import ImageVAE
 from drpose_ray.synthesis.mimo.networks.denoiser import DenoisingUNet
 from drpose_ray.synthesis.mimo.networks.pose_guider import PoseGuider
 from drpose_ray.synthesis.mimo.networks.reference import ReferenceUNet
-from drpose_ray.core.torchvision_ops import define_missing_operators
 
 define_missing_operators()
 from diffusers import DDIMScheduler  # noqa: E402 - needs torchvision's operators declared

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from drpose_ray.synthesis.mimo.networks.architecture import read_unet_fields
 from drpose_ray.core.torchvision_ops import define_missing_operators
+from drpose_ray.synthesis.mimo.networks.architecture import read_unet_fields
 
 define_missing_operators()
 from diffusers import UNet2DConditionModel  # noqa: E402 - needs torchvision's operators declared

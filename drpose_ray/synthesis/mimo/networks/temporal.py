@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from drpose_ray.core.errors import InputError
-from drpose_ray.synthesis.mimo.networks.architecture import MAX_FRAMES, TEMPORAL_HEADS
 from drpose_ray.core.torchvision_ops import define_missing_operators
+from drpose_ray.synthesis.mimo.networks.architecture import MAX_FRAMES, TEMPORAL_HEADS
 
 define_missing_operators()
 from diffusers.models.attention import FeedForward  # noqa: E402 - needs torchvision's operators declared
