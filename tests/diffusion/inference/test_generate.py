@@ -50,7 +50,7 @@ def test_sampling_is_the_originals_loop(folder: Path) -> None:
     condition = model.encode_condition(images, made._embedding_noise(["a"]))
     quarters = condition.dropped().joined(condition)
     latents = draw_noise(7, ["a"], model.latent_shape, 4)
-    for index, timestep in enumerate(scheduler.timesteps):
+    for index, timestep in enumerate(scheduler.timesteps.tolist()):
         with torch.no_grad():
             output = model.unet(torch.cat([latents, latents], 1), timestep, quarters)
         flat = output.flatten(0, 2).chunk(4)  # quarters of the flat batch
