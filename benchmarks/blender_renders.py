@@ -34,7 +34,7 @@ from drpose_ray.scans.load import load_scan
 from drpose_ray.scans.render.blender import BlenderRenderer
 from drpose_ray.scans.render.cameras import View
 from drpose_ray.scans.render.config import PUBLISHED, BlenderConfig, RaycastConfig, RendersConfig
-from drpose_ray.scans.render.images import colour_images, normal_image
+from drpose_ray.scans.render.images import color_images, normal_image
 from drpose_ray.scans.render.loader import ScanLoader
 from drpose_ray.scans.render.raycast import RaycastRenderer
 from drpose_ray.scans.render.renderer import ScanRenderer
@@ -81,9 +81,9 @@ def _cpu_of(pid: int | None) -> float:
 
 def draw(renderer: ScanRenderer, mesh: Mesh, size: int) -> list[Pictures]:
     views = renderer.render(mesh, Frame.around(mesh.vertices), RIG, size)
-    colours = colour_images(views.colour, views.alpha)[0]
+    colors = color_images(views.color, views.alpha)[0]
     normals = normal_image(views.normal_world, views.alpha, 0)
-    return [(colours[v].astype(float), normals[v].astype(float), views.alpha[v]) for v in range(len(RIG))]
+    return [(colors[v].astype(float), normals[v].astype(float), views.alpha[v]) for v in range(len(RIG))]
 
 
 def measure(renderer: ScanRenderer, meshes: list[Mesh], size: int, *, afresh: bool) -> tuple[float, list[Pictures]]:
@@ -113,9 +113,9 @@ def reference(config: BlenderConfig, meshes: list[Mesh], size: int) -> list[Pict
     renderer, pictures = BlenderRenderer(config.model_copy(update=slow)), []
     for mesh in meshes:
         views = renderer.render(mesh, Frame.around(mesh.vertices), [RIG[v] for v in JUDGED], size)
-        colours = colour_images(views.colour, views.alpha)[0].astype(float)
+        colors = color_images(views.color, views.alpha)[0].astype(float)
         normals = normal_image(views.normal_world, views.alpha, 0).astype(float)
-        pictures += list(zip(colours, normals, views.alpha, strict=True))
+        pictures += list(zip(colors, normals, views.alpha, strict=True))
     renderer.close()
     return pictures
 
@@ -123,8 +123,8 @@ def reference(config: BlenderConfig, meshes: list[Mesh], size: int) -> list[Pict
 def judge(pictures: list[Pictures], references: list[Pictures]) -> tuple[float, float]:
     """PSNR (dB) and mean angle (degrees), means over pictures."""
     psnr, angle = [], []
-    for (colour, normal, alpha), (true_colour, true_normal, true_alpha) in zip(pictures, references, strict=True):
-        apart = (colour - true_colour)[true_alpha > 0]
+    for (color, normal, alpha), (true_color, true_normal, true_alpha) in zip(pictures, references, strict=True):
+        apart = (color - true_color)[true_alpha > 0]
         psnr.append(10 * np.log10(255**2 / max(float((apart**2).mean()), 1e-9)))
         inside = (alpha >= 0.5) & (true_alpha >= 0.5)
         cosine = (_decoded(normal, alpha) * _decoded(true_normal, true_alpha)).sum(-1)[inside]

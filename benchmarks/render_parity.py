@@ -27,8 +27,8 @@ def compare(one: FrameSample, other: FrameSample, view: int) -> dict[str, float]
     both = masks[0] & masks[1]
     normals = [sample.images[f"normal{view}"][both] / 255.0 * 2 - 1 for sample in (one, other)]
     lengths = np.linalg.norm(normals[0], axis=1) * np.linalg.norm(normals[1], axis=1)
-    colours = [sample.images[f"color{view}"].astype(float) for sample in (one, other)]
-    error = ((colours[0] - colours[1]) ** 2).mean()
+    colors = [sample.images[f"color{view}"].astype(float) for sample in (one, other)]
+    error = ((colors[0] - colors[1]) ** 2).mean()
     return {
         "mask IoU": both.sum() / (masks[0] | masks[1]).sum(),
         "normal cosine": ((normals[0] * normals[1]).sum(1) / lengths).mean(),

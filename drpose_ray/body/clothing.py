@@ -21,14 +21,14 @@ _ARMS: Final = (16, 17, 18, 19, 20, 21)
 _LEGS: Final = (0, 1, 2, 4, 5, 7, 8)
 _FEET: Final = (7, 8, 10, 11)
 _SKIN_TONES: Final = ((0.95, 0.80, 0.69), (0.85, 0.65, 0.50), (0.66, 0.45, 0.32), (0.42, 0.27, 0.19))
-_HAIR_COLOURS: Final = ((0.09, 0.07, 0.06), (0.30, 0.18, 0.09), (0.62, 0.45, 0.22), (0.45, 0.15, 0.08), (0.5, 0.5, 0.5))
+_HAIR_COLORS: Final = ((0.09, 0.07, 0.06), (0.30, 0.18, 0.09), (0.62, 0.45, 0.22), (0.45, 0.15, 0.08), (0.5, 0.5, 0.5))
 
 
 @dataclass(frozen=True)
 class Outfit:
     """A clothed surface: ``colours`` (V, 3) in [0, 1] and rest-pose ``offsets`` (V, 3) metres."""
 
-    colours: NDArray[np.float32]
+    colors: NDArray[np.float32]
     offsets: NDArray[np.float32]
 
 
@@ -37,26 +37,26 @@ def draw_outfit(body: Body, rng: np.random.Generator) -> Outfit:
     points, joints = body.rest_vertices, body.rest_joints
     wrinkles = _noise(points, rng, frequency=18.0)
     skin = _blend(_SKIN_TONES, rng)
-    hair_colour = np.array(_HAIR_COLOURS[rng.integers(len(_HAIR_COLOURS))]) * rng.uniform(0.8, 1.2)
-    colours = np.tile(skin, (body.num_vertices, 1))
+    hair_color = np.array(_HAIR_COLORS[rng.integers(len(_HAIR_COLORS))]) * rng.uniform(0.8, 1.2)
+    colors = np.tile(skin, (body.num_vertices, 1))
     thickness = np.zeros(body.num_vertices)
 
     shirt, trousers, shoes = _garment_masks(body, rng)
     for mask, low_m, high_m in ((trousers, 0.008, 0.020), (shirt, 0.010, 0.024), (shoes, 0.006, 0.010)):
-        colours[mask] = _cloth(points, rng)[mask]
+        colors[mask] = _cloth(points, rng)[mask]
         thickness[mask] = rng.uniform(low_m, high_m) + 0.005 * wrinkles[mask]
-    colours[shoes] = _colour(rng)
+    colors[shoes] = _color(rng)
 
     hair = _hair_mask(points, joints, body.part, long=bool(rng.random() < 0.4))
-    colours[hair] = hair_colour * (1 + 0.15 * _noise(points, rng, frequency=60.0)[hair, None])
+    colors[hair] = hair_color * (1 + 0.15 * _noise(points, rng, frequency=60.0)[hair, None])
     thickness[hair] = rng.uniform(0.014, 0.034)
-    _paint_face(colours, points, joints, body.part, hair_colour)
+    _paint_face(colors, points, joints, body.part, hair_color)
 
     for _ in range(3):  # soften hems, which would otherwise be cliffs one edge long
         thickness = body.neighbour_average @ thickness
     offsets = vertex_normals(points, body.faces) * thickness[:, None]
     brightness = rng.uniform(0.85, 1.1)
-    return Outfit(np.clip(colours * brightness, 0, 1).astype(np.float32), offsets.astype(np.float32))
+    return Outfit(np.clip(colors * brightness, 0, 1).astype(np.float32), offsets.astype(np.float32))
 
 
 def _garment_masks(body: Body, rng: np.random.Generator) -> tuple[NDArray[np.bool_], ...]:
@@ -90,7 +90,7 @@ def _hair_mask(
 
 
 def _paint_face(
-    colours: NDArray[np.floating],
+    colors: NDArray[np.floating],
     points: NDArray[np.floating],
     joints: NDArray[np.floating],
     part: NDArray[np.int64],
@@ -105,14 +105,14 @@ def _paint_face(
     iris = front & (np.hypot(x - eye[0], y) < 0.008)
     brows = front & (np.abs(x - eye[0]) < 0.022) & (np.abs(y - 0.024) < 0.006)
     mouth = front & (x < 0.026) & (np.abs(y + 0.075) < 0.009)
-    colours[sclera], colours[iris] = 0.92, 0.08
-    colours[brows] = brow * 0.7
-    colours[mouth] = (0.62, 0.22, 0.22)
+    colors[sclera], colors[iris] = 0.92, 0.08
+    colors[brows] = brow * 0.7
+    colors[mouth] = (0.62, 0.22, 0.22)
 
 
 def _cloth(points: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.float64]:
     """Per-vertex colours (V, 3) of one fabric: plain, striped, or blotched, in one or two colours."""
-    first, second = _colour(rng), _colour(rng)
+    first, second = _color(rng), _color(rng)
     kind = rng.choice(["plain", "plain", "stripes", "noise"])
     if kind == "plain":
         weight = np.zeros(len(points))
@@ -124,7 +124,7 @@ def _cloth(points: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np
     return first + weight[:, None] * (second - first)
 
 
-def _colour(rng: np.random.Generator) -> NDArray[np.float64]:
+def _color(rng: np.random.Generator) -> NDArray[np.float64]:
     return np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.1, 0.9), rng.uniform(0.2, 0.95)))
 
 

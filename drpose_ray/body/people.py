@@ -56,5 +56,5 @@ def take_portrait(
     row[BETAS] = person.betas
     vertices, joints = body.pose(row, person.outfit.offsets)
     frame = Frame.around(vertices)
-    views = render_views(vertices, body.faces, person.outfit.colours, frame, azimuths_deg, size)
+    views = render_views(vertices, body.faces, person.outfit.colors, frame, azimuths_deg, size)
     return Portrait(views, frame, row, joints[:NUM_JOINTS])

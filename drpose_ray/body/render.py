@@ -39,7 +39,7 @@ class Views:
 def render_views(
     vertices: NDArray[np.floating],
     faces: NDArray[np.int64],
-    colours: NDArray[np.floating],
+    colors: NDArray[np.floating],
     frame: Frame,
     azimuths_deg: Sequence[float],
     size: int,
@@ -49,7 +49,7 @@ def render_views(
     scene = EmbreeScene()
     TriangleMesh(scene, local[faces])
     normals = vertex_normals(vertices, faces)
-    rendered = [_render(scene, faces, normals, colours, world_to_cam(a), size) for a in azimuths_deg]
+    rendered = [_render(scene, faces, normals, colors, world_to_cam(a), size) for a in azimuths_deg]
     color, normal, mask = (np.stack(parts) for parts in zip(*rendered, strict=True))
     return Views(color, normal, mask)
 
@@ -58,7 +58,7 @@ def _render(
     scene: EmbreeScene,
     faces: NDArray[np.int64],
     normals: NDArray[np.float32],
-    colours: NDArray[np.floating],
+    colors: NDArray[np.floating],
     rotation: NDArray[np.float64],
     size: int,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
@@ -78,7 +78,7 @@ def _render(
     shade = _AMBIENT + _FACING * np.clip(normal @ towards, 0, 1)
     for light, strength in zip(_LIGHTS, _LIGHT_STRENGTHS, strict=True):
         shade = shade + strength * np.clip(normal @ (light / np.linalg.norm(light)), 0, 1)
-    color = (w * colours[a] + u * colours[b] + v * colours[c]) * shade[:, None]
+    color = (w * colors[a] + u * colors[b] + v * colors[c]) * shade[:, None]
 
     canvas = np.ones((rays * rays, 7), np.float32)
     canvas[:, 6] = 0

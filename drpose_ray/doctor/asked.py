@@ -86,8 +86,8 @@ def _of_poses(config: DoctorConfig) -> Iterator[Asked]:
             yield Asked(parts.SMPLX, field, body, checks.body)
     if mimo:
         yield Asked(parts.MIMO, "synthesis.mimo.weights", mimo.weights, checks.mimo)
-        known = partial(checks.colours, body_file=mimo.body)
-        yield Asked(parts.COLOURS, "synthesis.mimo.color_table", mimo.color_table, known)
+        known = partial(checks.colors, body_file=mimo.body)
+        yield Asked(parts.COLORS, "synthesis.mimo.color_table", mimo.color_table, known)
         yield Asked(parts.PHOTOS, "synthesis.mimo.photos", mimo.photos, checks.photos)
 
 

@@ -38,7 +38,7 @@ from drpose_ray.reward.predictor import SkeletonPredictor
 from drpose_ray.scans.config import ScanChecks, ScanSource
 from drpose_ray.scans.meshes.mesh_file import read_mesh
 from drpose_ray.scans.sources import list_scans
-from drpose_ray.synthesis.mimo.color_table import read_colour_table
+from drpose_ray.synthesis.mimo.color_table import read_color_table
 from drpose_ray.synthesis.mimo.layout import load_mimo
 from drpose_ray.synthesis.mimo.photo import list_photos, read_photo
 
@@ -106,10 +106,10 @@ def mimo(folder: Path) -> str:
     return f"{sum(origin.tensors for origin in origins)} tensors of {len({origin.file for origin in origins})} files"
 
 
-def colours(path: Path, body_file: Path | None) -> str:
+def colors(path: Path, body_file: Path | None) -> str:
     """MIMO's colours of the vertices of a body, by default SMPL-X's."""
     vertices = len(read_model_file(body_file).arrays["v_template"]) if body_file else _SMPLX_VERTICES
-    return f"{len(read_colour_table(path, vertices))} colours"
+    return f"{len(read_color_table(path, vertices))} colours"
 
 
 def photos(folder: Path) -> str:

@@ -46,7 +46,7 @@ MIMO: Final = Part(
     "MIMO", "synthesis.mimo.weights", "the paper's images of people in the poses (Sec. 3.2)",
     "pretrained_weights of https://github.com/menyifang/MIMO", "code Apache-2.0; see its page for the weights",
 )  # fmt: skip
-COLOURS: Final = Part(
+COLORS: Final = Part(
     "MIMO's colour table", "synthesis.mimo.color_table", "the pose images that MIMO's weights know",
     "an asset of https://github.com/menyifang/MIMO that was not found in public: docs/mimo.md", "unknown",
 )  # fmt: skip
@@ -86,5 +86,5 @@ SMALL: Final = Part(
 )  # fmt: skip
 
 PARTS: Final = (
-    SMPLX, MOTIONS, BASE, PROMPTS, MIMO, COLOURS, PHOTOS, BACKBONE, SCANS, SHARDS, DERIVED, PREDICTOR, ESTIMATOR,
+    SMPLX, MOTIONS, BASE, PROMPTS, MIMO, COLORS, PHOTOS, BACKBONE, SCANS, SHARDS, DERIVED, PREDICTOR, ESTIMATOR,
 )  # fmt: skip

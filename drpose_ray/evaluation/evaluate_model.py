@@ -22,7 +22,7 @@ from drpose_ray.metrics.images import psnr_db, sharpness, ssim
 from drpose_ray.metrics.normals import normal_angle_deg, normal_error_deg
 from drpose_ray.metrics.silhouettes import silhouette_iou
 
-NORMAL, COLOUR = 0, 1
+NORMAL, COLOR = 0, 1
 NOVEL_VIEWS: Final = tuple(v for v in range(NUM_VIEWS) if VIEW_NAMES[v] != "front")
 """The front view is the input image; only the other five tell what a model invents."""
 
@@ -78,7 +78,7 @@ class PoseSet:
     @property
     def input_images(self) -> torch.Tensor:
         """(B, 3, s, s)"""
-        return self.people.images[:, COLOUR, VIEW_NAMES.index("front")]
+        return self.people.images[:, COLOR, VIEW_NAMES.index("front")]
 
     def __post_init__(self) -> None:
         if not len(self):
@@ -163,20 +163,20 @@ def evaluate_model(
 def measure_images(images: torch.Tensor, truth: torch.Tensor, truth_masks: torch.Tensor) -> dict[str, torch.Tensor]:
     """Image metrics, means over the novel views: (B, M, V, 3, s, s) twice and (B, V, s, s) bool -> (B,) per key."""
     novel = list(NOVEL_VIEWS)
-    normals, colours = images[:, NORMAL, novel], images[:, COLOUR, novel]
-    truth_normals, truth_colours = truth[:, NORMAL, novel], truth[:, COLOUR, novel]
+    normals, colors = images[:, NORMAL, novel], images[:, COLOR, novel]
+    truth_normals, truth_colors = truth[:, NORMAL, novel], truth[:, COLOR, novel]
     truth_masks = truth_masks[:, novel]
-    normal_mask, colour_mask = foreground(normals), foreground(colours)
+    normal_mask, color_mask = foreground(normals), foreground(colors)
     per_view = {
         "iou_normal": silhouette_iou(normal_mask, truth_masks),
-        "iou_colour": silhouette_iou(colour_mask, truth_masks),
+        "iou_colour": silhouette_iou(color_mask, truth_masks),
         "normal_angle_deg": normal_angle_deg(normals, truth_normals, normal_mask & truth_masks),
         "normal_error_deg": normal_error_deg(normals, truth_normals, normal_mask, truth_masks),
         "psnr_normal_db": psnr_db(normals, truth_normals),
-        "psnr_colour_db": psnr_db(colours, truth_colours),
+        "psnr_colour_db": psnr_db(colors, truth_colors),
         "ssim_normal": ssim(normals, truth_normals),
-        "ssim_colour": ssim(colours, truth_colours),
-        "mask_agreement": silhouette_iou(normal_mask, colour_mask),
+        "ssim_colour": ssim(colors, truth_colors),
+        "mask_agreement": silhouette_iou(normal_mask, color_mask),
         "sharpness": sharpness(images[:, :, novel], truth[:, :, novel]).mean(1),
     }
     per_pose = {key: value.mean(-1) for key, value in per_view.items()}

@@ -101,24 +101,24 @@ def compose_preview(maps: Float[Tensor, "*axes J s s"]) -> Float[Tensor, "*axes 
 
     Screen blending, 1 - prod(1 - map * colour): symmetric in the channels and differentiable in all of them.
     """
-    colours = torch.tensor(JOINT_COLOURS, dtype=maps.dtype, device=maps.device)
-    planes = [(1 - maps * colours[:, c, None, None]).prod(-3) for c in range(3)]
+    colors = torch.tensor(JOINT_COLORS, dtype=maps.dtype, device=maps.device)
+    planes = [(1 - maps * colors[:, c, None, None]).prod(-3) for c in range(3)]
     return 1 - torch.stack(planes, -3)
 
 
-def _joint_colours() -> tuple[tuple[float, float, float], ...]:
+def _joint_colors() -> tuple[tuple[float, float, float], ...]:
     """Left limbs cold, right limbs warm, the trunk green to yellow, so that a mirrored pose looks wrong."""
     hue_ranges = {"left": (0.5, 0.72), "right": (0.86, 1.08), "trunk": (0.2, 0.4)}
     sides = ["left" if n.startswith("left") else "right" if n.startswith("right") else "trunk" for n in JOINT_NAMES]
-    colours = []
+    colors = []
     for joint, side in enumerate(sides):
         low, high = hue_ranges[side]
         share = sides[:joint].count(side) / (sides.count(side) - 1)
-        colours.append(colorsys.hsv_to_rgb((low + share * (high - low)) % 1, 0.85, 1.0))
-    return tuple(colours)
+        colors.append(colorsys.hsv_to_rgb((low + share * (high - low)) % 1, 0.85, 1.0))
+    return tuple(colors)
 
 
-JOINT_COLOURS = _joint_colours()
+JOINT_COLORS = _joint_colors()
 """One RGB colour in [0, 1] per joint."""
 
 

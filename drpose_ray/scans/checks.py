@@ -41,31 +41,31 @@ def checked_mesh(mesh: RawMesh, files: ScanFiles, checks: ScanChecks) -> RawMesh
             "vertices that are not finite, or absurdly far away", file=file, field="vertices",
             value=f"{len(wrong)} of {len(mesh.vertices)}", remedy="leave the scan out, or repair the mesh",
         )  # fmt: skip
-    if mesh.texture is None and mesh.colours is None:
+    if mesh.texture is None and mesh.colors is None:
         raise InputError(
             "neither a texture nor colours at the vertices", file=file, field="texture",
             remedy="copy the texture from the dataset again",
         )  # fmt: skip
-    if mesh.colours is not None:
-        mesh = replace(mesh, colours=_in_range(mesh.colours, file))
+    if mesh.colors is not None:
+        mesh = replace(mesh, colors=_in_range(mesh.colors, file))
     mesh = _with_area(mesh, file, checks)
     if mesh.corner_uvs is None or mesh.texture is None:
         return replace(mesh, corner_uvs=None)
     return replace(mesh, corner_uvs=_inside_texture(mesh.corner_uvs, file, checks))
 
 
-def _in_range(colours: NDArray[np.float32], file: Path) -> NDArray[np.float32]:
+def _in_range(colors: NDArray[np.float32], file: Path) -> NDArray[np.float32]:
     """Rounding may leave a colour a little outside [0, 1]; another range, such as 0..255, is no rounding."""
-    if not np.isfinite(colours).all():
+    if not np.isfinite(colors).all():
         raise InputError(
             "colours that are not finite", file=file, field="colours", remedy="export the mesh with colours again"
         )
-    if len(colours) and (colours.min() < -1e-3 or colours.max() > 1 + 1e-3):
+    if len(colors) and (colors.min() < -1e-3 or colors.max() > 1 + 1e-3):
         raise InputError(
-            "colours outside [0, 1]", file=file, field="colours", value=f"{colours.min():.4g} to {colours.max():.4g}",
+            "colours outside [0, 1]", file=file, field="colours", value=f"{colors.min():.4g} to {colors.max():.4g}",
             remedy="export the mesh with colours as fractions; of 0..255, divide them by 255",
         )  # fmt: skip
-    return np.clip(colours, 0, 1)
+    return np.clip(colors, 0, 1)
 
 
 def _with_area(mesh: RawMesh, file: Path, checks: ScanChecks) -> RawMesh:

@@ -41,7 +41,7 @@ def load_scan(files: ScanFiles, body: Body, checks: ScanChecks | None = None) ->
     mesh = Mesh(
         vertices,
         merged.faces,
-        merged.colours if merged.texture is None else None,
+        merged.colors if merged.texture is None else None,
         merged.texture,
         None if merged.corner_uvs is None else merged.corner_uvs.astype(np.float32),
     )

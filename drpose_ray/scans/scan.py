@@ -46,7 +46,7 @@ class Mesh:
 
     vertices: NDArray[np.float32]  # (V, 3)
     faces: NDArray[np.int64]  # (F, 3)
-    colours: NDArray[np.float32] | None  # (V, 3) sRGB in [0, 1]; given exactly when there is no texture
+    colors: NDArray[np.float32] | None  # (V, 3) sRGB in [0, 1]; given exactly when there is no texture
     texture: NDArray[np.uint8] | None  # (h, w, 3) sRGB
     corner_uvs: NDArray[np.float32] | None  # (F, 3, 2) in [0, 1], origin at the texture's lower left corner
 

@@ -62,12 +62,12 @@ class Atlas:
         u, v = hits["u"][texels], hits["v"][texels]
         self._weights = np.stack([1 - u - v, u, v], 1).astype(np.float32)
 
-    def bake(self, colours: NDArray[np.floating], faces: NDArray[np.int64]) -> NDArray[np.uint8]:
+    def bake(self, colors: NDArray[np.floating], faces: NDArray[np.int64]) -> NDArray[np.uint8]:
         """(size, size, 3) sRGB texture of colours (V, 3) at vertices; ``faces`` (F, 3) pair with the atlas's."""
         corners = faces[self._face]
         mixed = np.zeros((len(corners), 3), np.float32)
         for k in range(3):
-            mixed += self._weights[:, [k]] * colours[corners[:, k]]
+            mixed += self._weights[:, [k]] * colors[corners[:, k]]
         pixels: NDArray[np.uint8] = (np.clip(mixed, 0, 1) * 255 + 0.5).astype(np.uint8)
         return pixels.reshape(self.size, self.size, 3)
 
@@ -82,7 +82,7 @@ def draw_twin(body: Body, atlas: Atlas, settings: TwinConfig, index: int, clips:
     rng = stream(settings.seed, "twin-units", index)
     scale = float(rng.uniform(0.4, 1.2)) if settings.scan_units else 1.0
     translation = rng.uniform(-0.6, 0.6, 3) if settings.scan_units else np.zeros(3)
-    texture = encode_png(atlas.bake(person.outfit.colours, body.faces))
+    texture = encode_png(atlas.bake(person.outfit.colors, body.faces))
     glb = write_glb(vertices * scale + translation, body.faces, atlas.uvs, atlas.uv_faces, texture)
     return TwinScan(f"p{person_index:05d}_{pose_index:02d}", glb, fit_parameters(row, scale, translation))
 

@@ -26,8 +26,8 @@ def sphere(subdivisions: int = 48) -> tuple[NDArray[np.float64], NDArray[np.int6
 def views() -> Views:
     points, faces = sphere()
     frame = Frame(np.zeros(3), 4.0)
-    colours = np.where(points[:, :1] > 0, [[1.0, 0, 0]], [[0, 0, 1.0]])  # left half red, right half blue
-    return render_views(points, faces, colours, frame, (0.0, 90.0, 180.0), size=64)
+    colors = np.where(points[:, :1] > 0, [[1.0, 0, 0]], [[0, 0, 1.0]])  # left half red, right half blue
+    return render_views(points, faces, colors, frame, (0.0, 90.0, 180.0), size=64)
 
 
 def test_the_mask_has_the_area_of_the_disc(views: Views) -> None:

@@ -69,9 +69,9 @@ def test_faces_point_outward(body: Body) -> None:
 
 def test_people_depend_on_their_seed_alone(body: Body) -> None:
     one, again, other = draw_person(body, 4), draw_person(body, 4), draw_person(body, 5)
-    np.testing.assert_array_equal(one.outfit.colours, again.outfit.colours)
+    np.testing.assert_array_equal(one.outfit.colors, again.outfit.colors)
     np.testing.assert_array_equal(one.betas, again.betas)
-    assert not np.array_equal(one.outfit.colours, other.outfit.colours)
+    assert not np.array_equal(one.outfit.colors, other.outfit.colors)
 
 
 def test_a_row_of_the_wrong_size_is_refused(body: Body) -> None:

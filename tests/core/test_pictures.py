@@ -28,7 +28,7 @@ def test_alpha_is_composited_on_white() -> None:
     assert on_white(np.array([[[10, 20, 30, 0], [10, 20, 30, 255]]], np.uint8)).tolist() == [[[255] * 3, [10, 20, 30]]]
 
 
-def test_a_figure_is_a_png_of_few_colours() -> None:
+def test_a_figure_is_a_png_of_few_colors() -> None:
     figure, axes = panels(2, width=2, height=1)
     axes[0].plot([0, 1])
     image = Image.open(io.BytesIO(save(figure, dpi=50, num_colors=16)))

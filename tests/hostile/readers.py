@@ -37,7 +37,7 @@ from drpose_ray.scans.fits.fit import read_fit
 from drpose_ray.scans.meshes.mesh_file import read_mesh
 from drpose_ray.scans.scan import ScanFiles
 from drpose_ray.scans.splits import read_split
-from drpose_ray.synthesis.mimo.color_table import read_colour_table
+from drpose_ray.synthesis.mimo.color_table import read_color_table
 from tests.diffusion.encoded.six_views import write_six_views
 from tests.poses.readers.bvh_files import draw_eulers, write_bvh
 from tests.poses.test_windows_file import make_window
@@ -178,7 +178,7 @@ def _embeddings(folder: Path) -> Path:
     return folder / "normal_embeds.pt"
 
 
-def _colour_table(folder: Path) -> Path:
+def _color_table(folder: Path) -> Path:
     stream_ = io.BytesIO()
     np.save(stream_, np.full((5, 3), 9, np.uint8))
     (folder / "table.npy").write_bytes(stream_.getvalue())
@@ -289,7 +289,7 @@ READERS: dict[str, Reader] = {
     "predictor": Reader(_predictor, SkeletonPredictor.load),
     "latents": Reader(_latents, lambda file: open_latents(file.parent)),
     "latents' record": Reader(_latents_record, lambda file: open_latents(file.parent)),
-    "vertex colours": Reader(_colour_table, lambda file: read_colour_table(file, 5)),
+    "vertex colours": Reader(_color_table, lambda file: read_color_table(file, 5)),
     "manifest": Reader(_dataset("manifest.json"), _read_dataset),
     "marker": Reader(_dataset("_COMPLETE"), _read_dataset),
     "shard": Reader(_dataset("shard-000000.tar"), _read_dataset),

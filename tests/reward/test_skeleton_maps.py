@@ -7,7 +7,7 @@ from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.geometry.cameras import project
 from drpose_ray.geometry.skeleton import JOINT_NAMES, MIRROR, NUM_JOINTS, PARENTS
 from drpose_ray.reward.skeleton_maps import (
-    JOINT_COLOURS,
+    JOINT_COLORS,
     compose_preview,
     render_skeleton_maps,
     render_skeleton_maps_windowed,
@@ -92,11 +92,11 @@ def test_mirrored_joints_give_mirrored_channels() -> None:
     torch.testing.assert_close(reflected, maps[:, :, list(MIRROR)].flip(-1), atol=1e-4, rtol=0)
 
 
-def test_preview_shows_each_joint_in_a_colour_of_its_own() -> None:
-    assert len(set(JOINT_COLOURS)) == NUM_JOINTS
+def test_preview_shows_each_joint_in_a_color_of_its_own() -> None:
+    assert len(set(JOINT_COLORS)) == NUM_JOINTS
     preview = compose_preview(draw_maps(draw_joints(2)))
     assert preview.shape == (2, 6, 3, 32, 32)
     assert preview.min() >= 0 and preview.max() <= 1
     only_one = torch.zeros(NUM_JOINTS, 1, 1)
     only_one[5] = 1
-    torch.testing.assert_close(compose_preview(only_one)[:, 0, 0], torch.tensor(JOINT_COLOURS[5]))
+    torch.testing.assert_close(compose_preview(only_one)[:, 0, 0], torch.tensor(JOINT_COLORS[5]))

@@ -47,8 +47,8 @@ def meshes() -> dict[str, bytes]:
     properties = "".join(f"property {kind} {name}\n" for name, kind in types.items())
     elements = f"element vertex 6\n{properties}element face 6\nproperty list uchar int vertex_indices\nend_header\n"
     rows = [f"{x} {y} {z} 9 99 200" for x, y, z in vertices] + [f"3 {a} {b} {c}" for a, b, c in faces]
-    coloured = np.zeros(6, [(name, "<f4" if kind == "float" else "u1") for name, kind in types.items()])
-    coloured["x"], coloured["y"], coloured["z"] = vertices.T
+    colored = np.zeros(6, [(name, "<f4" if kind == "float" else "u1") for name, kind in types.items()])
+    colored["x"], colored["y"], colored["z"] = vertices.T
     cut = np.zeros(6, [("n", "u1"), ("k", "<i4", 3)])
     cut["n"], cut["k"] = 3, faces
     return {
@@ -57,7 +57,7 @@ def meshes() -> dict[str, bytes]:
         "image.png": encode_png(picture), "image.jpg": _encoded(picture, "JPEG"),
         "image.webp": _encoded(picture, "WEBP"),
         "text.ply": f"ply\nformat ascii 1.0\n{elements}".encode() + "\n".join(rows).encode() + b"\n",
-        "binary.ply": f"ply\nformat binary_little_endian 1.0\n{elements}".encode() + coloured.tobytes() + cut.tobytes(),
+        "binary.ply": f"ply\nformat binary_little_endian 1.0\n{elements}".encode() + colored.tobytes() + cut.tobytes(),
         "a.glb": write_glb(vertices, faces, uvs, faces, encode_png(picture)),
     }  # fmt: skip
 

@@ -28,7 +28,7 @@ class Person:
     """A posed person in metres, and where its scan is: ``scan = scale * person + translation``."""
 
     vertices: np.ndarray
-    colours: np.ndarray
+    colors: np.ndarray
     row: np.ndarray
     joints: np.ndarray
     scale: float
@@ -44,7 +44,7 @@ def draw(body: Body, seed: int, scale: float = 1.0, translation: tuple[float, ..
     row = draw_pose({"moderate": 1.0}, 11, seed).copy()
     row[BETAS] = person.betas
     vertices, joints = body.pose(row, person.outfit.offsets)
-    return Person(vertices, person.outfit.colours, row, joints[:23], scale, np.array(translation))
+    return Person(vertices, person.outfit.colors, row, joints[:23], scale, np.array(translation))
 
 
 def write_obj(path: Path, body: Body, person: Person, image_name: str) -> None:
@@ -57,7 +57,7 @@ def write_obj(path: Path, body: Body, person: Person, image_name: str) -> None:
     lines += ["f " + " ".join(f"{v}/{t}" for v, t in face) for face in pairs]
     path.write_text("\n".join(lines) + "\n")
     path.with_suffix(".mtl").write_text(f"newmtl material0\nKd 1 1 1\nmap_Kd {image_name}\n")
-    Image.fromarray(Atlas(uvs, uv_faces, TEXTURE_SIZE).bake(person.colours, body.faces)).save(
+    Image.fromarray(Atlas(uvs, uv_faces, TEXTURE_SIZE).bake(person.colors, body.faces)).save(
         path.with_name(image_name), quality=95
     )
 
@@ -87,7 +87,7 @@ def write_2k2k(folder: Path, body: Body, person: Person, name: str) -> None:
     path = folder / "train" / name / f"{name}.ply"
     path.parent.mkdir(parents=True, exist_ok=True)
     mesh = trimesh.Trimesh(
-        person.scanned, body.faces, vertex_colors=(person.colours * 255).round().astype(np.uint8), process=False
+        person.scanned, body.faces, vertex_colors=(person.colors * 255).round().astype(np.uint8), process=False
     )
     path.write_bytes(mesh.export(file_type="ply"))
     (folder / "smplx").mkdir(exist_ok=True)

@@ -99,7 +99,7 @@ def test_image_bombs_are_refused_before_they_are_decoded(
 
 
 @pytest.mark.parametrize("value", [200.0, -0.5, np.nan])
-def test_colours_that_are_no_fractions_are_named_in_every_format(
+def test_colors_that_are_no_fractions_are_named_in_every_format(
     files: ScanFiles, body: Body, tmp_path: Path, value: float
 ) -> None:
     obj, ply = tmp_path / "a.obj", tmp_path / "a.ply"
@@ -109,14 +109,14 @@ def test_colours_that_are_no_fractions_are_named_in_every_format(
     head += "element face 1\nproperty list uchar int vertex_indices\nend_header\n"
     ply.write_text(head + "".join(f"{x} {y} 0 0.5 0.5 {value}\n" for x, y in ((0, 0), (1, 0), (1, 1))) + "3 0 1 2\n")
 
-    def coloured(content: dict[str, object]) -> None:
+    def colored(content: dict[str, object]) -> None:
         content.pop("materials")
         primitive = content["meshes"][0]["primitives"][0]
         primitive.pop("material")
         primitive["attributes"].update(COLOR_0=0)  # the places of the vertices, some of them negative
 
     glb = files.mesh
-    glb.write_bytes(glb_with(files, coloured))
+    glb.write_bytes(glb_with(files, colored))
     for path in (obj, ply, glb):
         error = refusal(replace(files, mesh=path), body)
         assert error.field == "colours" and error.problem.startswith("colours")

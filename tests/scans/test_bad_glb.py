@@ -75,7 +75,7 @@ def test_a_glb_whose_description_is_nested_without_end(files: ScanFiles, body: B
     assert "not a GLB that can be read" in refusal(files, body).problem
 
 
-def test_a_glb_without_its_texture_has_neither_texture_nor_colour(files: ScanFiles, body: Body) -> None:
+def test_a_glb_without_its_texture_has_neither_texture_nor_color(files: ScanFiles, body: Body) -> None:
     files.mesh.write_bytes(
         glb_with(files, lambda c: c.pop("materials") and c["meshes"][0]["primitives"][0].pop("material"))
     )

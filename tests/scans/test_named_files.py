@@ -17,10 +17,10 @@ RED = np.full((2, 2, 3), (200, 40, 40), np.uint8)
 WHITE = " 1 1 1"
 
 
-def write_obj(folder: Path, material: str, colours: str = "", library: str = "a.mtl") -> Path:
+def write_obj(folder: Path, material: str, colors: str = "", library: str = "a.mtl") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     mesh = folder / "a.obj"
-    places = "".join(f"v {x} {y} 0{colours}\n" for x, y in ((0, 0), (1, 0), (0, 1)))
+    places = "".join(f"v {x} {y} 0{colors}\n" for x, y in ((0, 0), (1, 0), (0, 1)))
     mesh.write_text(f"mtllib {library}\n{places}vt 0 0\nvt 1 0\nvt 0 1\nusemtl m\nf 1/1 2/2 3/3\n")
     (folder / "a.mtl").write_text(f"newmtl m\nKd 1 1 1\n{material}\n")
     return mesh
@@ -37,14 +37,14 @@ def read(mesh: Path) -> RawMesh:
 
 
 def is_red(mesh: RawMesh) -> bool:
-    return mesh.texture is not None and mesh.colours is None and bool((mesh.texture == RED).all())
+    return mesh.texture is not None and mesh.colors is None and bool((mesh.texture == RED).all())
 
 
-def test_a_texture_is_what_a_mesh_with_colours_at_its_vertices_looks_like(tmp_path: Path) -> None:
+def test_a_texture_is_what_a_mesh_with_colors_at_its_vertices_looks_like(tmp_path: Path) -> None:
     put(tmp_path / "skin.png")
     assert is_red(read(write_obj(tmp_path, "map_Kd skin.png", WHITE)))
     mesh = read(write_obj(tmp_path, "", WHITE))
-    assert mesh.texture is None and mesh.colours is not None and (mesh.colours == 1).all()
+    assert mesh.texture is None and mesh.colors is not None and (mesh.colors == 1).all()
     assert is_red(read(write_obj(tmp_path, ""))), "the only image beside, where there are no colours"
     (tmp_path / "skin.png").unlink()
     with pytest.raises(InputError, match="texture is missing"):

@@ -26,19 +26,19 @@ Rows = Sequence[Sequence[int]]
 
 
 def ply(
-    form: str, faces: Rows, uvs: bool = False, colours: bool = True, comment: str = "", vertex_uvs: str = ""
+    form: str, faces: Rows, uvs: bool = False, colors: bool = True, comment: str = "", vertex_uvs: str = ""
 ) -> bytes:
     names = vertex_uvs.split()
     head = [f"ply\nformat {form} 1.0", *([f"comment {comment}"] if comment else []), "element vertex 5"]
     head += [f"property float {name}" for name in ("x", "y", "z", *names)]
-    head += [f"property uchar {name}" for name in ("red", "green", "blue") if colours]
+    head += [f"property uchar {name}" for name in ("red", "green", "blue") if colors]
     head += [f"element face {len(faces)}", "property list uchar int vertex_indices"]
     head += ["property list uchar float texcoord"] if uvs else []
     order = ">" if "big" in form else "<"
     rows: list[tuple[str, tuple[float, ...]]] = []
     for place, vertex in enumerate(VERTICES):
         rows.append(("f" * (3 + len(names)), (*vertex, *([place / 8, place / 4] if names else []))))
-        rows[-1] = (rows[-1][0] + "BBB" * colours, (*rows[-1][1], *((51, 102, 255) if colours else ())))
+        rows[-1] = (rows[-1][0] + "BBB" * colors, (*rows[-1][1], *((51, 102, 255) if colors else ())))
     for face in faces:
         corners = tuple(c / 8 for c in range(2 * len(face)))
         rows.append(
@@ -69,7 +69,7 @@ def test_faces_of_several_sizes_become_fans(tmp_path: Path, form: str) -> None:
     mesh = read(tmp_path, ply(form, MIXED))
     assert mesh.faces.tolist() == FANS
     assert mesh.vertices.tolist() == [list(map(float, vertex)) for vertex in VERTICES]
-    assert mesh.colours is not None and np.allclose(mesh.colours, [0.2, 0.4, 1])
+    assert mesh.colors is not None and np.allclose(mesh.colors, [0.2, 0.4, 1])
     assert read(tmp_path, ply(form, TRIANGLES)).faces.tolist() == [list(face) for face in TRIANGLES]
 
 
@@ -80,7 +80,7 @@ def test_texture_coordinates_of_each_face_go_with_its_corners(tmp_path: Path, fo
     (tmp_path / "textures" / "my skin.png").write_bytes(encode_png(picture))
     mesh = read(tmp_path, ply(form, MIXED, uvs=True, comment="TextureFile textures/my skin.png"))
     assert mesh.texture is not None and (mesh.texture == picture).all()
-    assert mesh.colours is None, "a texture is what a mesh looks like"
+    assert mesh.colors is None, "a texture is what a mesh looks like"
     assert mesh.corner_uvs is not None
     corner = np.arange(10).reshape(5, 2) / 8
     assert mesh.corner_uvs.tolist() == [corner[[0, k, k + 1]].tolist() for k in (1, 1, 2, 1, 2, 3)]
@@ -100,9 +100,9 @@ def test_what_a_texture_lacks_is_named(tmp_path: Path) -> None:
     assert error.file == tmp_path / "x.png"
     two = ply(form, TRIANGLES, uvs=True, comment="TextureFile a.png\ncomment TextureFile b.png")
     refused(tmp_path, two, "several textures")
-    assert read(tmp_path, ply(form, TRIANGLES, uvs=True)).colours is not None, "no image is named"
+    assert read(tmp_path, ply(form, TRIANGLES, uvs=True)).colors is not None, "no image is named"
     without = read(tmp_path, ply(form, TRIANGLES, comment="TextureFile x.png"))
-    assert without.colours is not None, "without coordinates no image can be seen"
+    assert without.colors is not None, "without coordinates no image can be seen"
 
 
 @pytest.mark.parametrize("binary", [True, False])
@@ -113,7 +113,7 @@ def test_what_trimesh_writes_is_read_as_trimesh_reads_it(tmp_path: Path, binary:
     data = trimesh.exchange.ply.export_ply(body, "binary" if binary else "ascii", vertex_normal=True)
     theirs, ours = trimesh.load(io.BytesIO(data), file_type="ply", process=False), read(tmp_path, data)
     assert (ours.faces == theirs.faces).all() and (ours.vertices == theirs.vertices).all()
-    assert ours.colours is not None and (np.rint(ours.colours * 255) == theirs.visual.vertex_colors[:, :3]).all()
+    assert ours.colors is not None and (np.rint(ours.colors * 255) == theirs.visual.vertex_colors[:, :3]).all()
 
 
 def test_a_byte_order_mark_and_line_ends_of_windows(tmp_path: Path) -> None:

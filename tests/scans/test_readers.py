@@ -32,13 +32,13 @@ from tests.scans import published_layouts as layouts
 BODY_CACHE = Path(".cache/body")
 
 
-def corner_colours(scan: Scan) -> np.ndarray:
+def corner_colors(scan: Scan) -> np.ndarray:
     """(F, 3, 3) in [0, 1], from the texture or the vertices."""
     mesh = scan.mesh
     if mesh.texture is None:
-        assert mesh.colours is not None and mesh.corner_uvs is None
-        return mesh.colours[mesh.faces]
-    assert mesh.corner_uvs is not None and mesh.colours is None
+        assert mesh.colors is not None and mesh.corner_uvs is None
+        return mesh.colors[mesh.faces]
+    assert mesh.corner_uvs is not None and mesh.colors is None
     size = np.array(mesh.texture.shape[1::-1])
     x, y = np.moveaxis(np.clip((mesh.corner_uvs * [1, -1] + [0, 1]) * size, 0, size - 1).astype(int), -1, 0)
     return mesh.texture[y, x] / 255
@@ -80,7 +80,7 @@ def test_every_layout_gives_the_same_scan(datasets: dict[Layout, Path], body: Bo
     np.testing.assert_allclose(scan.joints_world, person.joints - origin, atol=1e-4)
     np.testing.assert_allclose(scan.motion_row[:309], person.row[:309], atol=1e-6)
     assert len(scan.mesh.vertices) == len(body.rest_vertices), "corners at the seams of the texture are merged"
-    difference = np.abs(corner_colours(scan) - person.colours[body.faces]).max(-1)
+    difference = np.abs(corner_colors(scan) - person.colors[body.faces]).max(-1)
     assert np.median(difference) < 0.02 and (difference > 0.15).mean() < 0.1  # JPEG, and texels at garments' edges
 
 
@@ -217,7 +217,7 @@ def test_a_glb_is_read_as_trimesh_reads_it_and_trimeshs_own_are_read(body: Body,
     np.testing.assert_array_equal(again.mesh.texture, ours.mesh.texture)
 
 
-def test_obj_faces_of_every_form_and_colours_at_vertices_are_read(tmp_path: Path) -> None:
+def test_obj_faces_of_every_form_and_colors_at_vertices_are_read(tmp_path: Path) -> None:
     from drpose_ray.scans.config import ScanChecks
     from drpose_ray.scans.meshes.mesh_file import read_mesh
 
@@ -233,7 +233,7 @@ def test_obj_faces_of_every_form_and_colours_at_vertices_are_read(tmp_path: Path
         path.write_text(corners + faces + "\n")
         mesh = read_mesh(path, None, ScanChecks())
         assert mesh.faces.tolist() == [[0, 1, 2], [0, 2, 3]], faces
-        assert mesh.colours is not None and mesh.colours[1].tolist() == [0, 1, 0]
+        assert mesh.colors is not None and mesh.colors[1].tolist() == [0, 1, 0]
         assert mesh.texture is None and mesh.corner_uvs is None
 
 

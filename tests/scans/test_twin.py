@@ -93,16 +93,16 @@ def test_a_scan_shows_the_person_and_pose_that_its_fit_says(body: Body, tmp_path
     )
 
 
-def test_the_atlas_gives_every_corner_its_colour_and_no_place_to_two_parts(body: Body) -> None:
+def test_the_atlas_gives_every_corner_its_color_and_no_place_to_two_parts(body: Body) -> None:
     uvs, uv_faces = ensure_uvs(BODY_CACHE, body)
     size = 1024
     atlas = Atlas(uvs, uv_faces, size)
     # Colour by place in the rest pose: smooth, so a texel's centre is close to the corner it stands for.
-    colours = (body.rest_vertices - body.rest_vertices.min(0)) / np.ptp(body.rest_vertices, axis=0)
-    image = atlas.bake(colours, body.faces)
+    colors = (body.rest_vertices - body.rest_vertices.min(0)) / np.ptp(body.rest_vertices, axis=0)
+    image = atlas.bake(colors, body.faces)
     corners = uvs[uv_faces]
     x, y = np.clip((corners * [1, -1] + [0, 1]) * size, 0, size - 1).astype(int).transpose(2, 0, 1)
-    difference = np.abs(image[y, x] / 255 - colours[body.faces]).max(-1)
+    difference = np.abs(image[y, x] / 255 - colors[body.faces]).max(-1)
     assert np.quantile(difference, 0.99) < 0.02
     edges = corners[:, 1:] - corners[:, :1]
     area = np.abs(edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]).sum() / 2

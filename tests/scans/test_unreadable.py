@@ -150,7 +150,7 @@ def test_a_folder_that_may_not_be_listed(tmp_path: Path, failing: Callable[[str,
 
 
 @pytest.mark.parametrize("names", ["green blue alpha", "red green alpha", "red blue alpha"])
-def test_three_colour_properties_that_are_not_red_green_and_blue(tmp_path: Path, names: str) -> None:
+def test_three_color_properties_that_are_not_red_green_and_blue(tmp_path: Path, names: str) -> None:
     channels = "".join(f"property uchar {name}\n" for name in names.split())
     head = f"ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n{channels}"
     head += "element face 1\nproperty list uchar int vertex_indices\nend_header\n"

@@ -21,7 +21,7 @@ _FORMATS: Final = ("PNG", "WEBP", "TIFF")
 _JPEG: Final = (".jpg", ".jpeg", ".jpe", ".jfif")
 _REMEDY: Final = "remove the background and save as RGBA, in PNG, WebP or TIFF"
 _WITH_ALPHA: Final = ("RGBA", "LA", "PA", "RGBa")
-_WITH_CLEAR_COLOUR: Final = ("P", "L", "RGB", "1")
+_WITH_CLEAR_COLOR: Final = ("P", "L", "RGB", "1")
 
 
 def list_cutouts(folder: Path, field: str) -> tuple[list[Path], dict[str, str]]:
@@ -49,7 +49,7 @@ def read_cutout(path: Path) -> Image.Image:
     if data.startswith(b"\xff\xd8\xff"):
         raise InputError("JPEG holds no transparency", file=path, field="photo", remedy=_REMEDY)
     image = decode_image(data, path, _FORMATS, "photo")
-    clear = image.mode in _WITH_CLEAR_COLOUR and "transparency" in image.info
+    clear = image.mode in _WITH_CLEAR_COLOR and "transparency" in image.info
     if image.mode not in _WITH_ALPHA and not clear:
         raise InputError(
             "the photo has no transparency, so the person cannot be told from the background", file=path, field="mode",

@@ -47,7 +47,7 @@ BROKEN_PNG: Final = (OSError, SyntaxError, ValueError, struct.error, zlib.error,
 def encode_png(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
     """(H, W, 3 or 4) uint8 or (H, W, 1) uint16 -> a PNG file; equal pixels give equal bytes."""
     height, width, channels = pixels.shape
-    (depth, colour_type), (_, stored) = next(
+    (depth, color_type), (_, stored) = next(
         item for item in _LAYOUTS.items() if item[1] == (channels, pixels.dtype.newbyteorder(">"))
     )
     line = width * channels * stored.itemsize
@@ -55,7 +55,7 @@ def encode_png(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
     rows[:, 1:] = np.ascontiguousarray(pixels, stored).reshape(height, -1).view(np.uint8)
     plain = b"".join((
         _SIGNATURE,
-        _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)),
+        _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, 0)),
         _chunk(b"IDAT", zlib.compress(rows.tobytes(), COMPRESS_LEVEL)),
         _chunk(b"IEND", b""),
     ))  # fmt: skip
@@ -82,17 +82,17 @@ def _decode_unfiltered(data: bytes) -> NDArray[Any] | None:
     """The pixels of a file as ``encode_png`` lays them out; None for any other file, be it PNG, torn or neither."""
     if len(data) < 57 or not data.startswith(_SIGNATURE + b"\x00\x00\x00\x0dIHDR"):
         return None
-    width, height, depth, colour_type, *rest = struct.unpack(">IIBBBBB", data[16:29])
+    width, height, depth, color_type, *rest = struct.unpack(">IIBBBBB", data[16:29])
     (length,) = struct.unpack(">I", data[33:37])
     whole = data[37:41] == b"IDAT" and len(data) == 41 + length + 4 + 12 and data.endswith(_chunk(b"IEND", b""))
     whole = whole and zlib.crc32(data[12:29]) == struct.unpack(">I", data[29:33])[0]  # before the size is believed
     whole = whole and 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE
-    if not whole or (depth, colour_type) not in _LAYOUTS or any(rest):
+    if not whole or (depth, color_type) not in _LAYOUTS or any(rest):
         return None
     compressed = memoryview(data)[41 : 41 + length]
     if zlib.crc32(compressed, zlib.crc32(b"IDAT")) != struct.unpack(">I", data[41 + length : 45 + length])[0]:
         return None  # Pillow says what is wrong
-    channels, stored = _LAYOUTS[depth, colour_type]
+    channels, stored = _LAYOUTS[depth, color_type]
     line = width * channels * stored.itemsize
     size = height * (1 + line)
     if size > _DEFLATE_AT_MOST * length:

@@ -45,5 +45,5 @@ def pool_domain_pairs(features: Float[Tensor, "N C h w"]) -> Float[Tensor, "N//2
 
     Detached: the regressors read the network and do not train it.
     """
-    normal, colour = features.detach().mean((-2, -1)).chunk(2)
-    return torch.cat([normal, colour], dim=-1)
+    normal, color = features.detach().mean((-2, -1)).chunk(2)
+    return torch.cat([normal, color], dim=-1)

@@ -17,7 +17,7 @@ from drpose_ray.evaluation.drpose.confirmation import WITNESSES, Judgement, agai
 from drpose_ray.evaluation.drpose.headline import write_headline
 from drpose_ray.evaluation.drpose.summary import JudgementSummary, MetricRow, PoseTables, changes_of, rows_by_set
 from drpose_ray.evaluation.drpose.text_table import COMPARED
-from drpose_ray.evaluation.evaluate_model import COLOUR, METRIC, METRICS, NORMAL, Metric, PoseTable
+from drpose_ray.evaluation.evaluate_model import COLOR, METRIC, METRICS, NORMAL, Metric, PoseTable
 from drpose_ray.evaluation.page import Picture, render
 from drpose_ray.geometry.cameras import VIEW_NAMES
 from drpose_ray.metrics.paired import PairedChange
@@ -101,7 +101,7 @@ def write_before_after(path: Path, examples: Sequence[Example]) -> None:
     rows = []
     for example in examples:
         shown = {TRUTH_TITLE: example.truth} | {MODEL_TITLES[name]: example.outputs[name] for name in (BASE, DRPOSE)}
-        rows.append((example.input_image, {title: images[COLOUR] for title, images in shown.items()}))
+        rows.append((example.input_image, {title: images[COLOR] for title, images in shown.items()}))
     with replace_when_complete(path) as temporary:
         temporary.write_bytes(plots.draw_before_after(rows, [name.replace("_", " ") for name in VIEW_NAMES]))
 
@@ -146,17 +146,17 @@ def _cell(row: MetricRow, metric: Metric, changes: Mapping[str, PairedChange] | 
 
 def _example_cells(example: Example, tables: Mapping[str, PoseTable]) -> dict[str, Any]:
     index = tables[BASE].sample_ids.index(example.sample_id)
-    colours, normals = _pngs(example.truth[COLOUR]), _pngs(example.truth[NORMAL])
-    rows: list[dict[str, Any]] = [{"title": TRUTH_TITLE, "numbers": "", "colour": colours, "normals": normals}]
+    colors, normals = _pngs(example.truth[COLOR]), _pngs(example.truth[NORMAL])
+    rows: list[dict[str, Any]] = [{"title": TRUTH_TITLE, "numbers": "", "colour": colors, "normals": normals}]
     for model, images in example.outputs.items():
         numbers = [
             f"{METRIC[key].title} {tables[model].values[key][index]:.{METRIC[key].decimals}f} {METRIC[key].unit}"
             for key in ("pose_score", "mpjpe_cm", "iou")
         ]
-        overlaid = plots.overlay_skeletons(images[COLOUR], example.target_maps, example.predicted_maps[model])
+        overlaid = plots.overlay_skeletons(images[COLOR], example.target_maps, example.predicted_maps[model])
         rows.append({
             "title": MODEL_TITLES[model], "numbers": " · ".join(number.strip() for number in numbers),
-            "colour": _pngs(images[COLOUR]), "normals": _pngs(images[NORMAL]), "skeletons": _pngs(overlaid),
+            "colour": _pngs(images[COLOR]), "normals": _pngs(images[NORMAL]), "skeletons": _pngs(overlaid),
         })  # fmt: skip
     return {"id": example.sample_id, "input": as_png(to_pixels(example.input_image)), "rows": rows}
 

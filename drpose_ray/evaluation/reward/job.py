@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from drpose_ray.evaluation.reward.scored_predictor import ScoredPredictor
     from drpose_ray.evaluation.reward.summary import RewardReportSummary
 
-_COLOUR, _SHOWN = 1, 2
+_COLOR, _SHOWN = 1, 2
 _SHOWN_BUDGET = 0.2
 _GENERATED_AT_ONCE, _OF_SIZE = 16, 96
 
@@ -174,7 +174,7 @@ def _examples(predictors: Sequence[ScoredPredictor], splits: Mapping[str, PosedP
         rows = []
         for people in splits.values():
             one = people.rows(slice(1))
-            images = one.images[0, _COLOUR].float() / 255
+            images = one.images[0, _COLOR].float() / 255
             rows += [images, plots.skeletons_on_grey(images, predictors[0].draw(one)[0])]
             rows += [
                 plots.skeletons_on_grey(images, predictor.read(one.latents).sigmoid()[0]) for predictor in predictors
@@ -197,8 +197,8 @@ def _hacked_examples(
     with torch.no_grad():
         start, score = few.latents.roll(-1, 0)[:_SHOWN], predictor.score_at(few.rows(slice(_SHOWN)))
         after = ascend(score, start, "rms", _SHOWN_BUDGET * float(few.latents.std()), steps)
-        images = torch.stack([decode(start), decode(after)], 1)[:, :, _COLOUR]  # (N, 2, V, 3, s, s)
-        target = few.images[:_SHOWN, _COLOUR].float() / 255
+        images = torch.stack([decode(start), decode(after)], 1)[:, :, _COLOR]  # (N, 2, V, 3, s, s)
+        target = few.images[:_SHOWN, _COLOR].float() / 255
         rows = [row for shown, true in zip(images, target, strict=True) for row in (*shown, true)]
         return Picture(
             "hacked.png",
@@ -234,7 +234,7 @@ def _generate(model: ImageToMultiView, people: PosedPeople, steps: int, seed: in
         if steps == 0:
             return {}
         sampler, device = DdimSampler(model.schedule, steps), model.text.device
-        front = people.images[:, _COLOUR, 0].float() / 255
+        front = people.images[:, _COLOR, 0].float() / 255
         latents = []
         for rows in torch.arange(len(people)).split(at_once(_GENERATED_AT_ONCE, _OF_SIZE, model.image_size)):
             names = [f"report-{n}" for n in rows.tolist()]

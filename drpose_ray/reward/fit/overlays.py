@@ -28,8 +28,8 @@ class Overlays:
         self._data = held_out
         latents, _ = held_out.pick(self._rows, torch.tensor(_VIEWS), map_size=8)
         with torch.no_grad():
-            colours = torch.stack([vae.decode(views) for views in latents[1].to(next(vae.parameters()).device)])
-        self._views: torch.Tensor = _enlarge(colours.cpu())  # (people, views, 3, cell, cell)
+            colors = torch.stack([vae.decode(views) for views in latents[1].to(next(vae.parameters()).device)])
+        self._views: torch.Tensor = _enlarge(colors.cpu())  # (people, views, 3, cell, cell)
 
     @torch.no_grad()
     def draw(self, predictor: SkeletonPredictor, path: Path) -> None:

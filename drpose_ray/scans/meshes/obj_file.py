@@ -38,7 +38,7 @@ def read_obj(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) 
         rows = _from_the_start(lines, file)
     corners = _corners(rows, file, checks)
     faces = _indices(corners[..., 0], len(places), "v", file)
-    colours = places[:, -3:].astype(np.float32) if places.shape[1] in {6, 7} else None
+    colors = places[:, -3:].astype(np.float32) if places.shape[1] in {6, 7} else None
     corner_uvs = None
     if len(uvs):
         if (corners[..., 1] == 0).any():
@@ -49,13 +49,13 @@ def read_obj(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) 
             )  # fmt: skip
         corner_uvs = uvs[_indices(corners[..., 1], len(uvs), "vt", file), :2]
     if texture is None and corner_uvs is not None:
-        texture = texture_of_materials(lines, file, needed=colours is None)
+        texture = texture_of_materials(lines, file, needed=colors is None)
     image = None if texture is None else read_texture(texture, checks)
     if image is not None and corner_uvs is None:
         raise InputError(
             "a texture but no texture coordinates", file=file, field="vt", remedy="export the mesh with them"
         )
-    return RawMesh(places[:, :3], faces, None if image is not None else colours, image, corner_uvs)
+    return RawMesh(places[:, :3], faces, None if image is not None else colors, image, corner_uvs)
 
 
 def _check_counts(data: bytes, file: Path, checks: ScanChecks) -> None:

@@ -18,7 +18,7 @@ class RawMesh:
 
     vertices: NDArray[np.float64]  # (V, 3)
     faces: NDArray[np.int64]  # (F, 3)
-    colours: NDArray[np.float32] | None = None  # (V, 3) sRGB in [0, 1]
+    colors: NDArray[np.float32] | None = None  # (V, 3) sRGB in [0, 1]
     texture: NDArray[np.uint8] | None = None  # (h, w, 3) sRGB
     corner_uvs: NDArray[np.float64] | None = None  # (F, 3, 2), origin at the texture's lower left corner
 
@@ -58,5 +58,5 @@ def merge_vertices(mesh: RawMesh) -> RawMesh:
         mesh,
         vertices=mesh.vertices[source],
         faces=number[place.ravel()[mesh.faces]],
-        colours=None if mesh.colours is None else mesh.colours[source],
+        colors=None if mesh.colors is None else mesh.colors[source],
     )

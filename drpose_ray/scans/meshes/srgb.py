@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def srgb_to_linear(colour: NDArray[np.floating]) -> NDArray[np.float32]:
+def srgb_to_linear(color: NDArray[np.floating]) -> NDArray[np.float32]:
     """The curve backwards, of values in [0, 1]."""
-    linear = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
+    linear = np.where(color <= 0.04045, color / 12.92, ((color + 0.055) / 1.055) ** 2.4)
     return linear.astype(np.float32)
 
 

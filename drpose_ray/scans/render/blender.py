@@ -164,9 +164,9 @@ class _BlenderProcess:
             request["texture"] = str(self._folder / f"texture{self.scans}.bmp")
             Image.fromarray(mesh.texture).save(request["texture"])
         else:
-            assert mesh.colours is not None
-            opaque = np.ones((len(mesh.colours), 1))
-            arrays["colours"] = np.concatenate([srgb_to_linear(mesh.colours), opaque], 1).astype(np.float32)
+            assert mesh.colors is not None
+            opaque = np.ones((len(mesh.colors), 1))
+            arrays["colors"] = np.concatenate([srgb_to_linear(mesh.colors), opaque], 1).astype(np.float32)
         np.savez(request["mesh"], allow_pickle=False, **arrays)
         request["views"] = [
             {
@@ -249,7 +249,7 @@ def _read_views(files: Sequence[Path], frame: Frame, views: Sequence[View]) -> R
     if not (np.isfinite(combined).all() and np.isfinite(normal).all()):
         raise ValueError("it holds values that are not finite")
     return RenderedViews(
-        colour=combined[..., :3],
+        color=combined[..., :3],
         alpha=combined[..., 3].clip(0, 1),
         normal_world=np.stack([normal[..., 0], normal[..., 2], -normal[..., 1]], -1),
         depth_m=np.where(depth < NO_DEPTH, (depth - distance) * frame.width_m, np.inf).astype(np.float32),

@@ -148,7 +148,7 @@ class _Studio:
         image = None
         if texture is None:
             attribute = mesh.attributes.new("colour", "FLOAT_COLOR", "POINT")
-            attribute.data.foreach_set("color", arrays["colours"].ravel())
+            attribute.data.foreach_set("color", arrays["colors"].ravel())
         else:
             image = bpy.data.images.load(texture)
             image.colorspace_settings.name = "sRGB"
@@ -175,14 +175,14 @@ class _Studio:
         if self._settings["shading"] == "direct":
             surface = tree.nodes.new("ShaderNodeEmission")
             tree.links.new(self._arriving_light(tree), surface.inputs["Strength"])
-            colour = surface.inputs["Color"]
+            color = surface.inputs["Color"]
         elif self._settings["material"] == "principled":
             surface = tree.nodes.new("ShaderNodeBsdfPrincipled")
-            colour = surface.inputs["Base Color"]
+            color = surface.inputs["Base Color"]
         else:
             surface = tree.nodes.new("ShaderNodeBsdfDiffuse")
-            colour = surface.inputs["Color"]
-        tree.links.new(source.outputs["Color"], colour)
+            color = surface.inputs["Color"]
+        tree.links.new(source.outputs["Color"], color)
         tree.links.new(surface.outputs[0], output.inputs["Surface"])
         return material
 

@@ -16,15 +16,13 @@ DEPTH_STEPS: Final = 65534
 the frame's centre, to the width, half a frame behind it. The rig's box fits in between. 0 is nothing."""
 
 
-def colour_images(
-    colour: NDArray[np.float32], alpha: NDArray[np.float32]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def color_images(color: NDArray[np.float32], alpha: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Linear premultiplied ``colour`` (…, 3) and coverage (…) -> sRGB on white (…, 3) and straight RGBA (…, 4).
 
     Edges are mixed with white as sRGB values, as whoever composites the RGBA does.
     """
     coverage = alpha[..., None]
-    straight = linear_to_srgb((colour / np.maximum(coverage, 1e-6)).clip(0, 1))
+    straight = linear_to_srgb((color / np.maximum(coverage, 1e-6)).clip(0, 1))
     straight = np.where(coverage > 0, straight, 1)
     on_white = straight * coverage + (1 - coverage)
     return _to_bytes(on_white), np.concatenate([_to_bytes(straight), _to_bytes(coverage)], -1)

@@ -34,8 +34,8 @@ class RaycastRenderer:
     def render(self, mesh: Mesh, frame: Frame, views: Sequence[View], size: int) -> RenderedViews:
         surface = _Surface(mesh, frame, self._config.lights)
         rendered = [_render(surface, view, size, self._config.supersampling) for view in views]
-        colour, alpha, normal, depth = (np.stack(parts) for parts in zip(*rendered, strict=True))
-        return RenderedViews(colour, alpha, normal, (depth * np.float32(frame.width_m)))
+        color, alpha, normal, depth = (np.stack(parts) for parts in zip(*rendered, strict=True))
+        return RenderedViews(color, alpha, normal, (depth * np.float32(frame.width_m)))
 
     def close(self) -> None:
         """Nothing is held."""
@@ -50,7 +50,7 @@ class _Surface:
         TriangleMesh(self.scene, local[mesh.faces])
         self._mesh, self._local, self._lights = mesh, local, lights
         self._normals = vertex_normals(local, mesh.faces)
-        self._colours = None if mesh.colours is None else srgb_to_linear(mesh.colours)
+        self._colors = None if mesh.colors is None else srgb_to_linear(mesh.colors)
 
     def shade(self, triangle: NDArray[np.int64], weights: Array, towards: NDArray[np.float64]) -> tuple[Array, ...]:
         """Linear colour (n, 3), unit normal (n, 3) and height towards the viewer (n,) of n places."""
@@ -68,8 +68,8 @@ class _Surface:
         return self._albedo(triangle, weights) * light[:, None], normals, height.astype(np.float32)
 
     def _albedo(self, triangle: NDArray[np.int64], weights: Array) -> Array:
-        if self._colours is not None:
-            mixed: Array = np.einsum("nc,nci->ni", weights, self._colours[self._mesh.faces[triangle]])
+        if self._colors is not None:
+            mixed: Array = np.einsum("nc,nci->ni", weights, self._colors[self._mesh.faces[triangle]])
             return mixed
         assert self._mesh.texture is not None
         assert self._mesh.corner_uvs is not None
@@ -111,10 +111,10 @@ def _render(surface: _Surface, view: View, size: int, supersampling: int) -> tup
     inside = hits["primID"] >= 0
     u, v = hits["u"][inside], hits["v"][inside]
     weights = np.stack([1 - u - v, u, v], 1).astype(np.float32)
-    colour, normal, height = surface.shade(hits["primID"][inside].astype(np.int64), weights, towards)
+    color, normal, height = surface.shade(hits["primID"][inside].astype(np.int64), weights, towards)
 
     canvas = np.zeros((rays * rays, 7), np.float32)
-    canvas[inside] = np.concatenate([colour, normal, np.ones((len(u), 1), np.float32)], 1)
+    canvas[inside] = np.concatenate([color, normal, np.ones((len(u), 1), np.float32)], 1)
     pixels = canvas.reshape(size, supersampling, size, supersampling, 7).mean((1, 3))
     depth = np.full(rays * rays, np.inf, np.float32)
     depth[inside] = -height

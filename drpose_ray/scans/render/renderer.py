@@ -22,7 +22,7 @@ class RenderFailedError(RuntimeError):
 class RenderedViews:
     """V views of side s, all float32, rows from the top."""
 
-    colour: NDArray[np.float32]
+    color: NDArray[np.float32]
     """(V, s, s, 3) linear light, premultiplied with ``alpha``."""
     alpha: NDArray[np.float32]
     """(V, s, s) share of the pixel that is covered."""

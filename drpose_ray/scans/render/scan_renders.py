@@ -19,7 +19,7 @@ from drpose_ray.poses.sources import turn_row
 from drpose_ray.scans.render.blender import BlenderRenderer
 from drpose_ray.scans.render.cameras import View
 from drpose_ray.scans.render.config import RendersConfig
-from drpose_ray.scans.render.images import colour_images, depth_image, face_crop, normal_image
+from drpose_ray.scans.render.images import color_images, depth_image, face_crop, normal_image
 from drpose_ray.scans.render.raycast import RaycastRenderer
 from drpose_ray.scans.render.renderer import RenderedViews, RenderFailedError, ScanRenderer
 from drpose_ray.scans.render.scan_item import ScanItem
@@ -123,12 +123,12 @@ class ScanRenders:
         """Name -> picture (s, s, C) of one frame."""
         place = {view: number for number, view in enumerate(views)}
         entry = place[seen_from]
-        _, rgba = colour_images(rendered.colour[entry], rendered.alpha[entry])
+        _, rgba = color_images(rendered.color[entry], rendered.alpha[entry])
         images: dict[str, NDArray[Any]] = {"input": rgba}
         for slot, offset in enumerate(VIEW_AZIMUTHS_DEG):
             number = place[self._view(azimuth + offset)]
             alpha = rendered.alpha[number]
-            images[f"color{slot}"], _ = colour_images(rendered.colour[number], alpha)
+            images[f"color{slot}"], _ = color_images(rendered.color[number], alpha)
             images[f"normal{slot}"] = normal_image(rendered.normal_world[number], alpha, azimuth)
             if self.config.depth:
                 images[f"depth{slot}"] = depth_image(rendered.depth_m[number], frame.width_m)

@@ -24,7 +24,7 @@ ENTRY: Final = "smpl"
 _MAX_BYTES: Final = 64 * 2**20
 
 
-def read_colour_table(path: Path, num_vertices: int) -> NDArray[np.float64]:
+def read_color_table(path: Path, num_vertices: int) -> NDArray[np.float64]:
     """Colours (V, 3) in [0, 1] of an ``.npy``, or of the entry ``smpl`` of an ``.npz``; alpha is dropped.
 
     Raises InputError if the file cannot be read without unpickling, or does not hold (V, 3) or (V, 4) of bytes or of
@@ -39,7 +39,7 @@ def read_colour_table(path: Path, num_vertices: int) -> NDArray[np.float64]:
     except (InputError, KeyError) as error:
         raise InputError(
             f"cannot read the vertex colours ({error.problem if isinstance(error, InputError) else 'no such entry'})",
-            file=path, field="colour_table",
+            file=path, field="color_table",
             remedy=f"save the table as a plain array (.npy), or as {ENTRY!r} in an .npz; pickled files are not opened",
         ) from error  # fmt: skip
     if table.ndim != 2 or table.shape[0] != num_vertices or table.shape[1] not in (3, 4):
@@ -53,29 +53,29 @@ def read_colour_table(path: Path, num_vertices: int) -> NDArray[np.float64]:
             "vertex colours that are not numbers", file=path, field="dtype", value=str(table.dtype),
             remedy="give uint8, or floats in [0, 1]",
         )  # fmt: skip
-    colours = table[:, :3].astype(np.float64) / (255 if table.dtype == np.uint8 else 1)
-    if not (np.isfinite(colours).all() and colours.min() >= 0 and colours.max() <= 1):
+    colors = table[:, :3].astype(np.float64) / (255 if table.dtype == np.uint8 else 1)
+    if not (np.isfinite(colors).all() and colors.min() >= 0 and colors.max() <= 1):
         raise InputError(
             "vertex colours out of range", file=path, field="dtype", value=str(table.dtype),
             remedy="give uint8, or floats in [0, 1]",
         )  # fmt: skip
-    return colours
+    return colors
 
 
 def _is_archive(path: Path) -> bool:
-    return not read_limited(path, _MAX_BYTES, "bytes", "colour_table").startswith(b"\x93NUMPY")
+    return not read_limited(path, _MAX_BYTES, "bytes", "color_table").startswith(b"\x93NUMPY")
 
 
-def make_colour_table(body: Body) -> NDArray[np.uint8]:
+def make_color_table(body: Body) -> NDArray[np.uint8]:
     """The free twin's table (V, 3): red, green, blue grow with the T-pose's x, y, z. Not the table of the weights."""
     rest = body.rest_vertices.astype(np.float64)
     unit: NDArray[np.float64] = (rest - rest.min(0)) / (rest.max(0) - rest.min(0))
     return (64 + 191 * unit).astype(np.uint8)  # never near black, which is the background
 
 
-def write_colour_table(path: Path, colours: NDArray[np.uint8]) -> None:
+def write_color_table(path: Path, colors: NDArray[np.uint8]) -> None:
     """Publish a table as ``.npy``."""
     stream = io.BytesIO()
-    np.save(stream, colours, allow_pickle=False)
+    np.save(stream, colors, allow_pickle=False)
     with replace_when_complete(path) as temporary:
         temporary.write_bytes(stream.getvalue())

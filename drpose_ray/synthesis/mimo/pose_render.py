@@ -18,7 +18,7 @@ SUPERSAMPLING: Final = 2
 def render_pose(
     vertices_cam: NDArray[np.floating],
     faces: NDArray[np.int64],
-    colours: NDArray[np.floating],
+    colors: NDArray[np.floating],
     camera: Pinhole,
     size: int,
 ) -> NDArray[np.uint8]:
@@ -48,7 +48,7 @@ def render_pose(
     hits = scene.run(np.zeros_like(rays), rays, output=1)
     inside = hits["primID"] >= 0
     a, b = hits["u"][inside, None], hits["v"][inside, None]
-    of_corner = colours[faces[hits["primID"][inside]]]  # (hits, 3 corners, 3)
+    of_corner = colors[faces[hits["primID"][inside]]]  # (hits, 3 corners, 3)
     canvas = np.zeros((len(rays), 3))
     canvas[inside] = (1 - a - b) * of_corner[:, 0] + a * of_corner[:, 1] + b * of_corner[:, 2]
     pixels = canvas.reshape(height, SUPERSAMPLING, width, SUPERSAMPLING, 3).mean((1, 3))

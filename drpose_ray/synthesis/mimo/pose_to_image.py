@@ -24,7 +24,7 @@ from drpose_ray.synthesis.config import MimoConfig
 from drpose_ray.synthesis.input_view import turn_to_input_view
 from drpose_ray.synthesis.mimo.animator import Animator, PhotoReference
 from drpose_ray.synthesis.mimo.camera import Pinhole, Viewpoint
-from drpose_ray.synthesis.mimo.color_table import read_colour_table
+from drpose_ray.synthesis.mimo.color_table import read_color_table
 from drpose_ray.synthesis.mimo.layout import files_of, load_mimo
 from drpose_ray.synthesis.mimo.photo import list_photos, read_photo
 from drpose_ray.synthesis.mimo.pose_images import crop_of_clip, pose_input
@@ -52,7 +52,7 @@ class MimoAnimation:
         """
         self.config, self.seed = config, seed
         self.body = Body(config.body or ensure_body(BODY_CACHE))
-        self.colours = read_colour_table(config.color_table, self.body.num_vertices)
+        self.colors = read_color_table(config.color_table, self.body.num_vertices)
         self.photos = list_photos(config.photos)
         self._content = {
             "weights_sha256": _sha256_of(files_of(config.weights)),
@@ -97,7 +97,7 @@ class MimoAnimation:
         viewpoint = Viewpoint.of_clip(vertices, float(-np.rad2deg(turn) % 360))
         distant = Pinhole.distant(size)
         rendered = np.stack([
-            render_pose(viewpoint.to_camera(each), self.body.faces, self.colours, distant, size) for each in vertices
+            render_pose(viewpoint.to_camera(each), self.body.faces, self.colors, distant, size) for each in vertices
         ])  # fmt: skip
         crop = crop_of_clip(rendered)
         images = self.animator.animate(

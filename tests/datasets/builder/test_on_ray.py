@@ -76,7 +76,7 @@ def test_nothing_left_to_do_needs_no_ray(tmp_path: Path) -> None:
     assert build_on_ray(plan, [MakerPool(never, 2)], silent) == manifest
 
 
-class Colour:
+class Color:
     """Makes stripes of one seed."""
 
     def __init__(self, seed: int) -> None:
@@ -89,7 +89,7 @@ class Colour:
 @pytest.mark.usefixtures("ray_session")
 def test_two_kinds_of_generators_draw_their_own_shards_at_the_same_time(tmp_path: Path) -> None:
     plan = plan_build(make_windows(8), Stripes(1), tmp_path, 2, beside=[(Stripes(2), 0.5)])
-    build_on_ray(plan, [MakerPool(Colour(2), 1), MakerPool(Colour(1), 1)], silent)
+    build_on_ray(plan, [MakerPool(Color(2), 1), MakerPool(Color(1), 1)], silent)
     for sample in ShardReader(tmp_path):
         drawn_by = Stripes(2 if plan.identity.generator_of(int(sample.key[-3:]) // 2) == 0 else 1)
         expected = drawn_by.make(make_windows(8)[int(sample.key[-3:])])

@@ -94,7 +94,7 @@ def test_large_files_go_up_in_pieces_and_the_first_one_stays(
 ) -> None:
     monkeypatch.setattr(s3_store, "MULTIPART_FROM", 5 * 2**20)  # the least that S3 allows
     store, file = S3Store(s3_location), tmp_path / "large"
-    contents = [bytes([colour]) * (12 * 2**20 + 5) for colour in (1, 1, 2)]
+    contents = [bytes([color]) * (12 * 2**20 + 5) for color in (1, 1, 2)]
     for content, stays in zip(contents, (True, True, False), strict=True):
         file.write_bytes(content)
         assert store.create("large", file) is stays
@@ -104,8 +104,8 @@ def test_large_files_go_up_in_pieces_and_the_first_one_stays(
 class Slow(Stripes):
     """Ends its shard only after the other builder has."""
 
-    def __init__(self, other: threading.Event, colour: int) -> None:
-        super().__init__(colour)
+    def __init__(self, other: threading.Event, color: int) -> None:
+        super().__init__(color)
         self.other = other
 
     def settings(self) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def test_of_two_builders_of_a_shard_the_first_wins_and_both_say_the_same(
     first_done = threading.Event()
     plan = plan_build(WINDOWS[:2], Stripes(), location, 2)
     open_dataset(plan.location, plan.identity)
-    slow = Slow(first_done, colour=1)
+    slow = Slow(first_done, color=1)
     rows = []
     late = threading.Thread(target=lambda: rows.append(build_shard(plan, 0, slow)))
     late.start()

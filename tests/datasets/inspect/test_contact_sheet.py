@@ -28,14 +28,14 @@ class Plain(Stripes):
     def make(self, window: PoseWindow) -> SequenceRecord:
         record = super().make(window)
         images = np.zeros_like(record.images["input"])
-        images[:] = (*colour_of(window.rank), 255)
+        images[:] = (*color_of(window.rank), 255)
         joints = np.zeros_like(record.joints_world)
         joints[:] = np.array([[0.1 * frame, 1.0, 0.0] for frame in range(len(joints))])[:, None]
         joints[:, 20] += np.array([-0.75, 0.75, 0], np.float32)
         return replace(record, images={"input": images}, joints_world=joints)
 
 
-def colour_of(rank: int) -> tuple[int, int, int]:
+def color_of(rank: int) -> tuple[int, int, int]:
     return (40 + 17 * rank, 250 - 19 * rank, 30 * (rank % 3) + 60)
 
 
@@ -68,7 +68,7 @@ def test_all_sequences_of_a_small_dataset_are_shown_in_order(dataset: Path, tmp_
         shown = min(num_ok, 5)
         frames = [strip[20:108, place * CELL + 20 : place * CELL + 108] for place in range(6)]
         for place in range(shown):
-            assert (frames[place] == colour_of(rank)).all(), (rank, place)
+            assert (frames[place] == color_of(rank)).all(), (rank, place)
         for place in range(shown + 1 if shown else 0, 6):
             assert (frames[place] == 255).all(), (rank, place)
 

@@ -59,7 +59,7 @@ def test_normals_cut_out_both_domains() -> None:
     assert (views.color[:, 4:20, 4:20, 3] == 255).all() and views.color[..., 3].mean() < 128
 
 
-def test_the_photo_replaces_the_front_colour_on_request() -> None:
+def test_the_photo_replaces_the_front_color_on_request() -> None:
     front = np.full((SIZE, SIZE, 3), 255, np.uint8)
     front[2:5] = 7
     views = finish_views("p", torch.full((2, 6, 3, SIZE, SIZE), 0.5), ERA3D_VIEWS, front)

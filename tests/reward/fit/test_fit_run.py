@@ -125,8 +125,8 @@ def test_every_validation_leaves_a_picture_that_shows_skeletons(undisturbed: Fit
     assert [sheet.name for sheet in sheets] == [f"update_{done:06d}.png" for done in (4, 8, 12)]
     pixels = np.asarray(Image.open(sheets[-1])).astype(int)
     assert pixels.shape == (3 * 160, 8 * 160, 3)
-    colourful = (pixels.max(-1) - pixels.min(-1) > 60).reshape(3, 160, 4, 2, 160).mean((1, 4))
-    assert (colourful[:, :, 1] > 0.02).all()  # the true skeletons
+    colorful = (pixels.max(-1) - pixels.min(-1) > 60).reshape(3, 160, 4, 2, 160).mean((1, 4))
+    assert (colorful[:, :, 1] > 0.02).all()  # the true skeletons
 
 
 def test_the_order_of_people_is_drawn_and_their_frames_stay_together(folders: tuple[Path, Path]) -> None:

@@ -28,7 +28,7 @@ def person(seed: int) -> Scan:
     row = turn_row(draw_pose({"moderate": 1.0}, 0, seed), 0.6)
     row[BETAS], row[TRANSLATION] = drawn.betas, (0.4, 0.1, -0.7)
     vertices, joints = body.pose(row, drawn.outfit.offsets)
-    mesh = Mesh(vertices, body.faces, drawn.outfit.colours, texture=None, corner_uvs=None)
+    mesh = Mesh(vertices, body.faces, drawn.outfit.colors, texture=None, corner_uvs=None)
     return Scan(f"person-{seed}", "tests", "CC0-1.0", mesh, row, joints[:23])
 
 
@@ -41,8 +41,8 @@ def ball(*, textured: bool, rings: int = 40) -> Mesh:
     faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
     uv = np.stack([phi / (2 * np.pi), 1 - theta / np.pi], -1).reshape(-1, 2)
     if not textured:
-        colours = (points * 0.3 + 0.5).astype(np.float32)
-        return Mesh((points * 0.5).astype(np.float32), faces, colours, texture=None, corner_uvs=None)
+        colors = (points * 0.3 + 0.5).astype(np.float32)
+        return Mesh((points * 0.5).astype(np.float32), faces, colors, texture=None, corner_uvs=None)
     across, down = np.meshgrid((np.arange(64) + 0.5) / 64, (np.arange(32) + 0.5) / 32)
     red, green = 0.5 + 0.4 * np.sin(2 * np.pi * across), 0.5 + 0.4 * np.cos(np.pi * down)
     blue = 0.5 + 0.4 * np.cos(2 * np.pi * across)

@@ -50,7 +50,7 @@ def render(renderer: BlenderRenderer, mesh: Mesh = BALL, size: int = 32) -> Rend
 
 
 def assert_equal(one: RenderedViews, other: RenderedViews) -> None:
-    for name in ("colour", "alpha", "normal_world", "depth_m"):
+    for name in ("color", "alpha", "normal_world", "depth_m"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
 

@@ -6,7 +6,7 @@ from drpose_ray.geometry.cameras import world_to_cam
 from drpose_ray.scans.meshes.srgb import srgb_to_linear
 from drpose_ray.scans.render.images import (
     DEPTH_STEPS,
-    colour_images,
+    color_images,
     depth_image,
     depth_metres,
     face_crop,
@@ -18,9 +18,9 @@ def f32(*values: object) -> np.ndarray:
     return np.array(values, np.float32)
 
 
-def test_a_half_covered_pixel_keeps_its_colour_in_rgba_and_is_mixed_with_white_on_white() -> None:
+def test_a_half_covered_pixel_keeps_its_color_in_rgba_and_is_mixed_with_white_on_white() -> None:
     light = srgb_to_linear(f32(0.2, 0.4, 0.6))
-    on_white, rgba = colour_images(np.stack([light, light / 2, light * 0]), f32(1, 0.5, 0))
+    on_white, rgba = color_images(np.stack([light, light / 2, light * 0]), f32(1, 0.5, 0))
     assert rgba[:2].tolist() == [[51, 102, 153, 255], [51, 102, 153, 128]]
     assert on_white[0].tolist() == [51, 102, 153]
     np.testing.assert_allclose(on_white[1], (f32(51, 102, 153) + 255) / 2, atol=1)

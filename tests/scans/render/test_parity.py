@@ -44,7 +44,7 @@ def assert_alike(cycles: RenderedViews, twin: RenderedViews) -> None:
         apart_m = np.abs(cycles.depth_m[view][both] - twin.depth_m[view][both])
         assert np.median(apart_m) < 0.005  # rays differ within a pixel
         solid = (cycles.alpha[view] > 0.99) & (twin.alpha[view] > 0.99)
-        apart = np.abs(linear_to_srgb(cycles.colour[view]) - linear_to_srgb(twin.colour[view]))[solid]
+        apart = np.abs(linear_to_srgb(cycles.color[view]) - linear_to_srgb(twin.color[view]))[solid]
         assert apart.mean() < 0.02
 
 
@@ -54,12 +54,12 @@ def test_clothed_people_look_alike_from_six_views(blender: BlenderRenderer, seed
 
 
 @pytest.mark.parametrize("textured", [True, False])
-def test_textures_and_vertex_colours_look_alike(blender: BlenderRenderer, textured: bool) -> None:
+def test_textures_and_vertex_colors_look_alike(blender: BlenderRenderer, textured: bool) -> None:
     cycles, twin = render_both(blender, ball(textured=textured), RIG)
     assert_alike(cycles, twin)
     solid = (cycles.alpha > 0.99) & (twin.alpha > 0.99)
-    assert np.abs(linear_to_srgb(cycles.colour) - linear_to_srgb(twin.colour))[solid].max() < 0.06
-    left, middle, right = cycles.colour[0, 96, [60, 96, 132]]  # of the front view: the person's left is at the right
+    assert np.abs(linear_to_srgb(cycles.color) - linear_to_srgb(twin.color))[solid].max() < 0.06
+    left, middle, right = cycles.color[0, 96, [60, 96, 132]]  # of the front view: the person's left is at the right
     assert right[0] > 1.5 * left[0] and middle[2] > right[2]
 
 

@@ -21,7 +21,7 @@ from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.synthesis import job as synthesize
 from drpose_ray.synthesis.config import MimoConfig
 from drpose_ray.synthesis.mimo.camera import Pinhole, Viewpoint
-from drpose_ray.synthesis.mimo.color_table import make_colour_table, write_colour_table
+from drpose_ray.synthesis.mimo.color_table import make_color_table, write_color_table
 from drpose_ray.synthesis.mimo.pose_images import crop_of_clip, pose_input
 from drpose_ray.synthesis.mimo.pose_render import render_pose
 from drpose_ray.synthesis.mimo.pose_to_image import MimoAnimation
@@ -49,9 +49,9 @@ def body() -> Body:
 def config(tmp_path_factory: pytest.TempPathFactory, body: Body) -> MimoConfig:
     folder = tmp_path_factory.mktemp("mimo")
     (folder / "photos").mkdir()
-    for name, colour in (("a", (200, 40, 40)), ("b", (20, 60, 220))):
-        portrait(colour).save(folder / "photos" / f"{name}.png")
-    write_colour_table(folder / "colours.npy", make_colour_table(body))
+    for name, color in (("a", (200, 40, 40)), ("b", (20, 60, 220))):
+        portrait(color).save(folder / "photos" / f"{name}.png")
+    write_color_table(folder / "colours.npy", make_color_table(body))
     return MimoConfig(
         weights=write_folder(folder / "weights", make_model()), photos=folder / "photos", photo_licence="CC0-1.0",
         color_table=folder / "colours.npy", image_size=SIZE, num_sampling_steps=1, azimuth_deg=30.0,
@@ -122,10 +122,10 @@ def test_settings_name_the_contents_and_not_the_places_of_the_files(
     assert settings_sha256(other) != settings_sha256(generator)
 
 
-def test_the_colour_table_of_another_body_and_a_folder_without_photos_are_refused(
+def test_the_color_table_of_another_body_and_a_folder_without_photos_are_refused(
     config: MimoConfig, tmp_path: Path
 ) -> None:
-    write_colour_table(tmp_path / "smpl.npy", np.zeros((6890, 3), np.uint8))
+    write_color_table(tmp_path / "smpl.npy", np.zeros((6890, 3), np.uint8))
     for update, field in (({"color_table": tmp_path / "smpl.npy"}, "shape"), ({"photos": tmp_path}, "photos")):
         with pytest.raises(InputError) as caught:
             MimoAnimation(config.model_copy(update=update), seed=5)
@@ -144,6 +144,6 @@ def test_the_job_draws_with_mimo_where_a_preset_has_its_section(config: MimoConf
     assert generator.config.guidance_scale == 2 and generator.config.photos == config.photos
 
 
-def test_the_free_colour_table_is_never_taken_for_background(body: Body) -> None:
-    table = make_colour_table(body)
+def test_the_free_color_table_is_never_taken_for_background(body: Body) -> None:
+    table = make_color_table(body)
     assert table.shape == (body.num_vertices, 3) and table.min() >= 64

@@ -120,12 +120,12 @@ QUAD = np.array([[-1.0, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]])
 FACES = np.array([[0, 1, 2], [0, 2, 3]])
 
 
-def test_the_pose_image_is_flat_colour_on_black_where_the_camera_projects_it() -> None:
+def test_the_pose_image_is_flat_color_on_black_where_the_camera_projects_it() -> None:
     camera, size = Pinhole.distant(64), 64
-    colours = np.tile([0.8, 0.2, 0.4], (4, 1))
+    colors = np.tile([0.8, 0.2, 0.4], (4, 1))
     turned = QUAD @ np.array([[0.6, 0, 0.8], [0, 1, 0], [-0.8, 0, 0.6]])  # steeply lit, were it lit
     in_camera = turned + np.array([0.3, -0.2, 80.0])
-    image = render_pose(in_camera, FACES, colours, camera, size)
+    image = render_pose(in_camera, FACES, colors, camera, size)
     corners = camera.project(in_camera)
     assert image.shape == (64, 64, 3)
     u, v = np.meshgrid(np.arange(size) + 0.5, np.arange(size) + 0.5)
@@ -136,9 +136,9 @@ def test_the_pose_image_is_flat_colour_on_black_where_the_camera_projects_it() -
     assert inside.sum() > 100 and (image[inside] == (204, 51, 102)).all() and (image[outside] == 0).all()
 
 
-def test_colours_are_interpolated_between_vertices() -> None:
-    colours = np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
-    image = render_pose(QUAD + np.array([0, 0, 64.0]), FACES, colours, Pinhole.distant(64), 64)
+def test_colors_are_interpolated_between_vertices() -> None:
+    colors = np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
+    image = render_pose(QUAD + np.array([0, 0, 64.0]), FACES, colors, Pinhole.distant(64), 64)
     middle = image[31:33, 31:33].reshape(-1, 3).mean(0)
     np.testing.assert_allclose(middle, (127.5, 127.5, 0), atol=2)
     assert image[20, 45, 0] > image[20, 20, 0] and image[45, 20, 1] > image[20, 20, 1]

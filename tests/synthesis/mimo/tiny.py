@@ -74,8 +74,8 @@ def _old_name(key: str) -> str:
     return key
 
 
-def portrait(colour: tuple[int, int, int] = (200, 40, 40)) -> Image.Image:
+def portrait(color: tuple[int, int, int] = (200, 40, 40)) -> Image.Image:
     """An RGBA photo 60 wide and 100 high: an opaque block of 20 x 60 pixels at (30, 10)."""
     pixels = np.zeros((100, 60, 4), np.uint8)
-    pixels[10:70, 30:50] = (*colour, 255)
+    pixels[10:70, 30:50] = (*color, 255)
     return Image.fromarray(pixels)

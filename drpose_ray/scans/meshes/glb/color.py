@@ -58,7 +58,7 @@ def read_surface(glb: Container, primitive: dict[str, Any]) -> Surface:
     return surface
 
 
-def vertex_colours(surface: Surface, num_vertices: int) -> NDArray[np.float32]:
+def vertex_colors(surface: Surface, num_vertices: int) -> NDArray[np.float32]:
     """(V, 3) sRGB of a part without an image; what is not in [0, 1] is found by the checks."""
     light = np.ones((num_vertices, 4)) if surface.vertices is None else surface.vertices
     return linear_to_srgb((light * surface.factor)[:, :3])

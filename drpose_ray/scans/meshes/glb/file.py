@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from drpose_ray.core.errors import InputError
 from drpose_ray.scans.config import ScanChecks
-from drpose_ray.scans.meshes.glb.color import Surface, image_factor, multiplied, read_surface, vertex_colours
+from drpose_ray.scans.meshes.glb.color import Surface, image_factor, multiplied, read_surface, vertex_colors
 from drpose_ray.scans.meshes.glb.container import BrokenGlbError, Container, open_glb
 from drpose_ray.scans.meshes.raw_mesh import RawMesh, check_num_faces, check_num_vertices
 from drpose_ray.scans.meshes.texture_file import decode_texture, read_texture
@@ -48,7 +48,7 @@ def read_glb(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) 
         surfaces = [read_surface(glb, primitive) for primitive, _ in placed]
         joined = _joined([_part(glb, primitive, matrix) for primitive, matrix in placed])
         pixels = _pixels(glb, surfaces, file, texture, checks)
-        colours = _colours(glb, placed, surfaces) if pixels is None else None
+        colors = _colors(glb, placed, surfaces) if pixels is None else None
     except InputError:
         raise
     except _MALFORMED as error:
@@ -61,7 +61,7 @@ def read_glb(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) 
         raise InputError(
             "a texture but no texture coordinates", file=file, field="TEXCOORD_0", remedy="export the mesh with them"
         )
-    return RawMesh(joined.vertices, joined.faces, colours, pixels, joined.corner_uvs)
+    return RawMesh(joined.vertices, joined.faces, colors, pixels, joined.corner_uvs)
 
 
 def _placed_parts(glb: Container) -> list[Primitive]:
@@ -175,9 +175,9 @@ def _pixels(
     return multiplied(decode_texture(content, file, checks, opaque=opaque), image_factor(surfaces))
 
 
-def _colours(glb: Container, placed: Sequence[Primitive], surfaces: Sequence[Surface]) -> NDArray[np.float32] | None:
+def _colors(glb: Container, placed: Sequence[Primitive], surfaces: Sequence[Surface]) -> NDArray[np.float32] | None:
     """(V, 3) sRGB at all vertices, white in parts of which nothing is said; None if nothing is said of any."""
     if not any(surface.stated for surface in surfaces):
         return None
     counts = [glb.count(primitive["attributes"]["POSITION"]) for primitive, _ in placed]
-    return np.concatenate([vertex_colours(surface, num) for surface, num in zip(surfaces, counts, strict=True)])
+    return np.concatenate([vertex_colors(surface, num) for surface, num in zip(surfaces, counts, strict=True)])

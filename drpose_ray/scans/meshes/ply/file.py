@@ -47,7 +47,7 @@ def read_ply(data: bytes, file: Path, texture: Path | None, checks: ScanChecks) 
                 remedy="export the mesh with them, or with colours at its vertices",
             )  # fmt: skip
         return RawMesh(places, triangles, None, read_texture(texture, checks), uvs)
-    return RawMesh(places, triangles, _colours(header, vertices, file), None, uvs)
+    return RawMesh(places, triangles, _colors(header, vertices, file), None, uvs)
 
 
 def _check_counts(data: bytes, header: Header, file: Path, checks: ScanChecks) -> None:
@@ -125,24 +125,24 @@ def _named_texture(header: Header, faces: Columns, file: Path) -> Path | None:
     return named_file(file, names.pop(), "TextureFile") if names else None
 
 
-def _colours(header: Header, vertices: Columns, file: Path) -> NDArray[np.float32] | None:
+def _colors(header: Header, vertices: Columns, file: Path) -> NDArray[np.float32] | None:
     """(V, 3); bytes become fractions, and fractions stay what they are. None if there are none."""
     types = {p.name: p for element in header.elements if element.name == "vertex" for p in element.properties}
     missing = [name for name in _CHANNELS if name not in types]
     if len(missing) == len(_CHANNELS):
         return None
     if missing:
-        raise _colourless(file, f"without {', '.join(missing)}")
+        raise _colorless(file, f"without {', '.join(missing)}")
     columns = []
     for name in _CHANNELS:
         column = vertices.get(name)
         if not isinstance(column, np.ndarray):
-            raise _colourless(file, f"{name} as a list")
+            raise _colorless(file, f"{name} as a list")
         columns.append(column / 255 if types[name].dtype.kind in "iu" else column)
     return np.stack(columns, 1).astype(np.float32)
 
 
-def _colourless(file: Path, value: str) -> InputError:
+def _colorless(file: Path, value: str) -> InputError:
     return InputError(
         "colours that are not red, green and blue at each vertex", file=file, field="colours", value=value,
         remedy="export the mesh with these three at its vertices",

@@ -78,22 +78,22 @@ def pbr(image: int | None = None, factor: list[float] | None = None, **more: Any
     return {"pbrMetallicRoughness": base | ({} if factor is None else {"baseColorFactor": factor}), **more}
 
 
-def textured(*materials: dict[str, Any], colours: np.ndarray | None = None, picture: np.ndarray = GREY) -> Glb:
+def textured(*materials: dict[str, Any], colors: np.ndarray | None = None, picture: np.ndarray = GREY) -> Glb:
     glb = Glb()
     glb.image(encode_png(picture))
     for material in materials:
-        more = {} if colours is None else {"COLOR_0": glb.array(colours)}
+        more = {} if colors is None else {"COLOR_0": glb.array(colors)}
         glb.part(material, TEXCOORD_0=glb.array(UVS), **more)
     return glb
 
 
-def srgb(colours: np.ndarray) -> list[list[int]]:
-    return np.rint(colours * 255).astype(int).tolist()
+def srgb(colors: np.ndarray) -> list[list[int]]:
+    return np.rint(colors * 255).astype(int).tolist()
 
 
 def test_a_factor_multiplies_the_image_in_linear_light(tmp_path: Path) -> None:
     mesh = textured(pbr(0, [0.4, 0.4, 0.4, 1])).read(tmp_path)
-    assert mesh.texture is not None and mesh.colours is None
+    assert mesh.texture is not None and mesh.colors is None
     assert (mesh.texture == 132).all(), "sRGB 200 is 0.578 of linear light, 0.4 of that is sRGB 132"
     mesh = textured(pbr(0, [0.4, 1, 0, 0.5]), pbr(0, [0.4, 1, 0, 1])).read(tmp_path)
     assert mesh.texture is not None and mesh.texture[0, 0].tolist() == [132, 200, 0]
@@ -101,41 +101,41 @@ def test_a_factor_multiplies_the_image_in_linear_light(tmp_path: Path) -> None:
     assert mesh.texture is not None and (mesh.texture == GREY).all()
 
 
-def test_constant_colours_at_vertices_are_a_factor_of_the_image(tmp_path: Path) -> None:
-    mesh = textured(pbr(0, [0.5, 1, 1, 1]), colours=np.tile([0.8, 1, 0], (3, 1))).read(tmp_path)
+def test_constant_colors_at_vertices_are_a_factor_of_the_image(tmp_path: Path) -> None:
+    mesh = textured(pbr(0, [0.5, 1, 1, 1]), colors=np.tile([0.8, 1, 0], (3, 1))).read(tmp_path)
     assert mesh.texture is not None and mesh.texture[0, 0].tolist() == [132, 200, 0]
-    textured(pbr(0), colours=np.eye(3)).refused(tmp_path, "vary")
-    textured(pbr(0), colours=np.full((3, 3), 255)).refused(tmp_path, "no fractions")
+    textured(pbr(0), colors=np.eye(3)).refused(tmp_path, "vary")
+    textured(pbr(0), colors=np.full((3, 3), 255)).refused(tmp_path, "no fractions")
 
 
 def test_parts_of_one_image_with_different_factors_are_refused(tmp_path: Path) -> None:
     textured(pbr(0), pbr(0, [0.4, 0.4, 0.4, 1])).refused(tmp_path, "different baseColorFactors")
 
 
-def test_without_an_image_factors_and_colours_are_the_colour_of_their_part(tmp_path: Path) -> None:
+def test_without_an_image_factors_and_colors_are_the_color_of_their_part(tmp_path: Path) -> None:
     glb = textured()  # an image that no material names
     glb.part(pbr(None, [0.5, 0.1, 0.1, 1]), TEXCOORD_0=glb.array(UVS))
     glb.part(None)
     glb.part(pbr(None, [0.5, 1, 1, 1]), COLOR_0=glb.array(np.array([[1, 0.1, 0.1]] * 3)))
     mesh = glb.read(tmp_path)
-    assert mesh.texture is None and mesh.colours is not None
-    assert srgb(mesh.colours)[::3] == [[188, 89, 89], [255, 255, 255], [188, 89, 89]]
+    assert mesh.texture is None and mesh.colors is not None
+    assert srgb(mesh.colors)[::3] == [[188, 89, 89], [255, 255, 255], [188, 89, 89]]
 
 
 @pytest.mark.parametrize(("dtype", "half"), [("<f4", 0.5), ("u1", 128), ("<u2", 32768)])
 @pytest.mark.parametrize("width", [3, 4])
-def test_colours_of_every_type_are_linear(tmp_path: Path, dtype: str, half: float, width: int) -> None:
+def test_colors_of_every_type_are_linear(tmp_path: Path, dtype: str, half: float, width: int) -> None:
     glb = Glb()
     glb.part(None, COLOR_0=glb.array(np.full((3, width), half), dtype, normalized=dtype != "<f4"))
-    colours = glb.read(tmp_path).colours
-    assert colours is not None and srgb(colours) == [[188, 188, 188]] * 3
+    colors = glb.read(tmp_path).colors
+    assert colors is not None and srgb(colors) == [[188, 188, 188]] * 3
 
 
-def test_a_material_that_says_nothing_of_colour_is_no_colour(tmp_path: Path) -> None:
+def test_a_material_that_says_nothing_of_color_is_no_color(tmp_path: Path) -> None:
     glb = Glb()
     glb.part(pbr())
     mesh = glb.read(tmp_path)
-    assert mesh.texture is None and mesh.colours is None
+    assert mesh.texture is None and mesh.colors is None
 
 
 def picture_with_a_hole() -> np.ndarray:
@@ -153,7 +153,7 @@ def test_transparency_that_counts_is_refused_and_other_is_not_seen(tmp_path: Pat
     assert mesh.texture is not None and (mesh.texture == 200).all()
     textured(pbr(0, alphaMode=mode), picture=hole).refused(tmp_path, "transparent pixels")
     textured(pbr(0, [1, 1, 1, 0.5], alphaMode=mode)).refused(tmp_path, f"transparent parts .alphaMode {mode}")
-    textured(pbr(0, alphaMode=mode), colours=np.full((3, 4), 0.5)).refused(tmp_path, "transparent parts")
+    textured(pbr(0, alphaMode=mode), colors=np.full((3, 4), 0.5)).refused(tmp_path, "transparent parts")
 
 
 def test_images_as_webp_and_quantised_coordinates_are_read(tmp_path: Path) -> None:
