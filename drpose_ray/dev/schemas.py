@@ -7,7 +7,6 @@ In CI:   drpose dev schemas --check    (writes nothing; status 1 if the folder i
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import pkgutil
 from collections.abc import Sequence
@@ -67,7 +66,7 @@ def job_modules() -> list[str]:
 
 def job_index() -> Index:
     """Which job reads which settings, from the jobs' ``CONFIG`` classes."""
-    loaded = {name: importlib.import_module(f"jobs.{name}") for name in job_modules()}
+    loaded = {name: load_job(name) for name in job_modules()}
     return collect_index({name: job.CONFIG for name, job in loaded.items() if hasattr(job, "CONFIG")})
 
 

@@ -17,7 +17,12 @@ from drpose_ray.core.settings.config import load_config
 from drpose_ray.doctor.config import DoctorConfig
 from drpose_ray.doctor.finding import Finding
 
-CONFIG = DoctorConfig
+
+class DoctorJobConfig(DoctorConfig):
+    """Settings of jobs/doctor.py."""
+
+
+CONFIG = DoctorJobConfig
 
 
 @run_job

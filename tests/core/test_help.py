@@ -26,7 +26,7 @@ SLOW = (
 )  # fmt: skip
 
 IMPORT_ALL = """
-import importlib, sys
+import sys
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):
@@ -34,6 +34,7 @@ class Refuse:
             raise ImportError(name + " takes seconds to import: import it in the function that needs it")
 
 sys.meta_path.insert(0, Refuse())
+from drpose_ray.cli import load_job
 from drpose_ray.dev.schemas import job_modules
 for name in job_modules():
     load_job(name)

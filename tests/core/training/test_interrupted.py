@@ -9,13 +9,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from drpose_ray.diffusion.small import job as fit_base
-from drpose_ray.evaluation.estimator import job as fit_estimator
-from drpose_ray.reward.fit import job as fit_reward
+from drpose_ray.cli import load_job
 from tests.diffusion.encoded.six_views import write_six_views
 from tests.reward.stored_people import write_model, write_people
 
@@ -66,22 +63,22 @@ def stop_once_there(checkpoint: Path, job: str, given: list[str], by: signal.Sig
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("job", "flags_of", "checkpoints"),
+    ("name", "flags_of", "checkpoints"),
     [
-        (fit_reward, reward_flags, ["checkpoint"]),
-        (fit_estimator, estimator_flags, ["checkpoint"]),
-        (fit_base, base_flags, ["vae_checkpoint", "unet_checkpoint"]),
+        ("fit_reward", reward_flags, ["checkpoint"]),
+        ("fit_estimator", estimator_flags, ["checkpoint"]),
+        ("fit_base", base_flags, ["vae_checkpoint", "unet_checkpoint"]),
     ],
     ids=["reward", "estimator", "base"],
 )
 def test_a_stopped_fit_is_resumed_by_the_same_command(
-    job: ModuleType,
+    name: str,
     flags_of: Callable[[Path], list[str]],
     checkpoints: list[str],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    given, name = flags_of(tmp_path), job.__name__.removeprefix("jobs.")
+    given, job = flags_of(tmp_path), load_job(name)
     folder, undisturbed = tmp_path / "run" / name, tmp_path / "undisturbed" / name
     for checkpoint, by in zip(checkpoints, (signal.SIGINT, signal.SIGKILL), strict=False):
         status = stop_once_there(folder / f"{checkpoint}.safetensors", name, given, by)
