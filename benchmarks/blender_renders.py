@@ -31,7 +31,7 @@ from drpose_ray.body.smplx_body import Body
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame
 from drpose_ray.scans.config import ScansConfig, ScanSource, TwinConfig
 from drpose_ray.scans.load import load_scan
-from drpose_ray.scans.render.blender import BlenderRenderer
+from drpose_ray.scans.render.blender.renderer import BlenderRenderer
 from drpose_ray.scans.render.cameras import View
 from drpose_ray.scans.render.config import PUBLISHED, BlenderConfig, RaycastConfig, RendersConfig
 from drpose_ray.scans.render.images import color_images, normal_image

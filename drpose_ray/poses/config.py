@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from drpose_ray.core.settings.config import Config
-from drpose_ray.poses.readers.aist_translation import AistTranslation
+from drpose_ray.poses.readers.aist.translation import AistTranslation
 from drpose_ray.poses.split import SplitBy
 
 

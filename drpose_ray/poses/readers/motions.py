@@ -12,8 +12,8 @@ from drpose_ray.core.files.arrays import field_names, load_fields
 from drpose_ray.core.files.reading import is_there, list_files, named_refusals
 from drpose_ray.poses.clip import UNSTATED, MotionClip, UpAxis
 from drpose_ray.poses.config import PosesConfig
-from drpose_ray.poses.readers.aist_translation import AistTranslation
-from drpose_ray.poses.readers.aistpp import is_aistpp, read_aistpp
+from drpose_ray.poses.readers.aist.aistpp import is_aistpp, read_aistpp
+from drpose_ray.poses.readers.aist.translation import AistTranslation
 from drpose_ray.poses.readers.amass import is_amass, is_amass_shape_file, read_amass
 from drpose_ray.poses.readers.budget import MAX_NAME
 from drpose_ray.poses.readers.clip_archive import is_clip_archive, read_clip_archive

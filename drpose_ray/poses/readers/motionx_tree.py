@@ -15,7 +15,7 @@ from drpose_ray.core.files.arrays import load_array
 from drpose_ray.core.files.reading import list_files, list_folders
 from drpose_ray.geometry.motion_row import NUM_COLUMNS
 from drpose_ray.poses.clip import MotionClip, finite_frames
-from drpose_ray.poses.readers.aist_translation import in_metres, is_aist, is_marked_converted
+from drpose_ray.poses.readers.aist.translation import in_metres, is_aist, is_marked_converted
 from drpose_ray.poses.readers.arrays import check_num_frames
 from drpose_ray.poses.readers.reading import Reading
 from drpose_ray.poses.readers.resample import plan_resampling

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drpose_ray.poses.clip import UNSTATED, UpAxis
-from drpose_ray.poses.readers.aist_translation import AistTranslation
+from drpose_ray.poses.readers.aist.translation import AistTranslation
 from drpose_ray.poses.readers.joints.skeletons import Skeleton
 
 

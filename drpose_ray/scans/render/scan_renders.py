@@ -16,7 +16,7 @@ from drpose_ray.datasets.record import FrameStatus, SequenceCamera, SequenceReco
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame, world_to_cam
 from drpose_ray.geometry.motion_row import TRANSLATION
 from drpose_ray.poses.sources import turn_row
-from drpose_ray.scans.render.blender import BlenderRenderer
+from drpose_ray.scans.render.blender.renderer import BlenderRenderer
 from drpose_ray.scans.render.cameras import View
 from drpose_ray.scans.render.config import RendersConfig
 from drpose_ray.scans.render.images import color_images, depth_image, face_crop, normal_image

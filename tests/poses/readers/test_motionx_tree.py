@@ -11,7 +11,7 @@ from drpose_ray.core.errors import InputError
 from drpose_ray.core.seeding import stream
 from drpose_ray.geometry.motion_row import TRANSLATION
 from drpose_ray.poses.procedural.dance import generate_dance
-from drpose_ray.poses.readers.aist_translation import MARKER
+from drpose_ray.poses.readers.aist.translation import MARKER
 from drpose_ray.poses.readers.motions import read_motions
 
 AIST = "aist/subset_0000"

@@ -18,7 +18,7 @@ import pytest
 
 from drpose_ray.core.errors import InputError
 from drpose_ray.geometry.cameras import Frame
-from drpose_ray.scans.render.blender import BlenderRenderer
+from drpose_ray.scans.render.blender.renderer import BlenderRenderer
 from drpose_ray.scans.render.cameras import View
 from drpose_ray.scans.render.config import BlenderConfig
 from drpose_ray.scans.render.renderer import RenderedViews, RenderFailedError
@@ -197,7 +197,7 @@ def test_a_blender_that_does_not_start_is_no_scan_s_fault(scratch: Path, monkeyp
 
 
 PARENT = """
-from drpose_ray.scans.render.blender import BlenderRenderer
+from drpose_ray.scans.render.blender.renderer import BlenderRenderer
 from drpose_ray.scans.render.config import BlenderConfig
 from tests.scans.render.test_blender import render
 renderer = BlenderRenderer(BlenderConfig(samples=4096))

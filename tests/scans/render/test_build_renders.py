@@ -19,7 +19,7 @@ from drpose_ray.datasets.rows import ShardRow
 from drpose_ray.datasets.shards.read import ShardReader
 from drpose_ray.datasets.shards.scan_tar import whole_records
 from drpose_ray.geometry.cameras import Frame
-from drpose_ray.scans.render.blender import BlenderRenderer
+from drpose_ray.scans.render.blender.renderer import BlenderRenderer
 from drpose_ray.scans.render.cameras import View
 from drpose_ray.scans.render.config import BlenderConfig, RendersConfig
 from drpose_ray.scans.render.scan_item import ScanItem

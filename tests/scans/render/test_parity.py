@@ -9,7 +9,7 @@ import pytest
 
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame
 from drpose_ray.scans.meshes.srgb import linear_to_srgb
-from drpose_ray.scans.render.blender import BlenderRenderer
+from drpose_ray.scans.render.blender.renderer import BlenderRenderer
 from drpose_ray.scans.render.cameras import View
 from drpose_ray.scans.render.config import BlenderConfig, RaycastConfig
 from drpose_ray.scans.render.raycast import RaycastRenderer

@@ -237,7 +237,7 @@ class _Lines:
 
 
 def _read_views(files: Sequence[Path], frame: Frame, views: Sequence[View]) -> RenderedViews:
-    from drpose_ray.scans.render.exr import NO_DEPTH, read_passes  # OpenEXR comes with the blender extra
+    from drpose_ray.scans.render.blender.exr import NO_DEPTH, read_passes  # OpenEXR comes with the blender extra
 
     read = [read_passes(file) for file in files]
     for file in files:

@@ -1,0 +1,1 @@
+"""AIST++: its motions, and the translations that Motion-X left out."""
