@@ -78,7 +78,9 @@ def _adults(rig: Any) -> tuple[Array, Array, Array]:
         t_poses.append(posed + PELVIS_REST_M - posed_heads[pelvis])
     # Skinning is affine in the vertices: what a step along an axis becomes is a column of the vertex's rotation.
     steps = [bake_tpose(vertices + axis, heads, *skin)[0] - posed for axis in np.eye(3)]
-    return np.stack(a_poses[:-1]), np.stack(t_poses[:-1]), np.stack(steps, -1)
+    # Blended rotations shrink; the nearest rotation does not.
+    left, _, right = np.linalg.svd(np.stack(steps, -1))
+    return np.stack(a_poses[:-1]), np.stack(t_poses[:-1]), left @ right
 
 
 def _match(mean: Array, used: NDArray[np.int64], template: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -105,6 +105,14 @@ def paint_shoes(points: Array, rng: np.random.Generator) -> Array:
     return _worn(colours, points, rng)
 
 
+def paint_hat(points: Array, rng: np.random.Generator) -> Array:
+    """(n, 3) one colour, and a band."""
+    colours = np.tile(draw_colour(rng), (len(points), 1)).astype(np.float32)
+    lowest = np.quantile(points[:, 1], 0.45)
+    mix(colours, draw_colour(rng), _edge(0.012 - np.abs(points[:, 1] - lowest)))
+    return _worn(colours, points, rng)
+
+
 def paint_hair(points: Array, colour: NDArray[np.floating], rng: np.random.Generator) -> Array:
     """(n, 3) strands that fall: finer across than along."""
     strands = smooth_noise(points * np.array([1.0, 0.12, 1.0], np.float32), rng, 420.0)

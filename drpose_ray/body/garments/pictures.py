@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from drpose_ray.body.anny_uvs import ensure_uvs
 from drpose_ray.body.garments.garment import Garment
-from drpose_ray.body.garments.paint import draw_hair_colour, paint_clothes, paint_hair, paint_shoes
+from drpose_ray.body.garments.paint import draw_hair_colour, paint_clothes, paint_hair, paint_hat, paint_shoes
 from drpose_ray.body.garments.skin_paint import eyeball_uvs, paint_eyeball, paint_skin
 from drpose_ray.body.garments.texels import Texels
 from drpose_ray.body.smplx_body import Body
@@ -72,6 +72,8 @@ def paint_person(atlas: SkinAtlas, worn: Sequence[Garment], seed: int) -> list[N
             colours = paint_hair(points, hair_colour, rng)
         elif garment.kind == "shoes":
             colours = paint_shoes(points, rng)
+        elif garment.kind == "hat":
+            colours = paint_hat(points, rng)
         else:
             part = garment.part[garment.mesh.faces[texels.face, 0]]
             colours = paint_clothes(points, part, belt_y if garment.kind == "outfit" else None, rng)

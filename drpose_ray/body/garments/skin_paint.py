@@ -45,6 +45,8 @@ def paint_skin(
     brow = np.hypot((x - 0.033) / 0.021, (y - _BROW_Y - 0.12 * (0.033 - np.abs(x - 0.036))) / 0.0045)
     mix(colours, hair * 0.7, 0.9 * front * _inside(brow))
     mix(colours, tone * 0.35, 0.5 * front * _inside(np.hypot((x - eye[0]) / 0.015, (y - 0.001) / 0.0065)))
+    # Some shapes close their lids over the eyeballs.
+    mix(colours, np.full(3, 0.08), 0.8 * front * _inside(np.hypot((x - eye[0]) / 0.006, (y - 0.001) / 0.0035)))
     if cropped:
         skull = head & ((y > 0.055 + 0.25 * np.maximum(z + 0.03, 0)) | ((z < -0.105) & (y > -0.06)))
         mix(colours, hair, 0.9 * skull)
