@@ -74,10 +74,8 @@ def ensure_base_mesh(cache: Path, body: Body) -> BaseMesh:
             value=f"a body of {body.num_vertices} vertices, SHA-256 {body.sha256[:12]}...",
             remedy=f"leave the body out for the free one, or the garments; {path} is made again once it is removed",
         )  # fmt: skip
-    return BaseMesh(
-        *(fields[name].astype(np.float32) for name in ("a_pose", "t_pose", "turns")),
-        sp.csr_matrix(fields["weights"].astype(np.float32)), fields["body_vertices"].astype(np.int64),
-    )  # fmt: skip
+    a_pose, t_pose, turns, weights = (fields[name].astype(np.float32) for name in _SHAPES)
+    return BaseMesh(a_pose, t_pose, turns, sp.csr_matrix(weights), fields["body_vertices"].astype(np.int64))
 
 
 def _check(fields: dict[str, NDArray[Any]], path: Path) -> None:

@@ -96,10 +96,10 @@ def _match(mean: Array, used: NDArray[np.int64], template: NDArray[np.float32]) 
 
 def _betas(shapes: Array, template: NDArray[np.float32], shapedirs: NDArray[np.float32]) -> Array:
     """(S, 10) by which the body file comes nearest to ``shapes`` (S, V, 3)."""
-    directions = shapedirs.reshape(-1, shapedirs.shape[-1]).astype(np.float64)
+    directions: Array = shapedirs.reshape(-1, shapedirs.shape[-1]).astype(np.float64)
     targets = (shapes - template).reshape(len(shapes), -1).T
-    betas: Array = np.linalg.solve(directions.T @ directions, directions.T @ targets).T
-    return betas
+    betas = np.linalg.solve(directions.T @ directions, directions.T @ targets).T
+    return np.asarray(betas, np.float64)
 
 
 def _regress(betas: Array, shapes: Array) -> Array:

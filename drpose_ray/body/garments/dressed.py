@@ -62,7 +62,8 @@ class DressedPerson:
         place[self.faces.ravel()] = self.uvs[self.uv_faces.ravel()]
         column = np.clip((place[:, 0] * width).astype(np.int64), 0, width - 1)
         row = np.clip(((1 - place[:, 1]) * height).astype(np.int64), 0, height - 1)
-        return self.texture[row, column].astype(np.float32) / 255
+        colours: NDArray[np.float32] = self.texture[row, column].astype(np.float32) / 255
+        return colours
 
 
 def dress(

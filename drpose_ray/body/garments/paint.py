@@ -160,7 +160,8 @@ def _band(place: Array, period: float, phase: float, share: float) -> Array:
 
 def _edge(inside_m: NDArray[np.floating]) -> Array:
     """(n,) from 0 to 1 over a few millimetres: an edge of one texel would be torn where the picture is sampled."""
-    return np.clip(inside_m / _EDGE_M + 0.5, 0, 1).astype(np.float32)
+    edge: Array = np.clip(inside_m / _EDGE_M + 0.5, 0, 1).astype(np.float32)
+    return edge
 
 
 def _print(colours: Array, points: Array, allowed: NDArray[np.bool_], rng: np.random.Generator) -> None:

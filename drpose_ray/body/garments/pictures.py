@@ -20,7 +20,7 @@ from drpose_ray.body.smplx_body import Body
 from drpose_ray.seeding import stream
 
 TEXTURE_SIZE: Final = 256
-_ONE_CLOTH, _CROPPED = 0.25, 0.5
+_ONE_CLOTH, _CROPPED = 0.15, 0.5
 _BELT_Y: Final = (-0.26, -0.16)
 
 
@@ -53,7 +53,7 @@ def skin_atlas(body: Body, size: int, cache: Path) -> SkinAtlas:
     points, eye = texels.spread(body.rest_vertices, body.faces), body.rest_joints[23]
     return SkinAtlas(
         uvs.astype(np.float32), uv_faces, eyeball_uvs(body.rest_vertices, eye),
-        np.isin(body.part[body.faces], (23, 24)).all(1), texels, points, eye,
+        np.asarray(np.isin(body.part[body.faces], (23, 24)).all(axis=1)), texels, points, eye,
     )  # fmt: skip
 
 

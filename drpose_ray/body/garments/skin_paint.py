@@ -66,7 +66,7 @@ def paint_eyeball(size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """(size, size, 3) an eyeball from the front: white, iris and pupil."""
     place = ((np.arange(size) + 0.5) / size - 0.5) * _EYEBALL_M
     far = np.hypot(place[:, None], place[None]).ravel()
-    colours = np.tile(np.float32((0.93, 0.92, 0.90)), (size * size, 1))
+    colours = np.tile(np.array((0.93, 0.92, 0.90), np.float32), (size * size, 1))
     mix(colours, np.array(_IRISES[rng.integers(len(_IRISES))]), _inside(far / 0.0066))
     mix(colours, np.full(3, 0.03), _inside(far / 0.0028))
     return (colours * 255 + 0.5).astype(np.uint8).reshape(size, size, 3)
@@ -81,4 +81,5 @@ def _tone(rng: np.random.Generator) -> NDArray[np.float64]:
 
 def _inside(radius: NDArray[np.floating]) -> NDArray[np.floating]:
     """One within ``radius`` 1, and softly nothing beyond 1.2."""
-    return np.clip((1.2 - radius) / 0.2, 0, 1)
+    share: NDArray[np.floating] = np.clip((1.2 - radius) / 0.2, 0, 1)
+    return share

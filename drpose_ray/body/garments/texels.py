@@ -57,4 +57,5 @@ class Texels:
 
     def picture(self, colours: NDArray[np.floating]) -> NDArray[np.uint8]:
         """(size, size, 3) sRGB of the covered texels' ``colours`` (n, 3) in [0, 1]."""
-        return (np.clip(colours, 0, 1) * 255 + 0.5).astype(np.uint8)[self.nearest]
+        painted: NDArray[np.uint8] = (np.clip(colours, 0, 1) * 255 + 0.5).astype(np.uint8)[self.nearest]
+        return painted
