@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 
-_SHOULDER_X, _ARMPIT_Y, _CROTCH_Y = 0.2, 0.0, -0.43
+_SHOULDER_X, _ARMPIT_Y, CROTCH_Y = 0.2, 0.0, -0.43
 _SHARPEST_M, _SOFTEST_M = 0.003, 0.03
 
 
@@ -46,7 +46,7 @@ class Canvas:
         """
         x, y, z = self.points.T
         reach = np.maximum(np.abs(x) - _SHOULDER_X, 0)
-        arm, leg = (reach > 0) & (y > _ARMPIT_Y), y < _CROTCH_Y
+        arm, leg = (reach > 0) & (y > _ARMPIT_Y), y < CROTCH_Y
         along = np.where(arm, 0.14 - reach, y)
         around_arm, around_leg = np.arctan2(z - 0.02, y - 0.14), np.arctan2(np.abs(x) - 0.12, z)
         around = np.where(arm, 0.06 * around_arm, np.where(leg, 0.09 * around_leg, 0.15 * np.arctan2(x, z)))

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drpose_ray.body.garments.canvas import Array, Canvas, mix, saw, smooth_noise
+from drpose_ray.body.garments.canvas import CROTCH_Y, Array, Canvas, mix, saw, smooth_noise
 
 _PATTERNS: Final = {
     "plain": 0.3, "stripes": 0.18, "pinstripes": 0.08, "checks": 0.14, "dots": 0.1, "blotches": 0.1,
@@ -85,7 +85,8 @@ def paint_cloth(canvas: Canvas, rng: np.random.Generator) -> Array:
         mix(colours, third, canvas.edge((-0.35 - field) / frequency))
     elif kind == "colour blocks":
         chest = rng.uniform(0.02, 0.12)
-        mix(colours, second, canvas.edge(np.abs(canvas.points[:, 0]) - rng.uniform(0.14, 0.3)))
+        sides = canvas.edge(np.abs(canvas.points[:, 0]) - rng.uniform(0.14, 0.3))
+        mix(colours, second, sides * (canvas.points[:, 1] > CROTCH_Y))
         mix(colours, third, canvas.edge(chest - along) * canvas.edge(along - chest + rng.uniform(0.05, 0.12)))
     return colours
 
