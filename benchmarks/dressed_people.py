@@ -26,9 +26,9 @@ from drpose_ray.body.smplx_body import Body
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame
 from drpose_ray.geometry.motion_row import BETAS
 from drpose_ray.poses.sources import draw_pose
-from drpose_ray.renders.cameras import View
-from drpose_ray.renders.config import RaycastConfig
-from drpose_ray.renders.raycast import RaycastRenderer
+from drpose_ray.scans.render.cameras import View
+from drpose_ray.scans.render.config import RaycastConfig
+from drpose_ray.scans.render.raycast import RaycastRenderer
 from drpose_ray.scans.scan import Mesh
 
 PEOPLE = 24

@@ -14,12 +14,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from drpose_ray.arrays import load_fields
 from drpose_ray.body.anny_export import ensure_body
 from drpose_ray.body.garments.base_mesh_export import export_base_mesh
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.errors import InputError
-from drpose_ray.progress import Progress
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.arrays import load_fields
+from drpose_ray.core.progress import Progress
 
 NAME: Final = "hm08"
 NUM_VERTICES: Final = 19_158

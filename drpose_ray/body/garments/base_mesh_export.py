@@ -18,8 +18,8 @@ from drpose_ray.body.anny_export import (
 )
 from drpose_ray.body.model_file import read_model_file
 from drpose_ray.body.tpose import bake_tpose
-from drpose_ray.publish import replace_when_complete
-from drpose_ray.seeding import stream
+from drpose_ray.core.files.publish import replace_when_complete
+from drpose_ray.core.seeding import stream
 
 Array = NDArray[np.float64]
 _SAME_M: Final = 1e-5

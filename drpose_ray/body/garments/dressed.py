@@ -17,8 +17,8 @@ from drpose_ray.body.garments.pictures import TEXTURE_SIZE, SkinAtlas, paint_per
 from drpose_ray.body.garments.skinning import pose_vertices
 from drpose_ray.body.garments.wardrobe import Wardrobe
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.core.seeding import stream
 from drpose_ray.geometry.motion_row import BETAS, NUM_COLUMNS
-from drpose_ray.seeding import stream
 
 
 @dataclass(frozen=True, eq=False)

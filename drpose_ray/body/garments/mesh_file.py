@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.body.garments.mhclo_file import MAX_BYTES, MAX_VERTICES, broken
-from drpose_ray.files import decode_text, read_limited
+from drpose_ray.core.files.reading import decode_text, read_limited
 
 _MAX_CORNERS = 64
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.body.garments.base_mesh import NAME, NUM_VERTICES
-from drpose_ray.errors import InputError
-from drpose_ray.files import decode_text, read_limited
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.reading import decode_text, read_limited
 
 MAX_BYTES: Final = 32 * 2**20
 """Of an ``.mhclo`` and of an ``.obj``; the largest of MakeHuman's own are half a megabyte."""

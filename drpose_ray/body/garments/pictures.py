@@ -18,7 +18,7 @@ from drpose_ray.body.garments.paint import draw_hair_colour, paint_clothes, pain
 from drpose_ray.body.garments.skin_paint import eyeball_uvs, paint_eyeball, paint_skin
 from drpose_ray.body.garments.texels import Texels
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.seeding import stream
+from drpose_ray.core.seeding import stream
 
 TEXTURE_SIZE: Final = 256
 _ONE_CLOTH, _CROPPED = 0.15, 0.5

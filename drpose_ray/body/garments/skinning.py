@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from smplx.lbs import batch_rigid_transform, batch_rodrigues
 
 from drpose_ray.body.anny_export import PARENTS
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.geometry.motion_row import BODY_POSE, HAND_POSE, JAW_POSE, NUM_COLUMNS, ROOT_ORIENT, TRANSLATION
 
 

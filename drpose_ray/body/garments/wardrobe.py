@@ -14,8 +14,8 @@ import numpy as np
 from drpose_ray.body.garments.base_mesh import BaseMesh, ensure_base_mesh
 from drpose_ray.body.garments.garment import KINDS, Garment, read_garment
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.errors import InputError
-from drpose_ray.files import list_files
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.files.reading import list_files
 
 _MAX_GARMENTS: Final = 2_000
 _WITH_SHOES, _WITH_HAIR, _WITH_HAT = 0.95, 0.94, 0.06

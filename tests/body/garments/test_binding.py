@@ -12,9 +12,9 @@ from drpose_ray.body.garments.base_mesh import NUM_VERTICES
 from drpose_ray.body.garments.garment import read_garment
 from drpose_ray.body.garments.skinning import pose_vertices
 from drpose_ray.body.smplx_body import vertex_normals
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from drpose_ray.geometry.motion_row import BETAS, NUM_COLUMNS
-from drpose_ray.poses.standing import draw_moderate
+from drpose_ray.poses.procedural.standing import draw_moderate
 from tests.body.garments.small import base_mesh, free_body, write_outfit, write_square
 
 

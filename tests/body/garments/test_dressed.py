@@ -14,10 +14,10 @@ from drpose_ray.body.anny_export import BODY_CACHE
 from drpose_ray.body.garments.dressed import DressedPerson, dress
 from drpose_ray.body.garments.wardrobe import Wardrobe, read_wardrobe
 from drpose_ray.body.smplx_body import vertex_normals
+from drpose_ray.core.seeding import stream
 from drpose_ray.geometry.cameras import Frame, world_to_cam
 from drpose_ray.geometry.motion_row import BETAS, NUM_COLUMNS
 from drpose_ray.poses.sources import draw_pose
-from drpose_ray.seeding import stream
 from tests.body.garments.small import free_body, write_outfit
 
 _FOLDERS = (Path(__file__).parents[level] / "shared" / "data" / "makehuman" for level in (4, 5))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drpose_ray.body.garments.mhclo_file import MAX_BYTES, read_mhclo
-from drpose_ray.errors import InputError
+from drpose_ray.core.errors import InputError
 from tests.body.garments.small import write_square
 
 

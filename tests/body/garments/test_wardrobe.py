@@ -11,8 +11,8 @@ import pytest
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.garments.wardrobe import Wardrobe, read_wardrobe
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.errors import InputError
-from drpose_ray.seeding import stream
+from drpose_ray.core.errors import InputError
+from drpose_ray.core.seeding import stream
 from tests.body.garments.small import free_body, write_cut, write_outfit
 
 
