@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from drpose_ray.body.anny_export import BODY_CACHE
 from drpose_ray.body.garments.layers import dress_layers
-from drpose_ray.body.garments.pictures import TEXTURE_SIZE, SkinAtlas, paint_person, skin_atlas
 from drpose_ray.body.garments.skinning import pose_vertices
+from drpose_ray.body.garments.texture.pictures import TEXTURE_SIZE, SkinAtlas, paint_person, skin_atlas
 from drpose_ray.body.garments.wardrobe import Wardrobe
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.core.seeding import stream

@@ -18,7 +18,7 @@ from drpose_ray.body.garments.base_mesh import BaseMesh
 from drpose_ray.body.garments.binding import Binding
 from drpose_ray.body.garments.mesh_file import GarmentMesh, read_garment_mesh
 from drpose_ray.body.garments.mhclo_file import MAX_BYTES, read_mhclo
-from drpose_ray.body.garments.texels import Texels
+from drpose_ray.body.garments.texture.texels import Texels
 from drpose_ray.core.files.reading import read_limited
 
 KINDS: Final = ("outfit", "top", "bottom", "shoes", "hair", "hat", "other")

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drpose_ray.body.garments.canvas import CROTCH_Y, Array, Canvas, mix, saw, smooth_noise
+from drpose_ray.body.garments.texture.canvas import CROTCH_Y, Array, Canvas, mix, saw, smooth_noise
 
 _PATTERNS: Final = {
     "plain": 0.3, "stripes": 0.18, "pinstripes": 0.08, "checks": 0.14, "dots": 0.1, "blotches": 0.1,

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.body.anny_uvs import ensure_uvs
-from drpose_ray.body.garments.canvas import Canvas
 from drpose_ray.body.garments.garment import Garment
-from drpose_ray.body.garments.paint import draw_hair_colour, paint_clothes, paint_hair, paint_hat, paint_shoes
-from drpose_ray.body.garments.skin_paint import eyeball_uvs, paint_eyeball, paint_skin
-from drpose_ray.body.garments.texels import Texels
+from drpose_ray.body.garments.texture.canvas import Canvas
+from drpose_ray.body.garments.texture.cloth import draw_hair_colour, paint_clothes, paint_hair, paint_hat, paint_shoes
+from drpose_ray.body.garments.texture.skin import eyeball_uvs, paint_eyeball, paint_skin
+from drpose_ray.body.garments.texture.texels import Texels
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.core.seeding import stream
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drpose_ray.body.garments.canvas import Array, mix, smooth_noise
+from drpose_ray.body.garments.texture.canvas import Array, mix, smooth_noise
 
 _TONES: Final = (
     (0.96, 0.82, 0.72), (0.90, 0.72, 0.58), (0.78, 0.57, 0.42), (0.62, 0.42, 0.29), (0.45, 0.29, 0.20),

@@ -1,0 +1,1 @@
+"""Textures that are painted, not photographed: cloth, skin, faces, hair."""
