@@ -19,7 +19,7 @@ from tests.finetune.ranks import run_ranks
 from tests.finetune.settings import finetune_config
 from tests.finetune.tiny_run import write_tiny_dataset
 
-LAYOUTS: dict[str, dict[str, Any]] = {"pshuman": {**PSHUMAN_TINY, "sample_size": 16}, "era3d": ERA3D_TINY}
+LAYOUTS: dict[str, dict[str, Any]] = {"pshuman": PSHUMAN_TINY, "era3d": ERA3D_TINY}
 _LORA: dict[str, Any] = {"model.lora_rank": 2, "optimizer.learning_rate": 1e-3}
 # The first of each group is what the others must equal.
 MODES: dict[str, dict[str, dict[str, Any]]] = {
