@@ -119,7 +119,7 @@ def alignprop_gradient(
     denoiser: Denoiser, frozen: Denoiser, noise: torch.Tensor, _variance: None, condition: Any, sampler: DdimSampler,
     plan: TrainPlan, reward_fn: Callable[[torch.Tensor], torch.Tensor], kl_weight: float,
 ) -> GradientReport:  # fmt: skip
-    """B4: as ``graph.gradient``, but x is not detached from the first trained step on."""
+    """B4: as ``finetune.graph.gradient``, but x is not detached from the first trained step on."""
     x, divergences, begun = noise, [], False
     for t in plan.executed_steps:
         timestep, trained = sampler[t].timestep, t in plan.train_steps

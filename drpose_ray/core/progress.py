@@ -22,7 +22,7 @@ _BETWEEN_REWRITES_S: Final = 0.2
 class Progress:
     """A piece of work, within whose block it is reported.
 
-    ``with Progress("rendering scans", len(scans), there=12) as progress:`` and ``progress.step()`` after each. Without
+    ``with Progress("rendering scans", len(scans), there=12) as progress:`` and ``step()`` after each. Without
     a total it is a phase such as "starting Ray". Blocks may lie in each other; the innermost speaks.
     """
 

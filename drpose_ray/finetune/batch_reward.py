@@ -51,7 +51,7 @@ def load_batch_reward(config: FinetuneConfig, distance: DistanceConfig, device: 
     """The reward of ``config`` for latents of its base, on ``device``: a ``TermedReward`` if terms are given.
 
     Raises InputError if a file is missing, a predictor was trained on latents of another size, or a user's reward does
-    not keep the contract of ``reward.terms.Reward``.
+    not keep the contract of ``reward.rewards.Reward``.
     """
     from drpose_ray.diffusion.published.layout import outline_unet  # imports diffusers: seconds
 

@@ -28,7 +28,7 @@ def gradient(
     kl_weight: float,
     backward: Callable[[Tensor], object] = Tensor.backward,
 ) -> GradientReport:
-    """Accumulate the gradient of Eq. 2 into the denoiser's parameters. Arguments and result as ``replay.gradient``."""
+    """Accumulate the gradient of Eq. 2 into the denoiser's parameters. Called as ``finetune.replay.gradient``."""
     x, divergences, x0 = noise, [], {}
     for t in plan.executed_steps:
         timestep = sampler[t].timestep

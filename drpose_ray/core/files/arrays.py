@@ -42,7 +42,7 @@ def load_array(file: Path, max_bytes: int = MAX_BYTES) -> NDArray[Any]:
 
 
 def decode_array(data: bytes, max_bytes: int) -> NDArray[Any]:
-    """The array of an ``.npy``'s bytes. Raises one of ``files.UNREADABLE`` for anything else."""
+    """The array of an ``.npy``'s bytes. Raises one of ``core.files.reading.UNREADABLE`` for anything else."""
     return _read_array(io.BytesIO(data), max_bytes)
 
 

@@ -20,7 +20,7 @@ from drpose_ray.core.secrets import redact_values
 def writable(file: Path, problem: str = "cannot write output") -> Iterator[None]:
     """Within the block a file or folder is made. Raises InputError, naming ``file``, if it may not be made there.
 
-    A disk that is full stays an OSError, which ``errors.no_space`` explains.
+    A disk that is full stays an OSError, which ``core.errors.no_space`` explains.
     """
     try:
         yield

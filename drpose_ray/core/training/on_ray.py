@@ -33,7 +33,7 @@ def run_trainer(trainer: TorchTrainer) -> None:
         return run(**{**parts, "failure_policy": _RefusalsEnd(trainer.run_config.failure_config)})
 
     trainer._initialize_and_run_controller = run_with_own_policy  # noqa: SLF001
-    trainer._register_sigint_handler = lambda _: None  # noqa: SLF001 - Ctrl-C is answered by stopping.py
+    trainer._register_sigint_handler = lambda _: None  # noqa: SLF001 - Ctrl-C is answered by core/stopping.py
     try:
         trainer.fit()
     except TrainingFailedError as error:

@@ -23,7 +23,7 @@ class NotDrawableError(RuntimeError):
 
 
 class Item(Protocol):
-    """What one record is made of: a window of poses (``poses.windows``), a scan (``renders.scan_item``)."""
+    """What one record is made of: a window of poses (``poses.windows``), a scan (``scans.render.scan_item``)."""
 
     @property
     def sequence_id(self) -> str: ...  # key of the record, unique in its dataset

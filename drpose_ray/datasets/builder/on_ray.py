@@ -30,7 +30,7 @@ class MakerPool:
 
 
 def build_on_ray(plan: BuildPlan[Any], pools: Sequence[MakerPool], progress: Progress) -> Manifest:
-    """Like ``builder.local.build``, with actors of one CPU; the dataset ends with the same bytes.
+    """Like ``datasets.builder.local.build``, with actors of one CPU; the dataset ends with the same bytes.
 
     Args:
         pools: one per maker of the plan, in its order; they work at the same time.

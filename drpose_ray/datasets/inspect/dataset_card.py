@@ -114,7 +114,7 @@ class DatasetCard(Stored):
     sequence_lengths: tuple[FrameCount, ...]
     """By frames per sequence."""
     diversity_mm: float
-    """Fig. 4 measure of the poses that are read (``poses.diversity``)."""
+    """Fig. 4 measure of the poses that are read (``poses.sampling.diversity``)."""
     diversity_poses: int
     """On how many of them it was measured."""
     diversity_alignment: str

@@ -1,7 +1,7 @@
 """From a record's members back to its parts: whatever is decoded is what ``SequenceRecord`` promises, or is refused.
 
 A shard's sha256 says that its bytes are those of the manifest. It does not say that they are a record, and readers take
-what comes from here without another look. Everything raises one of ``files.UNREADABLE`` for what it refuses.
+what comes from here without another look. What is refused raises one of ``core.files.reading.UNREADABLE``.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def decode_picture(data: bytes) -> NDArray[Any]:
     """The pixels of a stored image, (H, W, 3 or 4) uint8 or (H, W, 1) uint16."""
     try:
         image = decode_png(data)
-    except Image.DecompressionBombError as error:  # Pillow's own limit, which is none of files.UNREADABLE
+    except Image.DecompressionBombError as error:  # Pillow's own limit, which is none of core.files.reading.UNREADABLE
         raise ValueError(str(error)) from error
     if image.ndim != 3 or (image.dtype, image.shape[2]) not in PIXELS:
         raise ValueError(f"{image.dtype} {image.shape} are no pixels of a record")

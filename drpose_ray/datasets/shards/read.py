@@ -24,7 +24,8 @@ class ShardReader:
     shard); without one, frames come in stored order. The epoch's stream is cut into ``world_size`` equally long runs,
     one per rank, so a rank opens few shards; what remains, fewer than ``world_size`` frames, is dropped in that epoch.
 
-    ``corrupted`` says what becomes of a shard that is missing, altered, or holds what is no record (``shards.decode``):
+    ``corrupted`` says what becomes of a shard that is missing, altered, or holds what is no record
+    (``datasets.shards.decode``):
 
     * "raise": InputError; for a missing shard or a wrong length at once, otherwise when the shard is opened.
     * "skip": nothing of the shard is given, and its place in the epoch is filled with frames of the next sound shard,

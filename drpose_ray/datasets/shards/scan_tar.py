@@ -17,7 +17,7 @@ from drpose_ray.datasets.shards.decode import decode_header, decode_numbers, dec
 from drpose_ray.datasets.shards.members import Member, members_in
 
 LAST_MEMBER: Final = ".motion.npy"
-"""Ends a record: members are written in sorted order (``shards.record``)."""
+"""Ends a record: members are written in sorted order (``datasets.record``)."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ PHOTO: Final = "photo_sha256"
 
 
 class DrawsViews(Protocol):
-    """What is asked of ``inference.generate.ViewGenerator``."""
+    """What is asked of ``diffusion.inference.generate.ViewGenerator``."""
 
     @property
     def image_size(self) -> int: ...

@@ -2,7 +2,7 @@
 
 Only names go out and come back; images stay where they are. Every node must see photos, model and output under the
 same paths. A photo that has views is skipped, one that cannot be used becomes a row with the reason
-(``inference.drawing``).
+(``diffusion.inference.drawing``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Anatomical limits: one box of Euler angles per joint (``rotations.euler_xyz``: twist first for the arms)."""
+"""Anatomical limits: one box of Euler angles per joint (``geometry.rotations``: twist first for the arms)."""
 
 from __future__ import annotations
 

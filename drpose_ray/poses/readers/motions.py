@@ -48,14 +48,14 @@ def read_motions(
 
     What is read follows from what is there:
 
-    * ``.npy``: Motion-X, rows (T, 322) at 30 fps (`readers.motionx_tree`), or SMPL's poses (T, 72);
-    * ``.npz`` with ``motion``, ``clip_start``, ``clip_name``, ``fps``: an archive of clips (`readers.clip_archive`);
-    * ``.npz`` with ``smpl_poses``, ``smpl_trans``, ``smpl_scaling``: one AIST++ sequence (`readers.aistpp`);
+    * ``.npy``: Motion-X, rows (T, 322) at 30 fps (`poses.readers.motionx_tree`), or SMPL's poses (T, 72);
+    * ``.npz`` with ``motion``, ``clip_start``, ``clip_name``, ``fps``: clips (`poses.readers.clip_archive`);
+    * ``.npz`` with ``smpl_poses``, ``smpl_trans``, ``smpl_scaling``: one AIST++ sequence (`poses.readers.aist.aistpp`);
     * ``.npz`` with ``poses`` or ``root_orient`` and ``pose_body``, ``trans``, ``mocap_framerate``: AMASS, BEAT2, SMPL
-      (`readers.amass`); AMASS's ``shape.npz`` and ``*_stagei.npz`` hold no motion and are left out;
+      (`poses.readers.amass`); AMASS's ``shape.npz`` and ``*_stagei.npz`` hold no motion and are left out;
     * ``.npz`` or ``.pt`` with ``global_orient``, ``body_pose``, ``transl`` (GVHMR) or ``poses_world``, ``trans_world``
-      (WHAM): `readers.smpl_params`;
-    * ``.bvh``: a skeleton of ``poses/skeletons`` or of the user's, retargeted (`readers.retarget`).
+      (WHAM): `poses.readers.smpl_params`;
+    * ``.bvh``: a skeleton of ``poses/skeletons`` or of the user's, retargeted (`poses.readers.joints.retarget`).
 
     A folder is read with its subfolders, linked ones too, and holds one kind; hidden files are left out. Clips are
     named by their path below it, without extension.
@@ -64,12 +64,12 @@ def read_motions(
         path: A folder or a file.
         fps: Target rate. Frames are taken at an integer stride where there is one, else interpolated (`resample`).
         licence: Terms recorded for data that does not state its own; by default those of the data set, where known.
-        aist_translation: How the translations of Motion-X's AIST subset are stored (`readers.aist_translation`).
+        aist_translation: How the translations of Motion-X's AIST subset are stored (`poses.readers.aist.translation`).
         trust_up_axis: Skip the check that people stand along +y.
         up_axis: The world's up axis in AMASS-like, SMPL, GVHMR, WHAM and BVH files; by default judged by how people
-            stand (`readers.up_axis`).
+            stand (`poses.readers.up_axis`).
         unstated_fps: Rate of SMPL poses and of results from videos that state none.
-        skeletons: Files of BVH skeletons beside the packaged ones (`readers.skeletons`).
+        skeletons: Files of BVH skeletons beside the packaged ones (`poses.readers.joints.skeletons`).
 
     Raises:
         InputError: missing, empty, unreadable or malformed input, object arrays, a wrong column count, an archive with

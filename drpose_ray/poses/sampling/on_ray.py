@@ -46,7 +46,7 @@ class _Part:
 
 
 class SamplerOnRay:
-    """`farthest.Sampler` over finite points (N, D), cut into runs of ``num_actors`` actors; they end with it.
+    """A `poses.sampling.farthest.Sampler` of finite points (N, D), in runs of ``num_actors`` actors; they end with it.
 
     An actor that dies takes its distances along: the sampling fails and is started again, from stored picks if any.
     Needs a connection to Ray. Raises InputError if points are not finite or there is no actor.
@@ -93,7 +93,7 @@ class SamplerOnRay:
 
 
 def pick_each_part_on_ray(parts: Sequence[NDArray[np.float32]], num: int) -> list[NDArray[np.int64]]:
-    """`core_set.pick_each_part` with one task a part."""
+    """`poses.sampling.core_set.pick_each_part` with one task a part."""
     pick: Any = ray.remote(num_cpus=1)(_pick_part)
     indices: list[NDArray[np.int64]] = answers([pick.remote(part, num) for part in parts])
     return indices

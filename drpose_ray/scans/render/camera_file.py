@@ -22,8 +22,8 @@ from drpose_ray.scans.render.scan_renders import input_view
 def write_cameras(location: Path | str, config: RendersConfig, seed: int, path: Path) -> None:
     """Publish one line of JSON per record with a camera: ``{"key", "image_size", "frames": [{"input", "views"}]}``.
 
-    Each camera is ``cameras.opencv_camera``'s, in the record's axes, where the front camera of every frame is at
-    azimuth 0. ``views`` are those of ``color0..5``; PSHuman's face is the upper middle third of the first.
+    Each camera is ``scans.render.cameras.opencv_camera``'s, in the record's axes, where every frame's front camera is
+    at azimuth 0. ``views`` are those of ``color0..5``; PSHuman's face is the upper middle third of the first.
     """
     with replace_when_complete(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         for row in read_manifest(location).shards:

@@ -40,7 +40,7 @@ class ScanRenders:
 
     Frame ``f`` shows the scan as the input camera at azimuth ``input_azimuths_deg[f]`` sees it: motion, joints and
     frame centre are turned by minus that azimuth, and the record's camera is at azimuth 0. Images: ``input`` RGBA, and
-    for each view ``color``, ``normal`` and, if wanted, ``depth`` (``renders.images``), as cameras see them; what a
+    for each view ``color``, ``normal`` and, if wanted, ``depth`` (``scans.render.images``), as cameras see them; what a
     model wants mirrored is mirrored when it is read (``ViewSet.from_true_views``). All frames share the scan's scale.
     """
 

@@ -71,7 +71,7 @@ class Animator:
 
     @torch.inference_mode()
     def remember(self, photos: Sequence[Image.Image]) -> PhotoReference:
-        """Run what depends on the photos alone. ``photos`` are squares of ``mimo.photo.cut_out``."""
+        """Run what depends on the photos alone. ``photos`` are squares of ``synthesis.mimo.photo.cut_out``."""
         model = self.model
         side = int(model.image_encoder.config.image_size)
         small = torch.stack([for_image_encoder(photo, side) for photo in photos]).to(model.device, model.dtype)

@@ -69,7 +69,7 @@ class MimoFlops:
 
 
 def count_mimo_flops(image_size: int, num_frames: int, *, guided: bool = True) -> MimoFlops:
-    """The published networks as ``mimo.animator`` runs them. ``image_size`` is a multiple of 8."""
+    """The published networks as ``synthesis.mimo.animator`` runs them. ``image_size`` is a multiple of 8."""
     side = image_size // _PIXELS_PER_LATENT
     with torch.device("meta"):
         reference, vae, guider = ReferenceUNet(STABLE_DIFFUSION_15), ImageVAE(_VAE, 1), PoseGuider()

@@ -20,7 +20,7 @@ from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD  # noqa: 
 
 
 def list_photos(folder: Path) -> tuple[Path, ...]:
-    """The images of a folder by name (``cutout.list_cutouts``). Raises InputError if there are none."""
+    """The images of a folder by name (``core.files.cutout.list_cutouts``). Raises InputError if there are none."""
     found, left_out = list_cutouts(folder, "photos")
     if not found:
         raise InputError(

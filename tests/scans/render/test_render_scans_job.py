@@ -1,4 +1,4 @@
-"""jobs/render_scans from twin scans to a verified dataset, one of the scans broken."""
+"""jobs/render_scans.py from twin scans to a verified dataset, one of the scans broken."""
 
 from __future__ import annotations
 

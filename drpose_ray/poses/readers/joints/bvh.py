@@ -80,7 +80,7 @@ def load_bvh(file: Path) -> Bvh:
 
     Raises:
         InputError: the file is no BVH, is cut short, or its numbers are not those its hierarchy announces, or more than
-            `readers.budget` allows.
+            `poses.readers.budget` allows.
         OSError: the disk failed.
     """
     text = read_text(file, MAX_BVH_BYTES)

@@ -1,9 +1,10 @@
 """Blender, in a process of its own: the only file of the project that imports ``bpy``.
 
-Started as a script by ``renders.blender`` in a folder of theirs. The first line on stdin is ``{"settings": FILE,
-"lifeline": N}``. Each further one names a JSON file that says what to render, and is answered by a line of JSON on
-stdout. Meshes come as npz files, pictures go as multilayer EXR files. The lifeline is the reading end of a pipe that
-the parent holds open: when the parent is gone, however it ended, the kernel ends this process, be it deep in Blender.
+Started as a script by ``scans.render.blender.renderer`` in a folder of theirs. The first line on stdin is
+``{"settings": FILE, "lifeline": N}``. Each further one names a JSON file that says what to render, and is answered by a
+line of JSON on stdout. Meshes come as npz files, pictures go as multilayer EXR files. The lifeline is the reading end
+of a pipe that the parent holds open: when the parent is gone, however it ended, the kernel ends this process, be it
+deep in Blender.
 
 Everything here is in Blender's axes and in frames: the parent has turned and scaled what comes.
 """

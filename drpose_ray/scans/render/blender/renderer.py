@@ -83,7 +83,7 @@ class BlenderRenderer:
 
 
 class _BlenderProcess:
-    """A running ``renders.blender_process``, its pipes, and its folder for meshes and pictures."""
+    """A running ``scans.render.blender.blender_process``, its pipes, and its folder for meshes and pictures."""
 
     def __init__(self, config: BlenderConfig) -> None:
         self._timeout_s, self._device, self.scans = config.timeout_s, config.device, 0
