@@ -25,7 +25,7 @@ from drpose_ray.reward.config import DistanceConfig
 
 
 @dataclass(frozen=True)
-class Parts:
+class TrainingModels:
     """All on one device and free of dropout. A condition is sliced over its objects: ``condition[slice]``."""
 
     denoiser: nn.Module  # trained, where it requires gradients
@@ -40,7 +40,9 @@ class Parts:
     export: Callable[[dict[str, torch.Tensor], Path, int], None]  # publish the weights after so many iterations
 
 
-def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.device, seed: int = 0) -> Parts:
+def load_models(
+    config: FinetuneConfig, distance: DistanceConfig, device: torch.device, seed: int = 0
+) -> TrainingModels:
     """The I2MV model of ``config.model.base`` and the PoseScore of ``config.reward.predictor``.
 
     Raises InputError if a file is missing or the predictor was trained on latents of another size.
@@ -86,7 +88,7 @@ def load_parts(config: FinetuneConfig, distance: DistanceConfig, device: torch.d
         card = write_card(config, config.data.dataset, iterations, folder.parent)
         export_finetuned(config.model.base, merge_lora(weights), folder, config.export.precision, card)
 
-    return Parts(
+    return TrainingModels(
         denoiser=denoiser.to(device),
         frozen_denoiser=frozen,
         encode_condition=encode_condition,

@@ -20,7 +20,7 @@ from drpose_ray.finetune.batch_reward import score_with_terms
 from drpose_ray.finetune.data import PairStream
 from drpose_ray.finetune.engine.engine import DenoiserEngine
 from drpose_ray.finetune.gradient_report import GradientReport
-from drpose_ray.finetune.models import Parts
+from drpose_ray.finetune.models import TrainingModels
 from drpose_ray.finetune.plan import TrainPlan, draw_plan
 from drpose_ray.finetune.rollout import Rollout, RolloutRequest
 from drpose_ray.finetune.settings.finetune import FinetuneConfig
@@ -56,12 +56,12 @@ class Updater:
         self,
         config: FinetuneConfig,
         seed: int,
-        parts: Parts,
+        models: TrainingModels,
         engine: DenoiserEngine,
         pairs: PairStream,
         pool: RemoteRollouts | None = None,
     ) -> None:
-        self._config, self._seed, self._parts, self._engine, self._pairs = config, seed, parts, engine, pairs
+        self._config, self._seed, self._models, self._engine, self._pairs = config, seed, models, engine, pairs
         self._pool = pool
         self._ahead: deque[_Draw] = deque()
         self.guard = StepGuard(config.optimizer.spike_factor, engine.device)
@@ -128,7 +128,7 @@ class Updater:
         before = self._pairs.state()
         batch = next(self._pairs)
         with torch.no_grad():
-            condition = self._parts.encode_condition(batch)
+            condition = self._models.encode_condition(batch)
         laps.end("encode")
         noise_seed = derive_seed(self._seed, "rollout", iteration, micro_step)
         started = None
@@ -138,14 +138,14 @@ class Updater:
 
     def _accumulate(self, draw: _Draw, laps: Laps, terms: list[Mapping[str, torch.Tensor]]) -> GradientReport:
         """Add one micro-batch's gradient, and to ``terms`` those of its reward, once per stop."""
-        config, parts, device = self._config, self._parts, self._engine.device
+        config, models, device = self._config, self._models, self._engine.device
 
         def noise_at(step: int) -> torch.Tensor:
-            return draw_noise(draw.noise_seed, draw.batch.sample_ids, parts.latent_shape, step).to(device)
+            return draw_noise(draw.noise_seed, draw.batch.sample_ids, models.latent_shape, step).to(device)
 
         def reward_fn(latents_x0: torch.Tensor) -> torch.Tensor:
             laps.end("rollout")
-            reward, of_terms = score_with_terms(parts.pose_score, latents_x0, draw.batch)
+            reward, of_terms = score_with_terms(models.pose_score, latents_x0, draw.batch)
             terms.append(of_terms)
             return reward
 
@@ -155,11 +155,11 @@ class Updater:
 
         report = replay.gradient(
             self._engine.network,
-            parts.frozen_denoiser,
+            models.frozen_denoiser,
             noise_at(config.algorithm.num_sampling_steps + 1),
             noise_at,
             draw.condition,
-            parts.sampler,
+            models.sampler,
             draw.plan,
             reward_fn,
             config.algorithm.kl_weight,

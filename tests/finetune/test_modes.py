@@ -78,18 +78,18 @@ def _train(config: FinetuneConfig, folder: Path, rank: int, name: str) -> dict[s
     from drpose_ray.finetune.data import PairStream
     from drpose_ray.finetune.engine.engine import DenoiserEngine
     from drpose_ray.finetune.engine.lora import merge_lora
-    from drpose_ray.finetune.models import load_parts
+    from drpose_ray.finetune.models import load_models
     from drpose_ray.finetune.step import Updater
 
-    parts = load_parts(config, DistanceConfig(perceptual_weight=0), torch.device("cpu"))
+    models = load_models(config, DistanceConfig(perceptual_weight=0), torch.device("cpu"))
     engine = DenoiserEngine(
-        parts.denoiser, betas=config.optimizer.betas, weight_decay=config.optimizer.weight_decay,
+        models.denoiser, betas=config.optimizer.betas, weight_decay=config.optimizer.weight_decay,
         max_grad_norm=config.optimizer.max_grad_norm, gradient_accumulation=1, zero_stage=config.parallel.zero_stage,
         offload_optimizer="optimizer" in config.parallel.offload,
         offload_parameters="parameters" in config.parallel.offload,
     )  # fmt: skip
     reader = ShardReader(folder / "pairs", seed=3, rank=rank, world_size=config.parallel.num_workers)
-    updater = Updater(config, 5, parts, engine, PairStream(reader, config.batch_size_per_worker))
+    updater = Updater(config, 5, models, engine, PairStream(reader, config.batch_size_per_worker))
     for iteration in range(config.optimizer.num_iterations):
         metrics = updater.update(iteration)
         assert metrics["active_steps"] == 2 and metrics["grad_norm"] > 0
@@ -103,7 +103,7 @@ def _train(config: FinetuneConfig, folder: Path, rank: int, name: str) -> dict[s
                 shutil.copytree(folder / f"{name}_{part}", folder / name / "iteration_00000002", dirs_exist_ok=True)
     weights = merge_lora(engine.state_dict())
     if rank == 0:
-        parts.export(weights, folder / "exported", 2)
+        models.export(weights, folder / "exported", 2)
     return weights
 
 

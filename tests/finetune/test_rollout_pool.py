@@ -34,17 +34,17 @@ def _run(dataset: Path, settings: Mapping[str, object], loaders: TinyLoaders | N
     config = tiny_config({
         "parallel.num_workers": 1, "algorithm.eta": 1.0, "optimizer.num_iterations": 3, **settings
     })  # fmt: skip
-    parts = loaders.parts(config, CPU)
+    models = loaders.models(config, CPU)
     if config.reward.actor_gpus is not None:
-        parts = replace(parts, pose_score=RemoteReward(loaders.reward, config))
+        models = replace(models, pose_score=RemoteReward(loaders.reward, config))
     engine = DenoiserEngine(
-        parts.denoiser, betas=config.optimizer.betas, weight_decay=config.optimizer.weight_decay,
+        models.denoiser, betas=config.optimizer.betas, weight_decay=config.optimizer.weight_decay,
         max_grad_norm=config.optimizer.max_grad_norm, zero_stage=config.parallel.zero_stage,
         gradient_accumulation=config.optimizer.gradient_accumulation,
     )  # fmt: skip
     pool = RolloutPool(loaders.roller, config, CPU) if config.rollout.actors else None
     pairs = PairStream(ShardReader(dataset, seed=1), config.batch_size_per_worker)
-    updater = Updater(config, 1, parts, engine, pairs, pool)
+    updater = Updater(config, 1, models, engine, pairs, pool)
     metrics = [updater.update(iteration) for iteration in range(config.optimizer.num_iterations)]
     return engine.state_dict(), metrics
 

@@ -25,7 +25,7 @@ from drpose_ray.diffusion.ddim import DdimSampler
 from drpose_ray.diffusion.schedule import NoiseSchedule
 from drpose_ray.finetune.batch_reward import BatchReward
 from drpose_ray.finetune.distributed.loaders import Loaders
-from drpose_ray.finetune.models import Parts
+from drpose_ray.finetune.models import TrainingModels
 from drpose_ray.finetune.rollout import Roller
 from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.reward.config import DistanceConfig
@@ -51,8 +51,8 @@ def tiny_config(changes: Mapping[str, object] | None = None) -> FinetuneConfig:
     return finetune_config({**settings, **(changes or {})})
 
 
-def tiny_parts(config: FinetuneConfig, device: torch.device, nap_seconds: float = 0.0) -> Parts:
-    """Parts with the same weights wherever they are built; a nap makes iterations long enough to be killed in."""
+def tiny_models(config: FinetuneConfig, device: torch.device, nap_seconds: float = 0.0) -> TrainingModels:
+    """Models with the same weights wherever they are built; a nap makes iterations long enough to be killed in."""
 
     def encode_condition(batch: PosedPeople) -> torch.Tensor:
         pooled = nn.functional.adaptive_avg_pool2d(batch.input_images, SIDE).mean(1)
@@ -73,7 +73,7 @@ def tiny_parts(config: FinetuneConfig, device: torch.device, nap_seconds: float 
         denoiser, frozen = TinyDenoiser(), TinyDenoiser()
     frozen.load_state_dict(denoiser.state_dict())
     schedule = NoiseSchedule.from_config({"prediction_type": "v_prediction", "clip_sample": False})
-    return Parts(
+    return TrainingModels(
         denoiser=denoiser.to(device),
         frozen_denoiser=frozen.requires_grad_(False).to(device),
         encode_condition=encode_condition,
@@ -89,7 +89,7 @@ def tiny_parts(config: FinetuneConfig, device: torch.device, nap_seconds: float 
 
 @dataclass(frozen=True)
 class TinyLoaders(Loaders):
-    """Of ``tiny_parts``, in every process of a run."""
+    """Of ``tiny_models``, in every process of a run."""
 
     distance: DistanceConfig = field(default_factory=DistanceConfig)
     seed: int = 0
@@ -99,33 +99,33 @@ class TinyLoaders(Loaders):
     def origin(self, config: FinetuneConfig, hashes: FileHashes) -> dict[str, Any]:  # noqa: ARG002 - nothing is loaded
         return {"distance.bce_weight": self.distance.bce_weight}
 
-    def parts(self, config: FinetuneConfig, device: torch.device) -> Parts:
-        parts = tiny_parts(config, device, self.nap_seconds)
+    def models(self, config: FinetuneConfig, device: torch.device) -> TrainingModels:
+        models = tiny_models(config, device, self.nap_seconds)
         if self.full_disk is None:
-            return parts
+            return models
         full_disk, calls = self.full_disk, itertools.count()
 
         def pose_score(x0: torch.Tensor, batch: PosedPeople) -> torch.Tensor:
             if next(calls) >= 3 * config.optimizer.gradient_accumulation and full_disk.exists():
                 resource.setrlimit(resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY))
-            return parts.pose_score(x0, batch)
+            return models.pose_score(x0, batch)
 
-        return replace(parts, pose_score=pose_score)
+        return replace(models, pose_score=pose_score)
 
     def roller(self, config: FinetuneConfig, device: torch.device) -> Roller:
-        parts = tiny_parts(config, device)
-        return Roller(parts.denoiser.requires_grad_(False), parts.sampler, parts.latent_shape, device)
+        models = tiny_models(config, device)
+        return Roller(models.denoiser.requires_grad_(False), models.sampler, models.latent_shape, device)
 
     def reward(self, config: FinetuneConfig, device: torch.device) -> BatchReward:
-        return tiny_parts(config, device).pose_score
+        return tiny_models(config, device).pose_score
 
 
 @dataclass(frozen=True)
 class TermedLoaders(TinyLoaders):
     """The same run with its reward as the sum of two terms."""
 
-    def parts(self, config: FinetuneConfig, device: torch.device) -> Parts:
-        return replace(super().parts(config, device), pose_score=self.reward(config, device))
+    def models(self, config: FinetuneConfig, device: torch.device) -> TrainingModels:
+        return replace(super().models(config, device), pose_score=self.reward(config, device))
 
     def reward(self, config: FinetuneConfig, device: torch.device) -> BatchReward:
         reward = super().reward(config, device)

@@ -1,4 +1,4 @@
-"""What the processes of a run load: trainers their parts, rollout actors the denoiser, reward actors the reward."""
+"""What the processes of a run load: trainers their models, rollout actors the denoiser, reward actors the reward."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from drpose_ray.reward.config import DistanceConfig
 
 if TYPE_CHECKING:  # a job that only starts workers need not pay for diffusers
     from drpose_ray.finetune.batch_reward import BatchReward
-    from drpose_ray.finetune.models import Parts
+    from drpose_ray.finetune.models import TrainingModels
     from drpose_ray.finetune.rollout import Roller
 
 
@@ -30,11 +30,11 @@ class Loaders:
 
         return loaded_origin(config, self.distance, hashes)
 
-    def parts(self, config: FinetuneConfig, device: torch.device) -> Parts:
+    def models(self, config: FinetuneConfig, device: torch.device) -> TrainingModels:
         """Once in every trainer."""
-        from drpose_ray.finetune.models import load_parts
+        from drpose_ray.finetune.models import load_models
 
-        return load_parts(config, self.distance, device, self.seed)
+        return load_models(config, self.distance, device, self.seed)
 
     def roller(self, config: FinetuneConfig, device: torch.device) -> Roller:
         """Once in every rollout actor."""

@@ -31,7 +31,7 @@ from drpose_ray.core.seeding import derive_seed
 from drpose_ray.core.training.on_ray import run_trainer
 from drpose_ray.datasets.shards.cache import shard_files
 from drpose_ray.datasets.shards.read import ShardReader
-from drpose_ray.datasets.store.store import open_store
+from drpose_ray.datasets.store.open import open_store
 from drpose_ray.finetune.distributed.loaders import Loaders
 from drpose_ray.finetune.distributed.origin import settings_origin
 from drpose_ray.finetune.settings.finetune import FinetuneConfig
@@ -134,11 +134,11 @@ def _train(task: FinetuneTask) -> None:
     warned = set(reader.skipped)  # what the listing told, the driver has said
     pairs = PairStream(reader, config.batch_size_per_worker)
     # Not get_device() alone: to a worker without a GPU of its own, Ray gives the first of its machine.
-    parts = task.loaders.parts(config, get_device() if task.use_gpu else torch.device("cpu"))
+    models = task.loaders.models(config, get_device() if task.use_gpu else torch.device("cpu"))
     if config.reward.actor_gpus is not None:
-        parts = dataclasses.replace(parts, pose_score=RemoteReward(task.loaders.reward, config))
+        models = dataclasses.replace(models, pose_score=RemoteReward(task.loaders.reward, config))
     engine = DenoiserEngine(
-        parts.denoiser,
+        models.denoiser,
         betas=config.optimizer.betas,
         weight_decay=config.optimizer.weight_decay,
         max_grad_norm=config.optimizer.max_grad_norm,
@@ -152,7 +152,7 @@ def _train(task: FinetuneTask) -> None:
     pool = None
     if config.rollout.actors:
         pool = RolloutPool(task.loaders.roller, config, engine.device)
-    updater = Updater(config, task.seed, parts, engine, pairs, pool)
+    updater = Updater(config, task.seed, models, engine, pairs, pool)
     start = 0
     if latest := ray.train.get_checkpoint():
         with latest.as_directory() as folder:
@@ -167,7 +167,7 @@ def _train(task: FinetuneTask) -> None:
         folders = HeldOutFolders(
             base=task.run_folder / HELD_OUT, samples=task.run_folder / SAMPLES, best=task.best_folder
         )
-        watch = HeldOutWatch(config, task.seed, rank, parts, engine, folders)
+        watch = HeldOutWatch(config, task.seed, rank, models, engine, folders)
     for iteration in range(start, config.optimizer.num_iterations):
         metrics = updater.update(iteration)
         for name in sorted(reader.skipped.keys() - warned):
@@ -187,7 +187,7 @@ def _train(task: FinetuneTask) -> None:
 
     weights = {**engine.state_dict(), **(average.whole() if average else {})}
     if rank == 0:
-        parts.export(weights, task.model_folder, config.optimizer.num_iterations)
+        models.export(weights, task.model_folder, config.optimizer.num_iterations)
 
 
 def _pairs_reader(task: FinetuneTask, rank: int) -> ShardReader:

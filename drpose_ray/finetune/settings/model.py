@@ -1,4 +1,4 @@
-"""Settings of the model that is trained and of what a run keeps of it (``parts``, ``lora``, ``average``)."""
+"""Settings of the model that is trained, of its checkpoints and of the folder that a run leaves."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from drpose_ray.core.seeding import derive_seed
 from drpose_ray.datasets.shards.read import ShardReader
 from drpose_ray.finetune.data import collate
 from drpose_ray.finetune.engine.engine import DenoiserEngine
-from drpose_ray.finetune.models import Parts
+from drpose_ray.finetune.models import TrainingModels
 from drpose_ray.finetune.settings.finetune import FinetuneConfig
 from drpose_ray.finetune.watch.monitor import HeldOutMonitor, write_samples
 
@@ -37,7 +37,7 @@ class HeldOutWatch:
         config: FinetuneConfig,
         seed: int,
         rank: int,
-        parts: Parts,
+        models: TrainingModels,
         engine: DenoiserEngine,
         folders: HeldOutFolders,
     ) -> None:
@@ -45,8 +45,8 @@ class HeldOutWatch:
         assert config.held_out is not None
         reader = ShardReader(config.held_out.dataset, rank=rank, world_size=config.parallel.num_workers)
         share = list(itertools.islice(reader, config.held_out.num // config.parallel.num_workers))
-        self._rank, self._parts, self._engine, self._folders = rank, parts, engine, folders
-        self._monitor = HeldOutMonitor(parts, collate(share), derive_seed(seed, "held out"))
+        self._rank, self._models, self._engine, self._folders = rank, models, engine, folders
+        self._monitor = HeldOutMonitor(models, collate(share), derive_seed(seed, "held out"))
         self._monitor.begin(engine.rollout_network, folders.base / f"base_{rank:05d}.safetensors")
         self._best_file = folders.best / "held_out.json"
         self._best = json.loads(self._best_file.read_text())["reward"] if self._best_file.exists() else -math.inf
@@ -55,12 +55,12 @@ class HeldOutWatch:
         """Metrics after ``iterations``. Collective, and the ranks agree on what is best."""
         seen = self._monitor.measure(self._engine.rollout_network)
         if self._rank == 0:
-            pictures = self._parts.decode(seen.latents[:, :_PEOPLE_SHOWN])
+            pictures = self._models.decode(seen.latents[:, :_PEOPLE_SHOWN])
             write_samples(pictures, self._folders.samples / f"iteration_{iterations:08d}.png")
         if seen.reward > self._best:
             self._best = seen.reward
             weights = self._engine.state_dict()
             if self._rank == 0:
-                self._parts.export(weights, self._folders.best, iterations)
+                self._models.export(weights, self._folders.best, iterations)
                 write_json(self._best_file, {"iterations": iterations, "reward": seen.reward})
         return seen.metrics()

@@ -20,7 +20,7 @@ from drpose_ray.core.files.publish import replace_when_complete
 from drpose_ray.core.files.weight_files import read_tensors
 from drpose_ray.datasets.posed import PosedPeople
 from drpose_ray.diffusion.ddim import Denoiser, draw_noise, sample
-from drpose_ray.finetune.models import Parts
+from drpose_ray.finetune.models import TrainingModels
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class HeldOut:
 class HeldOutMonitor:
     """Generates the same held-out people whenever it is asked, and compares them with the base's."""
 
-    def __init__(self, parts: Parts, pairs: PosedPeople, seed: int) -> None:
+    def __init__(self, models: TrainingModels, pairs: PosedPeople, seed: int) -> None:
         """``pairs`` are this rank's share, at least two."""
-        self._parts, self._pairs, self._seed = parts, pairs, seed
+        self._models, self._pairs, self._seed = models, pairs, seed
         self._base: torch.Tensor | None = None
 
     def begin(self, denoiser: Denoiser, file: Path) -> None:
@@ -63,7 +63,7 @@ class HeldOutMonitor:
         latents = self._generate(denoiser)
         base = self._base.to(latents.device)
         local = [
-            float(self._parts.pose_score(latents, self._pairs).mean()),
+            float(self._models.pose_score(latents, self._pairs).mean()),
             float((latents - base).square().mean().sqrt()),
             *(_difference(latents, axis) / max(_difference(base, axis), 1e-12) for axis in (2, 1)),
         ]
@@ -74,14 +74,14 @@ class HeldOutMonitor:
 
     @torch.no_grad()
     def _generate(self, denoiser: Denoiser) -> torch.Tensor:
-        parts, pairs = self._parts, self._pairs
-        condition = parts.encode_images(pairs)
+        models, pairs = self._models, self._pairs
+        condition = models.encode_images(pairs)
 
         def noise_at(step: int) -> torch.Tensor:
-            drawn = draw_noise(self._seed, pairs.sample_ids, parts.latent_shape, step)
-            return drawn.to(parts.device)
+            drawn = draw_noise(self._seed, pairs.sample_ids, models.latent_shape, step)
+            return drawn.to(models.device)
 
-        latents = sample(denoiser, noise_at(parts.sampler.num_steps + 1), condition, parts.sampler, noise_at)
+        latents = sample(denoiser, noise_at(models.sampler.num_steps + 1), condition, models.sampler, noise_at)
         if not latents.isfinite().all():
             raise InputError(
                 "the model draws latents that are not finite", field="finetune.held_out", value=pairs.sample_ids,
