@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,20 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield ast.unparse(node.func), node
+
+
+def imported_modules(name: str, tree: ast.AST) -> set[str]:
+    """Files of the library that ``name`` imports anywhere."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    modules = {str(node.module) for node in nodes} | {
+        f"{node.module}.{each.name}" for node in nodes for each in node.names
+    }
+    return {f"{module.replace('.', '/')}.py" for module in modules} & LIBRARY.keys()
+
+
+def test_no_module_imports_itself_in_a_circle(trees: dict[str, ast.Module]) -> None:
+    """Neither at the top nor within functions; of packages import-linter says it."""
+    graphlib.TopologicalSorter({name: imported_modules(name, trees[name]) for name in LIBRARY}).prepare()
 
 
 def test_only_files_named_on_ray_import_ray(trees: dict[str, ast.Module]) -> None:

@@ -19,7 +19,8 @@ from pydantic import ValidationError
 from drpose_ray.core.errors import InputError
 from drpose_ray.datasets.identity import DatasetIdentity, Stored
 from drpose_ray.datasets.rows import Manifest, ShardRow
-from drpose_ray.datasets.store.store import Store, is_part, open_store
+from drpose_ray.datasets.store.open import open_store
+from drpose_ray.datasets.store.store import Store, is_part
 
 PLAN, MANIFEST, COMPLETE = "plan.json", "manifest.json", "_COMPLETE"
 _OWN_FILE: Final = re.compile(

@@ -15,7 +15,8 @@ from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.datasets.manifest import read_manifest
 from drpose_ray.datasets.shards.cache import CorruptedShardError, ShardCache
 from drpose_ray.datasets.shards.read import ShardReader
-from drpose_ray.datasets.store.store import FolderStore, open_store
+from drpose_ray.datasets.store.open import open_store
+from drpose_ray.datasets.store.store import FolderStore
 from tests.datasets.builder.stripes import Stripes, make_windows, silent
 
 

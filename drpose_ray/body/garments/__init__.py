@@ -1,0 +1,1 @@
+"""Garments, shoes and hair of MakeHuman: read, fitted to a body, painted and posed with it."""

@@ -12,7 +12,7 @@ from drpose_ray.datasets.builder.plan import BuildPlan
 from drpose_ray.datasets.manifest import complete_dataset, finished_shard, finished_shards, open_dataset
 from drpose_ray.datasets.rows import Manifest, ShardRow
 from drpose_ray.datasets.shards.write import ShardWriter
-from drpose_ray.datasets.store.store import open_store
+from drpose_ray.datasets.store.open import open_store
 
 Progress = Callable[[ShardRow, int], None]
 """Called once per shard as it is finished, with its row and the number of sequences that are left to do."""

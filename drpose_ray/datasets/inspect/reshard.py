@@ -21,9 +21,9 @@ from drpose_ray.datasets.manifest import (
 from drpose_ray.datasets.rows import Manifest, ShardRow
 from drpose_ray.datasets.shards.cache import shard_files
 from drpose_ray.datasets.shards.open_shard import OpenShard
-from drpose_ray.datasets.shards.scan_tar import RecordExtent
+from drpose_ray.datasets.shards.scan_tar import TarRecord
 from drpose_ray.datasets.shards.write import ShardWriter
-from drpose_ray.datasets.store.store import open_store
+from drpose_ray.datasets.store.open import open_store
 
 
 def reshard(
@@ -88,7 +88,7 @@ def _identity_of(
 
 def _all_records(
     inputs: Sequence[Path | str], manifests: Sequence[Manifest], *, hashed: bool
-) -> Iterator[tuple[BinaryIO, RecordExtent]]:
+) -> Iterator[tuple[BinaryIO, TarRecord]]:
     """Open shard and place of every record, all arrays of its shard decoded; if so wanted, it is hashed before."""
     known: dict[bytes, str] = {}  # short hashes: keys of a million records take a tenth of their names
     for location, manifest in zip(inputs, manifests, strict=True):
@@ -98,7 +98,7 @@ def _all_records(
             with OpenShard(file, files.where(row), frozenset(manifest.duplicates)) as shard:
                 shard.check_count(row)
                 shard.check(pictures=False)
-                for record in shard.extents():
+                for record in shard.tar_records():
                     short = hashlib.blake2b(record.header.key.encode(), digest_size=8).digest()
                     if short in known:
                         raise InputError(

@@ -13,7 +13,8 @@ from drpose_ray.datasets.manifest import COMPLETE, MANIFEST, PLAN, read_manifest
 from drpose_ray.datasets.rows import ShardRow
 from drpose_ray.datasets.shards.cache import CorruptedShardError
 from drpose_ray.datasets.shards.open_shard import OpenShard
-from drpose_ray.datasets.store.store import Store, fetched, is_part, open_store
+from drpose_ray.datasets.store.open import open_store
+from drpose_ray.datasets.store.store import Store, fetched, is_part
 
 Kind = Literal["missing", "torn", "altered", "invalid", "unmarked", "extra"]
 

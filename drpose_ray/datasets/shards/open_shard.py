@@ -21,8 +21,8 @@ from drpose_ray.datasets.rows import ShardRow
 from drpose_ray.datasets.shards.cache import REPAIR_OR_SKIP, CorruptedShardError, shard_files
 from drpose_ray.datasets.shards.decode import decode_header, decode_numbers, decode_picture
 from drpose_ray.datasets.shards.members import Member, members_in
-from drpose_ray.datasets.shards.scan_tar import RecordExtent
-from drpose_ray.datasets.store.store import open_store
+from drpose_ray.datasets.shards.scan_tar import TarRecord
+from drpose_ray.datasets.store.open import open_store
 from drpose_ray.geometry.cameras import Frame
 
 
@@ -132,11 +132,11 @@ class OpenShard:
         if sum(len(header.status) for header in self._headers.values()) != frames:
             raise self.error("the shard does not hold as many frames as its manifest says")
 
-    def extents(self) -> Iterator[RecordExtent]:
+    def tar_records(self) -> Iterator[TarRecord]:
         """Where each record lies, in stored order."""
         for header in self._headers.values():
             names = member_names(header)
-            yield RecordExtent(header, self._members[names[0]].start, self._members[names[-1]].end)
+            yield TarRecord(header, self._members[names[0]].start, self._members[names[-1]].end)
 
     def check(self, *, pictures: bool) -> None:
         """Decode the arrays of every record and, if so wanted, its pictures. Raises CorruptedShardError."""

@@ -14,7 +14,7 @@ from drpose_ray.datasets.record import CorruptedPolicy
 from drpose_ray.datasets.rows import ShardRow
 from drpose_ray.datasets.shards.cache import CorruptedShardError, ShardFiles, shard_files
 from drpose_ray.datasets.shards.open_shard import FrameSample, OpenShard
-from drpose_ray.datasets.store.store import open_store
+from drpose_ray.datasets.store.open import open_store
 
 
 class ShardReader:

@@ -21,7 +21,7 @@ LAST_MEMBER: Final = ".motion.npy"
 
 
 @dataclass(frozen=True)
-class RecordExtent:
+class TarRecord:
     """One whole record of a tar."""
 
     header: RecordHeader
@@ -30,7 +30,7 @@ class RecordExtent:
     """Its bytes in the tar are ``[start, end)``."""
 
 
-def whole_records(path: Path) -> Iterator[RecordExtent]:
+def whole_records(path: Path) -> Iterator[TarRecord]:
     """The records of a tar in order, up to the first that is torn or is not what a record has to be."""
     with path.open("rb") as file:
         run: list[Member] = []
@@ -46,7 +46,7 @@ def whole_records(path: Path) -> Iterator[RecordExtent]:
             return  # what comes after the last whole record is of no use
 
 
-def _whole_record(file: BinaryIO, run: Sequence[Member]) -> RecordExtent:
+def _whole_record(file: BinaryIO, run: Sequence[Member]) -> TarRecord:
     content = {member.name: os.pread(file.fileno(), member.size, member.offset) for member in run}
     key = run[-1].name.removesuffix(LAST_MEMBER)
     header = decode_header(content[f"{key}.json"], key)
@@ -56,7 +56,7 @@ def _whole_record(file: BinaryIO, run: Sequence[Member]) -> RecordExtent:
     for name, data in content.items():
         if name.endswith(".png"):
             decode_picture(data)
-    return RecordExtent(header, run[0].start, run[-1].end)
+    return TarRecord(header, run[0].start, run[-1].end)
 
 
 class Tally:

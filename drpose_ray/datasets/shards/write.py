@@ -21,8 +21,9 @@ from drpose_ray.core.errors import InputError, is_no_space
 from drpose_ray.datasets.manifest import create_sidecar, shard_name
 from drpose_ray.datasets.record import SequenceRecord, encode_members
 from drpose_ray.datasets.rows import ShardRow
-from drpose_ray.datasets.shards.scan_tar import RecordExtent, Tally, describe_shard, whole_records
-from drpose_ray.datasets.store.store import Store, copy_start, open_store, writer_is_gone
+from drpose_ray.datasets.shards.scan_tar import Tally, TarRecord, describe_shard, whole_records
+from drpose_ray.datasets.store.open import open_store
+from drpose_ray.datasets.store.store import Store, copy_start, writer_is_gone
 
 SAVE_PART_EVERY_S: Final = 60.0
 """How much work a lost machine may cost where parts do not lie in a shared folder."""
@@ -120,7 +121,7 @@ class ShardWriter:
         self._tally.add(record)
         self._save_part_in_time()
 
-    def copy(self, source: BinaryIO, record: RecordExtent) -> None:
+    def copy(self, source: BinaryIO, record: TarRecord) -> None:
         """Append a record of another shard as it is, without decoding it."""
         self._refuse_twice(record.header.key)
         content = os.pread(source.fileno(), record.end - record.start, record.start)

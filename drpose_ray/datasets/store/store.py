@@ -73,15 +73,6 @@ class Store(Protocol):
         """Remove this process's part of ``name``; without a name, all parts whose writers are gone, and copies."""
 
 
-def open_store(location: Path | str) -> Store:
-    """The store at ``location``; nothing is written or even looked at yet. As a Path ``s3://`` has become ``s3:/``."""
-    if str(location).startswith("s3:/"):
-        from drpose_ray.datasets.store.s3_store import S3Store
-
-        return S3Store(str(location))
-    return FolderStore(Path(location))
-
-
 @contextlib.contextmanager
 def fetched(store: Store, name: str) -> Iterator[Path]:
     """A local file with the bytes of ``name`` within the block; a copy is gone afterwards. Raises FileNotFoundError."""

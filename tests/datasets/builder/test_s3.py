@@ -14,8 +14,8 @@ from drpose_ray.datasets.manifest import open_dataset, read_manifest
 from drpose_ray.datasets.record import SequenceRecord
 from drpose_ray.datasets.rows import Manifest
 from drpose_ray.datasets.store import s3_store
+from drpose_ray.datasets.store.open import open_store
 from drpose_ray.datasets.store.s3_store import S3Store
-from drpose_ray.datasets.store.store import open_store
 from drpose_ray.poses.windows import PoseWindow
 from tests.datasets.builder.stripes import Stripes, make_windows, silent
 from tests.s3_faults import bad_line
