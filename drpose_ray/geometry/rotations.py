@@ -69,13 +69,3 @@ def matrix_to_euler_xyz(matrix: ArrayLike) -> Float64[Array, "... 3"]:
     x = np.where(locked, np.arctan2(-m[..., 1, 2], m[..., 1, 1]), np.arctan2(m[..., 2, 1], m[..., 2, 2]))
     z = np.where(locked, 0.0, np.arctan2(m[..., 1, 0], m[..., 0, 0]))
     return np.stack([x, y, z], -1)
-
-
-def euler_xyz_to_axis_angle(euler: ArrayLike) -> Float64[Array, "... 3"]:
-    """Of (..., 3)."""
-    return matrix_to_axis_angle(euler_xyz_to_matrix(euler))
-
-
-def axis_angle_to_euler_xyz(axis_angle: ArrayLike) -> Float64[Array, "... 3"]:
-    """Of (..., 3)."""
-    return matrix_to_euler_xyz(axis_angle_to_matrix(axis_angle))

@@ -97,13 +97,6 @@ class WindowsFile(Sequence[PoseWindow]):
         for group in self._groups:
             yield from self._read(group.start, min(group.stop, len(self)))
 
-    def sequence_ids(self) -> Iterator[str]:
-        """Their names in order, a row group at a time."""
-        for group in self._groups:
-            with self._open(self._footer) as file:
-                names = file.read_row_group(group.number, columns=["sequence_id"])["sequence_id"].to_pylist()
-            yield from names[: max(len(self) - group.start, 0)]
-
     def __reduce__(self) -> tuple[type[WindowsFile], tuple[Path, str | None, int | None]]:
         return WindowsFile, (self.path, self.split, self.num)
 

@@ -56,7 +56,6 @@ def test_slices_over_row_groups_and_splits_are_the_windows_that_were_written(tmp
             assert_same(found, one)
         for number in range(-len(written), len(written)):
             assert_same(windows[number], written[number])
-        assert list(windows.sequence_ids()) == [window.sequence_id for window in written]
         with pytest.raises(IndexError):
             windows[len(written)]
     with pytest.raises(ValueError, match="steps of 1"):
@@ -101,7 +100,6 @@ windows[0:64]
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for start in range(0, len(windows), 64):
     assert all(window.motion.any() for window in windows[start : start + 64])
-total = sum(map(len, windows.sequence_ids()))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, len(windows))
 """
 
