@@ -207,3 +207,9 @@ def test_every_module_and_setting_that_is_cited_by_its_dotted_name_exists(
                 missing.append(f"{file.relative_to(ROOT)}: {name}")
     assert cited > 60
     assert missing == []
+
+
+def test_what_the_map_of_the_paper_names_in_a_file_is_in_it(modules: dict[str, set[str]]) -> None:
+    named = re.findall(r"`([\w/]+)\.py:(\w+)`", read(ROOT / "docs/paper_map.md"))
+    assert named
+    assert [each for each in named if each[1] not in modules[each[0].replace("/", ".")]] == []

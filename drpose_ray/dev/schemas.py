@@ -25,7 +25,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "schemas"
 def stored_records() -> dict[str, type[BaseModel]]:
     """What lies in files for others to read."""
     from drpose_ray.core.runs.run import RunRecord
-    from drpose_ray.datasets.inspect.dataset_card import DatasetCard
+    from drpose_ray.datasets.inspect.card_fields import DatasetCard
     from drpose_ray.datasets.record import RecordHeader
     from drpose_ray.datasets.rows import Manifest, ShardRow
 

@@ -6,11 +6,9 @@ A card depends on the dataset alone, but for its title and its date, which are g
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -20,12 +18,12 @@ from drpose_ray.core.errors import InputError
 from drpose_ray.core.files.publish import replace_when_complete, write_json
 from drpose_ray.core.seeding import stream
 from drpose_ray.core.settings.config import absolute
-from drpose_ray.datasets.identity import Stored
+from drpose_ray.datasets.inspect.card_counts import Counts
+from drpose_ray.datasets.inspect.card_fields import DatasetCard, SegmentCard
 from drpose_ray.datasets.inspect.contact_sheet import contact_sheet
 from drpose_ray.datasets.inspect.plain_text import markdown
-from drpose_ray.datasets.inspect.rejected import status_in, write_rejected
+from drpose_ray.datasets.inspect.rejected import write_rejected
 from drpose_ray.datasets.manifest import check_sizes, manifest_sha256, read_manifest
-from drpose_ray.datasets.record import CLOTHED_BODY, RecordHeader
 from drpose_ray.datasets.rows import Manifest, ShardRow
 from drpose_ray.datasets.shards.open_shard import read_motions, read_shard
 from drpose_ray.geometry.motion_row import NUM_COLUMNS
@@ -40,84 +38,6 @@ MOST_POSES: Final = 20_000
 """Poses that diversity is measured on: more change its first three digits no more, and would have to be held."""
 
 _MODES: Final = {1: "grey, 16 bits", 3: "RGB", 4: "RGBA"}
-_TWINS: Final = (CLOTHED_BODY,)
-
-
-class FrameCount(Stored):
-    """How many frames there are of something, and how many of them are read."""
-
-    name: str
-    frames: int
-    frames_ok: int
-
-
-class RejectedCount(Stored):
-    """Frames that are not read, by what became of them."""
-
-    state: Literal["failed", "filtered"]
-    reason: str
-    frames: int
-
-
-class GeneratorCard(Stored):
-    """One way in which images of the dataset were drawn."""
-
-    name: str
-    settings_sha256: tuple[str, ...]
-    """Several only if datasets of other settings were merged."""
-    body_sha256: tuple[str, ...]
-    share: float
-    """Of the shards, as planned."""
-    frames: int
-    frames_ok: int
-    images: dict[str, tuple[tuple[int, ...], ...]]
-    """Name -> all (height, width, channels) that there are."""
-    free_twin: bool
-    """Whether it stands in for MIMO."""
-
-
-class SegmentCard(Stored):
-    """Sequences that were planned together: how the dataset grew."""
-
-    sequences: int
-    frames: int
-    shards: int
-
-
-class DatasetCard(Stored):
-    """``card.json``; ``frames == frames_ok + frames_failed + frames_filtered``."""
-
-    version: Literal[1] = 1
-    name: str
-    built: str | None
-    """Date of the build's run record, if there is one."""
-    manifest_sha256: str
-    frames: int
-    frames_ok: int
-    frames_failed: int
-    frames_filtered: int
-    rejected: tuple[RejectedCount, ...]
-    sequences: int
-    sequences_ok: int
-    duplicates: int
-    """Sequences that are stored and not read."""
-    shards: int
-    bytes: int
-    segments: tuple[SegmentCard, ...]
-    generators: tuple[GeneratorCard, ...]
-    sources: tuple[FrameCount, ...]
-    licences_of_motions: tuple[FrameCount, ...]
-    licences_of_bodies: tuple[FrameCount, ...]
-    licences_of_images: tuple[FrameCount, ...]
-    rates: tuple[FrameCount, ...]
-    """By frames per second."""
-    sequence_lengths: tuple[FrameCount, ...]
-    """By frames per sequence."""
-    diversity_mm: float
-    """Fig. 4 measure of the poses that are read (``poses.sampling.diversity``)."""
-    diversity_poses: int
-    """On how many of them it was measured."""
-    diversity_alignment: str
 
 
 def write_dataset_card(dataset: Path | str, output: Path, name: str, built: str | None = None) -> DatasetCard:
@@ -145,7 +65,7 @@ def read_card(dataset: Path | str, name: str, built: str | None = None) -> tuple
     """The numbers of a finished dataset, and the poses (P, 322) that its diversity was measured on."""
     manifest = read_manifest(dataset)
     check_sizes(dataset, manifest.shards)
-    counts, poses = _Counts(), _EvenSample(manifest.frames_ok)
+    counts, poses = Counts(), _EvenSample(manifest.frames_ok)
     for row in manifest.shards:
         for header, motion in read_motions(dataset, row):
             ok = counts.add(manifest, header)
@@ -206,78 +126,6 @@ def card_text(card: DatasetCard) -> str:
     )
 
 
-@dataclass
-class _Counts:
-    """Frames of records by everything that a card lists."""
-
-    frames: Counter[tuple[str, str]] = field(default_factory=Counter)
-    frames_ok: Counter[tuple[str, str]] = field(default_factory=Counter)
-    states: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
-    images: dict[tuple[str, str], dict[str, tuple[int, ...]]] = field(default_factory=dict)
-
-    def add(self, manifest: Manifest, header: RecordHeader) -> list[int]:
-        """Count a record; gives its frames that are read."""
-        status = status_in(manifest, header)
-        ok = [frame for frame, each in enumerate(status) if each.state == "ok"]
-        made = header.provenance
-        for what in (
-            ("source", made.source),
-            ("motion", header.licence.motion),
-            ("body", header.licence.body),
-            ("image", header.licence.image),
-            ("fps", f"{made.fps:g}"),
-            ("length", str(len(status))),
-            ("generator", made.generator),
-        ):
-            self.frames[what] += len(status)
-            self.frames_ok[what] += len(ok)
-        self.states.update(each.state for each in status)
-        self.rejected.update((each.state, each.reason) for each in status if each.state != "ok")
-        return ok
-
-    def rows(self, kind: str) -> tuple[FrameCount, ...]:
-        """Of one kind, the most frequent first."""
-        found = [(name, number) for (what, name), number in self.frames.items() if what == kind]
-        return tuple(
-            FrameCount(name=name, frames=number, frames_ok=self.frames_ok[kind, name])
-            for name, number in sorted(found, key=lambda each: (-each[1], each[0]))
-        )
-
-    def rejected_rows(self) -> tuple[RejectedCount, ...]:
-        rows = sorted(self.rejected.items(), key=lambda each: (-each[1], each[0]))
-        return tuple(
-            RejectedCount.model_validate({"state": state, "reason": reason, "frames": number})
-            for (state, reason), number in rows
-        )
-
-    def generator_rows(self, manifest: Manifest) -> tuple[GeneratorCard, ...]:
-        """By name, in the order of the manifest."""
-        rows = []
-        for name in dict.fromkeys(each.name for each in manifest.identity.generators):
-            same = [each for each in manifest.identity.generators if each.name == name]
-            rows.append(
-                GeneratorCard(
-                    name=name,
-                    settings_sha256=tuple(each.settings_sha256 for each in same),
-                    body_sha256=tuple(dict.fromkeys(each.body_sha256 for each in same)),
-                    share=sum(each.share for each in same),
-                    frames=self.frames["generator", name],
-                    frames_ok=self.frames_ok["generator", name],
-                    images=self._images_of(name),
-                    free_twin=name in _TWINS,
-                )
-            )
-        return tuple(rows)
-
-    def _images_of(self, generator: str) -> dict[str, tuple[tuple[int, ...], ...]]:
-        found: dict[str, set[tuple[int, ...]]] = {}
-        for (drawn_by, _), images in self.images.items():
-            for name, shape in images.items() if drawn_by == generator else ():
-                found.setdefault(name, set()).add(shape)
-        return {name: tuple(sorted(shapes)) for name, shapes in sorted(found.items())}
-
-
 class _EvenSample:
     """Every n-th of a known number of poses, ``MOST_POSES`` at most, in stored order."""
 
@@ -302,7 +150,7 @@ def _image_shapes(dataset: Path | str, row: ShardRow, key: str) -> dict[str, tup
     return {name: image.shape for name, image in sorted(sample.images.items())}
 
 
-def _refuse_other_counts(dataset: Path | str, manifest: Manifest, counts: _Counts) -> None:
+def _refuse_other_counts(dataset: Path | str, manifest: Manifest, counts: Counts) -> None:
     found = {state: counts.states[state] for state in ("ok", "failed", "filtered")}
     stated = {"ok": manifest.frames_ok, "failed": manifest.frames_failed, "filtered": manifest.frames_filtered}
     if found != stated:

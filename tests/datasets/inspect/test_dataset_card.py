@@ -14,13 +14,8 @@ from drpose_ray.datasets.builder.local import build_shard, complete, unfinished_
 from drpose_ray.datasets.builder.plan import plan_build
 from drpose_ray.datasets.inspect import card_job as job
 from drpose_ray.datasets.inspect import dataset_card
-from drpose_ray.datasets.inspect.dataset_card import (
-    DatasetCard,
-    FrameCount,
-    RejectedCount,
-    read_card,
-    write_dataset_card,
-)
+from drpose_ray.datasets.inspect.card_fields import DatasetCard, FrameCount, RejectedCount
+from drpose_ray.datasets.inspect.dataset_card import read_card, write_dataset_card
 from drpose_ray.datasets.manifest import MANIFEST, open_dataset, read_manifest
 from drpose_ray.datasets.record import FrameStatus, SequenceRecord
 from drpose_ray.datasets.shards.read import ShardReader
