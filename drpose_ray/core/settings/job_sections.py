@@ -1,6 +1,6 @@
 """Which job reads which settings, so that one preset serves all jobs and none has to import the others.
 
-jobs/schemas.py collects ``job_sections.json`` from the jobs' ``CONFIG`` classes, and tells if it is out of date.
+``dev.schemas`` collects ``job_sections.json`` from the jobs' ``CONFIG`` classes, and tells if it is out of date.
 """
 
 from __future__ import annotations

@@ -19,12 +19,11 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from drpose_ray.core.errors import InputError
 from drpose_ray.geometry.cameras import Frame
-from drpose_ray.scans.meshes.srgb import srgb_to_linear
-from drpose_ray.scans.render.cameras import SENSOR_MM, View
+from drpose_ray.scans.render.blender.exchange import blender_axes, read_views, write_request
+from drpose_ray.scans.render.cameras import View
 from drpose_ray.scans.render.config import BlenderConfig
 from drpose_ray.scans.render.renderer import RenderedViews, RenderFailedError
 from drpose_ray.scans.scan import Mesh
@@ -93,7 +92,7 @@ class _BlenderProcess:
         try:
             settings = config.model_dump(mode="json")
             for sun in settings["lights"]["suns"]:
-                sun["towards"] = _blender_axes(_unit(sun["towards"])).tolist()
+                sun["towards"] = blender_axes(_unit(sun["towards"])).tolist()
             (self._folder / "settings.json").write_text(json.dumps(settings))
             with (self._folder / "stderr.txt").open("wb") as stderr:
                 self._child = subprocess.Popen(
@@ -115,7 +114,7 @@ class _BlenderProcess:
 
     def render(self, mesh: Mesh, frame: Frame, views: Sequence[View], size: int) -> RenderedViews:
         self.scans += 1
-        request = self._write_request(mesh, frame, views, size)
+        request = write_request(self._folder, self.scans, mesh, frame, views, size)
         self._send(request)
         answer = self._answer(self._timeout_s)
         if "texture" in request:
@@ -123,7 +122,7 @@ class _BlenderProcess:
         if "error" in answer:
             raise RenderFailedError(f"blender: {answer['error']}")
         try:
-            return _read_views([Path(view["file"]) for view in request["views"]], frame, views)
+            return read_views([Path(view["file"]) for view in request["views"]], frame, views)
         except (OSError, ValueError) as error:
             raise RenderFailedError(f"blender wrote no picture ({error})") from error
 
@@ -149,35 +148,6 @@ class _BlenderProcess:
                 f"there is no such device for Blender: {answer['no_device']}", field="renders.blender.device",
                 value=self._device, remedy="run on a machine that has one, or set renders.blender.device to CPU",
             )  # fmt: skip
-
-    def _write_request(self, mesh: Mesh, frame: Frame, views: Sequence[View], size: int) -> dict[str, Any]:
-        local = (mesh.vertices - frame.center_world) / frame.width_m
-        arrays: dict[str, Any] = {
-            "vertices": _blender_axes(local).astype(np.float32),
-            "faces": mesh.faces.astype(np.int32),
-        }
-        request: dict[str, Any] = {"mesh": str(self._folder / "mesh.npz"), "size": size}
-        if mesh.texture is not None:
-            assert mesh.corner_uvs is not None
-            arrays["corner_uvs"] = mesh.corner_uvs.astype(np.float32)
-            # A bitmap takes no time to pack; the name is new, so that Blender does not find the last scan's in a cache.
-            request["texture"] = str(self._folder / f"texture{self.scans}.bmp")
-            Image.fromarray(mesh.texture).save(request["texture"])
-        else:
-            assert mesh.colors is not None
-            opaque = np.ones((len(mesh.colors), 1))
-            arrays["colors"] = np.concatenate([srgb_to_linear(mesh.colors), opaque], 1).astype(np.float32)
-        np.savez(request["mesh"], allow_pickle=False, **arrays)
-        request["views"] = [
-            {
-                "file": str(self._folder / f"view{number:03d}.exr"),
-                "matrix": _camera_matrix(view).tolist(),
-                "lens_mm": view.lens_mm,
-                "sensor_mm": SENSOR_MM,
-            }
-            for number, view in enumerate(views)
-        ]
-        return request
 
     def _send(self, request: Mapping[str, Any]) -> None:
         (self._folder / "request.json").write_text(json.dumps(request))
@@ -236,43 +206,9 @@ class _Lines:
         return line
 
 
-def _read_views(files: Sequence[Path], frame: Frame, views: Sequence[View]) -> RenderedViews:
-    from drpose_ray.scans.render.blender.exr import NO_DEPTH, read_passes  # OpenEXR comes with the blender extra
-
-    read = [read_passes(file) for file in files]
-    for file in files:
-        file.unlink()  # what is not there cannot be taken for the next scan's
-    combined = np.stack([passes["Combined"] for passes in read])
-    normal = np.stack([passes["Normal"] for passes in read])
-    distance = np.array([view.distance for view in views], np.float32)[:, None, None]
-    depth = np.stack([passes["Depth"] for passes in read])
-    if not (np.isfinite(combined).all() and np.isfinite(normal).all()):
-        raise ValueError("it holds values that are not finite")
-    return RenderedViews(
-        color=combined[..., :3],
-        alpha=combined[..., 3].clip(0, 1),
-        normal_world=np.stack([normal[..., 0], normal[..., 2], -normal[..., 1]], -1),
-        depth_m=np.where(depth < NO_DEPTH, (depth - distance) * frame.width_m, np.inf).astype(np.float32),
-    )
-
-
-def _blender_axes(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Y up to z up, (…, 3)."""
-    return np.stack([vectors[..., 0], -vectors[..., 2], vectors[..., 1]], -1)
-
-
 def _unit(vector: Sequence[float]) -> NDArray[np.float64]:
     unit: NDArray[np.float64] = np.asarray(vector) / np.linalg.norm(vector)
     return unit
-
-
-def _camera_matrix(view: View) -> NDArray[np.float64]:
-    """(4, 4) camera to world: columns are its right, up, backward axes and its place."""
-    axes = view.world_to_cam()
-    matrix = np.eye(4)
-    matrix[:3, :3] = _blender_axes(axes).T
-    matrix[:3, 3] = _blender_axes(axes[2] * view.distance)
-    return matrix
 
 
 def _own_folder() -> tuple[Path, int]:
