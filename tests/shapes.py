@@ -1,4 +1,4 @@
-"""Pytest plugin: functions of four packages compare the shapes in their signatures with what they are called with.
+"""Pytest plugin: functions of five packages compare the shapes in their signatures with what they are called with.
 
 Only under pytest, so that nothing else pays for it; workers of Ray and DeepSpeed import the packages as they are. An
 axis letter (docs/design.md) stands for one length within a call.
@@ -15,7 +15,7 @@ from beartype import beartype
 from jaxtyping import AbstractArray, install_import_hook
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("diffusion", "finetune", "geometry", "reward")
+PACKAGES = ("diffusion", "finetune", "geometry", "reconstruction", "reward")
 
 
 def check_shapes(function: Callable[..., Any]) -> Callable[..., Any]:
