@@ -72,14 +72,14 @@ RENAMED: Final = {
 
 
 def refuse_renamed(values: Mapping[str, Any], file: Path | str | None, dashes: str = "") -> None:
-    """Raise InputError for the first of ``values``, nested or by dotted name, whose name is an old one."""
-    for name, value in flatten(values).items():
-        new = _new_name(name, value)
-        if new:
-            raise InputError(
-                "the setting has another name now", file=file, field=dashes + name, value=value,
-                remedy=f"write {dashes}{new}; --help describes it",
-            )  # fmt: skip
+    """Raise InputError naming all of ``values``, nested or by dotted name, whose names are old ones."""
+    renamed = [(name, value, new) for name, value in flatten(values).items() if (new := _new_name(name, value))]
+    for name, value, new in renamed[:1]:
+        others = "".join(f"; for {dashes}{old} {dashes}{new}" for old, _, new in renamed[1:])
+        raise InputError(
+            "the setting has another name now", file=file, field=dashes + name, value=value,
+            remedy=f"write {dashes}{new}; --help describes it{others}",
+        )  # fmt: skip
 
 
 def _new_name(name: str, value: Any) -> str | None:
