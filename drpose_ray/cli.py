@@ -53,6 +53,8 @@ COMMANDS: Final = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that ``argv`` begins with; its exit status (drpose_ray/core/job.py says what they mean)."""
     argv = sys.argv[1:] if argv is None else list(argv)
+    if argv[0:1] == ["help"] or (argv[0:1] in (["-h"], ["--help"]) and argv[1:]):
+        argv = [*argv[1:], "--help"]
     for length in (2, 1):
         command = COMMANDS.get(" ".join(argv[:length]))
         if command is not None:
@@ -92,8 +94,8 @@ def _help() -> str:
     )
 
 
-def _refuse(argv: Sequence[str]) -> int:
-    words = " ".join(word[:40] for word in argv[:2] if not word.startswith("-"))
+def _refuse(argv: list[str]) -> int:
+    words = " ".join(word[:40] for word in argv[:1] + [word for word in argv[1:2] if not word.startswith("-")])
     below = [name for name in COMMANDS if name.startswith(f"{argv[0]} ")]
     close = below or difflib.get_close_matches(words, COMMANDS, n=1)
     remedy = f"one of: {', '.join(close)}" if below else f"did you mean {close[0]!r}?" if close else "see drpose --help"

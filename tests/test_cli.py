@@ -58,6 +58,8 @@ def test_a_shim_runs_the_code_of_its_own_folder(tmp_path: Path) -> None:
         (["data"], "one of: data build, data plan"),
         (["scans", "mke"], "one of: scans make"),
         (["\x1b[31m" + "x" * 500], "see drpose --help"),
+        (["--config", "a.yaml"], "value: '--config a.yaml'"),
+        (["help", "data"], "one of: data build"),
     ],
 )
 def test_a_command_that_does_not_exist_is_refused_in_one_line(
@@ -66,6 +68,13 @@ def test_a_command_that_does_not_exist_is_refused_in_one_line(
     assert main(argv) == 2
     text = capsys.readouterr().err
     assert said in text and text.count("\n") == 1 and len(text) < 400 and "\x1b" not in text
+
+
+@pytest.mark.parametrize("argv", [["help", "data", "verify"], ["--help", "data", "verify"]])
+def test_help_of_a_command_may_be_asked_for_first(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(argv)
+    assert ended.value.code == 0 and "--verify.deep" in capsys.readouterr().out
 
 
 def test_help_of_a_command_names_it_as_it_was_typed() -> None:

@@ -40,7 +40,7 @@ class InputError(ValueError):
         if value is not None:
             parts.append(f"value: {_shown(value)}")
         parts.append(f"remedy: {remedy}")
-        super().__init__(redact("; ".join(map(printable, parts))))
+        super().__init__("; ".join(shortened(redact(printable(part))) for part in parts))
 
     def __reduce__(self) -> tuple[object, ...]:
         # Ray carries errors between processes by pickle, and BaseException's default would drop the keywords.
@@ -65,10 +65,15 @@ def printable(text: str) -> str:
 def _shown(value: object) -> str:
     """``value`` on one line, however long it is: a message has to be read."""
     try:
-        text = repr(value)
+        text = redact(repr(value))  # before it is cut: half a URI is not known for one
     except (ValueError, RecursionError):  # a number of more digits than Python prints
         return f"a very long {type(value).__name__}"
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
+    return shortened(text, _LONGEST)
+
+
+def shortened(text: str, longest: int = 2000) -> str:
+    """The beginning of a text that nobody would read to its end, and how long it is; shorter ones as they are."""
+    return text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
 
 
 def _rebuild(parts: dict[str, Any]) -> InputError:

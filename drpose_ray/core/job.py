@@ -7,6 +7,7 @@ Exit statuses, of every job:
   in a traceback.
 * 2: input or settings were refused, in one line that says what to do.
 * 130, 143: stopped by Ctrl-C or by SIGTERM (``ray job stop``). The same command goes on from what is done.
+* 141: what read the output has ended, as ``head`` does; nothing is said of it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from __future__ import annotations
 # isort: split
 import functools
 import os
+import select
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TextIO
 
 from drpose_ray.core.errors import is_no_space, no_space, refusal_in
 from drpose_ray.core.quiet import QUIET_LIBRARIES, quiet
@@ -69,6 +73,9 @@ def run_job(main: Main) -> Callable[..., int]:
 
 def _explain(error: BaseException) -> int:
     """The place where an error that leaves a job is told to the user; what is none of theirs goes on as it is."""
+    if isinstance(error, BrokenPipeError) and _is_unread(sys.stdout):
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - for what is printed or flushed until the end
+        return 141
     refused = refusal_in(error) or (no_space(None, error) if is_no_space(error) else None)
     if refused is not None:
         print(f"error: {refused}", file=sys.stderr)
@@ -76,3 +83,13 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, Exception) and _FAULT not in getattr(error, "__notes__", ()):
         error.add_note(_FAULT)
     raise error
+
+
+def _is_unread(stream: TextIO) -> bool:
+    """Whether ``stream`` is a pipe whose other end is closed. A socket of a library may break too."""
+    try:
+        poll = select.poll()
+        poll.register(stream.fileno(), 0)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    except (OSError, ValueError):  # no file behind it
+        return False

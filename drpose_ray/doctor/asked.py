@@ -30,11 +30,12 @@ class Asked:
 
 
 def asked_of(config: DoctorConfig) -> list[Asked]:
-    """The parts that ``config`` names, each file or folder once, under the first of its settings."""
-    once: dict[Path, Asked] = {}
+    """The parts that ``config`` names, each file or folder once as a part, under the first of its settings."""
+    once: dict[tuple[Path, str], Asked] = {}
     for asked in _all(config):
-        once.setdefault(asked.path, asked)
-    return list(once.values())
+        once.setdefault((asked.path, asked.part.name), asked)
+    named = {path for path, _ in once}
+    return [*once.values(), *(asked for asked in _shipped() if asked.path not in named)]
 
 
 def findings(config: DoctorConfig) -> Iterator[Finding]:
@@ -64,6 +65,9 @@ def _all(config: DoctorConfig) -> Iterator[Asked]:
     yield from _of_model(config)
     yield from _of_reward(config)
     yield from _of_datasets(config)
+
+
+def _shipped() -> Iterator[Asked]:
     for name, check in (("predictor", checks.predictor), ("estimator", checks.estimator)):
         yield Asked(parts.SMALL, "shipped", SMALL_WEIGHTS / f"{name}.safetensors", check, needed=False)
     small = partial(checks.base_model, holds_text=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from drpose_ray.core.errors import InputError, printable
+from drpose_ray.core.errors import InputError, printable, shortened
 from drpose_ray.core.files.reading import reason, refusing
 from drpose_ray.core.secrets import redact
 
@@ -28,7 +28,8 @@ class Finding:
     def line(self) -> str:
         """E.g. ``missing  SMPL-X body: nothing at data/smplx; remedy: ...``; without credentials of URIs."""
         remedy = f"; remedy: {self.remedy}" if self.remedy else ""
-        return redact(printable(f"{self.state:8} {self.name}: {self.told}{remedy}"))
+        told = shortened(redact(printable(self.told)))
+        return redact(printable(f"{self.state:8} {self.name}: {told}{remedy}"))
 
 
 def examine(name: str, path: Path, check: Callable[[Path], str]) -> Finding:
@@ -39,7 +40,7 @@ def examine(name: str, path: Path, check: Callable[[Path], str]) -> Finding:
         with refusing(path, name, "it cannot be used", remedy, also=(Exception,)):
             return Finding(name, "ok", f"{path}: {check(path)}")
     except InputError as error:
-        found = "" if error.value is None else f" ({error.field}: {error.value!r})"[:200]
+        found = "" if error.value is None else redact(f" ({error.field}: {error.value!r})")[:200]
         return Finding(name, "wrong", f"{error.file or path}: {error.problem}{found}", error.remedy)
     except OSError as error:  # a disk or a network that fails
         return Finding(name, "wrong", f"{path}: it cannot be read ({reason(error)})", "try again, or copy it elsewhere")

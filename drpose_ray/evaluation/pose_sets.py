@@ -38,7 +38,7 @@ def standing_windows(seed: int, num: int) -> list[PoseWindow]:
             pick=i,
             rank=i,
             fps=30.0,
-            source="procedural standing (drpose_ray.poses.procedural.standing)",
+            source="procedural standing (drpose_ray.poses.standing)",  # in every record: it stays
             licence="Apache-2.0",
         )
         for i in range(num)

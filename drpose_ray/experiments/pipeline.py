@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from drpose_ray.core.errors import AnotherRunError, InputError
 from drpose_ray.core.files.publish import write_json
 from drpose_ray.core.files.reading import list_files, list_folders
 from drpose_ray.core.job import run_job
@@ -26,6 +27,8 @@ from drpose_ray.core.secrets import redact_values, withheld
 from drpose_ray.core.seeding import derive_seed
 from drpose_ray.core.settings.config import Config, absolute, dump_config, load_config
 from drpose_ray.core.settings.dotted import all_but, replaced
+from drpose_ray.core.settings.preset import read_preset
+from drpose_ray.core.settings.renamed import refuse_renamed
 from drpose_ray.datasets.manifest import MANIFEST, manifest_sha256
 from drpose_ray.evaluation.config import EvaluateConfig
 from drpose_ray.evaluation.drpose import job as evaluate
@@ -187,13 +190,23 @@ def run_stage(stage: Stage, folder: Path, upstream: str) -> tuple[int, str, Stag
 
     A stage is done if its summary exists and its marker in ``folder`` names the same settings and the same content of
     what they name (``by_content``), here and upstream.
-    Returns the job's exit status, this stage's fingerprint and its summary.
+    Returns the job's exit status, this stage's fingerprint and its summary. Raises AnotherRunError if an earlier
+    version ran it: it would be done anew in the same folder, and a later stage be refused.
     """
     values = stage.config.model_dump(mode="json")
     hashes = FileHashes(folder / "hashes.json")
     settings = json.dumps(redact_values(by_content(stage.config, folder.parent, hashes)), sort_keys=True, default=str)
     fingerprint = hashlib.sha256(f"{upstream} {stage.name} {settings}".encode()).hexdigest()
     marker, preset = folder / f"{stage.name}.json", folder / f"{stage.name}.yaml"
+    if preset.exists():
+        try:
+            refuse_renamed(read_preset(preset), preset)
+        except InputError as error:
+            raise AnotherRunError(
+                "an earlier version of drpose_ray began this run", file=preset, field=error.field,
+                remedy="choose a new run.folder, or go on with that version; datasets and predictors of the old folder "
+                "can be named as input",
+            ) from error  # fmt: skip
     if marker.exists() and (stage.folder / SUMMARY_FILE).exists():
         done = json.loads(marker.read_text())
         if done["fingerprint"] == fingerprint:

@@ -165,6 +165,44 @@ def test_a_python_without_the_packages_is_one_line() -> None:
     assert "source .venv/bin/activate" in done.stderr and done.stderr.count("\n") == 1
 
 
+def test_a_python_with_some_of_the_packages_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "pydantic.py").touch()
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "jobs.finetune", "--help"],
+        cwd=ROOT, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "source .venv/bin/activate" in done.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_nobody_reads_on_ends_a_job_in_silence(unbuffered: str) -> None:
+    """As ``drpose finetune --help | head`` does."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        done = subprocess.run(
+            [sys.executable, "-m", "jobs.finetune", "--help"], cwd=ROOT, stdout=closed, stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered}, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_help_shows_no_credentials_and_moves_no_cursor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    preset = tmp_path / "\x1b[31m.yaml"
+    preset.write_text("reward: {multiview_shards: ['s3://key:hunter2@bucket/a']}\nrun: {folder: \"a\\e[31m\"}\n")
+    uri = "http://me:hunter2@host/"
+    printed = page("fit_reward", capsys, "--config", str(preset), "--run.tracking_uri", uri)
+    assert "http://***@host/" in printed and "s3:" in printed and "\\x1b[31m" in printed
+    assert "hunter2" not in printed and "\x1b" not in printed
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_examples_are_printed_as_they_are_written(job: str, capsys: pytest.CaptureFixture[str]) -> None:
+    written = (load_job(job).__doc__ or "").replace("``", "").splitlines()
+    examples = [line for line in written if "drpose " in line and "--" in line]
+    assert set(examples) <= set(page(job, capsys).splitlines())
+
+
 @pytest.mark.parametrize(
     ("job", "flags"),
     [

@@ -52,3 +52,11 @@ def test_a_run_folder_of_an_earlier_version_is_not_exported(tmp_path: Path, caps
 def test_what_was_inside_a_renamed_section_is_named_whole() -> None:
     with pytest.raises(InputError, match=r"write distance\.bce_weight;"):
         refuse_renamed({"reward": {"distance": {"bce_weight": 2}}}, None)
+
+
+def test_all_old_names_of_a_preset_are_told_at_once() -> None:
+    with pytest.raises(InputError) as refused:
+        refuse_renamed({"finetune": {"base": "a", "eta": 0.5, "trained": "lora"}, "run": {"seed": 1}}, None)
+    assert refused.value.field == "finetune.base" and refused.value.remedy.endswith(
+        "; for finetune.eta finetune.algorithm.eta; for finetune.trained finetune.model.lora_rank"
+    )

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from drpose_ray.core.errors import InputError
 from drpose_ray.core.files.publish import write_json
+from drpose_ray.core.files.reading import reason
 from drpose_ray.core.job import run_job
 from drpose_ray.core.runs.run import RunSettings, open_run
 from drpose_ray.core.secrets import is_redacted, redact
@@ -140,3 +141,15 @@ def test_a_refusal_that_a_job_prints_shows_no_password(capsys: pytest.CaptureFix
 
     assert main([]) == 2
     assert capsys.readouterr().err == f"error: nothing there; value: '{SHOWN}'; remedy: look\n"
+
+
+@pytest.mark.parametrize("length", range(150, 320, 7))
+def test_a_uri_that_a_message_cuts_leaves_no_password(length: int) -> None:
+    """Half a URI is not known for one, so credentials are taken out first."""
+    text = "x" * length + " " + URI
+    assert "hunter" not in reason(OSError(text)) and "hunter" not in str(InputError("no", value=text, remedy="look"))
+
+
+def test_a_message_is_short_whatever_the_names_in_it_are() -> None:
+    error = InputError("no such file", file="f" * 10**6, field="g" * 10**6, value="h" * 10**6, remedy="look")
+    assert len(str(error)) < 5000 and str(error).endswith("remedy: look")

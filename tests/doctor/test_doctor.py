@@ -14,9 +14,11 @@ import pytest
 import torch
 from PIL import Image
 
-from drpose_ray.doctor.asked import findings
+from drpose_ray.core.errors import InputError
+from drpose_ray.doctor.asked import Asked, _find, asked_of, findings
+from drpose_ray.doctor.checks import shards
 from drpose_ray.doctor.config import DoctorConfig
-from drpose_ray.doctor.finding import Finding
+from drpose_ray.doctor.finding import Finding, examine
 from drpose_ray.doctor.job import main
 from drpose_ray.doctor.machine import examine_machine
 from drpose_ray.doctor.parts import PARTS
@@ -224,3 +226,22 @@ def test_a_machine_that_lacks_something_says_so(tmp_path: Path) -> None:
     assert found["run folder"].state == "ok", "a run may be kept beside a file"
     if not torch.cuda.is_available():
         assert found["GPU"].state == "missing" and found["GPU"].remedy
+
+
+def test_a_file_that_two_settings_name_as_different_parts_is_looked_at_as_both(whole: Path) -> None:
+    one = whole / "predictor.safetensors"
+    config = DoctorConfig.model_validate({
+        "finetune": {"reward": {"predictor": one}}, "evaluate": {"estimator": one}, "poses": {"motions": ()},
+    })  # fmt: skip
+    states = {asked.field: _find(asked).state for asked in asked_of(config) if asked.path == one}
+    assert states == {"finetune.reward.predictor": "ok", "evaluate.estimator": "wrong"}
+
+
+def test_no_finding_tells_credentials_or_has_no_end(tmp_path: Path) -> None:
+    def check(path: Path) -> str:
+        raise InputError("x" * 180, field="uri", value="http://me:hunter2" + "h" * 200 + "@host/", remedy="look")
+
+    assert "hunter" not in examine("a part", tmp_path, check).line
+    found = _find(Asked(PARTS[0], "reward.multiview_shards", Path("s3:/me:hunter2@bucket/a"), shards))
+    assert found.state == "wrong" and "hunter" not in found.line and "AWS_ACCESS_KEY_ID" in found.remedy
+    assert len(Finding("a part", "wrong", "x" * 10**6, "look").line) < 2000

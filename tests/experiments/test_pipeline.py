@@ -11,6 +11,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from drpose_ray.core.errors import AnotherRunError
 from drpose_ray.core.runs.origin import FileHashes
 from drpose_ray.core.settings.config import Config
 from drpose_ray.evaluation.drpose.summary import JudgementSummary
@@ -102,6 +103,15 @@ def test_a_failed_stage_stops_the_chain_and_is_run_again(tmp_path: Path) -> None
     assert status == 2
     status, _, summary = run_stage(make_stage(tmp_path / "stage", calls), tmp_path, "")
     assert (status, summary.done_before, len(calls)) == (0, False, 2)
+
+
+def test_a_run_that_an_earlier_version_began_is_refused_whole(tmp_path: Path) -> None:
+    calls: list[str] = []
+    (tmp_path / "stage.yaml").write_text("poses: {num_dance_clips: 6}\n")
+    (tmp_path / "stage.json").write_text('{"fingerprint": "0", "seconds": 1}')
+    with pytest.raises(AnotherRunError, match="earlier version") as refused:
+        run_stage(make_stage(tmp_path / "stage", calls), tmp_path, "")
+    assert not calls and (tmp_path / "stage.json").exists() and "new run.folder" in refused.value.remedy
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from drpose_ray.core.seeding import stream
+from drpose_ray.evaluation.pose_sets import standing_windows
 from drpose_ray.geometry import motion_row
 from drpose_ray.geometry.rotations import axis_angle_to_matrix
 from drpose_ray.poses import validity
@@ -53,3 +54,9 @@ def test_limits_and_key_poses_are_mirror_symmetric_and_consistent() -> None:
     for key in keys.values():
         euler = dance._key_angles(key)[1:]
         assert (euler >= EULER_LOW[1:] - 1e-9).all() and (euler <= EULER_HIGH[1:] + 1e-9).all()
+
+
+def test_sources_are_those_of_the_datasets_of_earlier_versions() -> None:
+    """They are in the bytes of selections and shards: another text, and a dataset that was begun is not continued."""
+    assert dance.generate_dances(0, 1, 3)[0].source == "procedural dance (drpose_ray.poses.dance)"
+    assert standing_windows(0, 1)[0].source == "procedural standing (drpose_ray.poses.standing)"

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from drpose_ray.core.errors import InputError, printable
+from drpose_ray.core.secrets import redact
 
 UNREADABLE: Final = (
     OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ArithmeticError, MemoryError,
@@ -84,7 +85,7 @@ def refusing(
 
 def reason(error: BaseException) -> str:
     """What ``error`` says, on one short line of printable text."""
-    return printable(" ".join(str(error).split()))[:_LONGEST_REASON] or type(error).__name__
+    return redact(printable(" ".join(str(error).split())))[:_LONGEST_REASON] or type(error).__name__
 
 
 def is_there(file: Path, field: str = "file") -> bool:

@@ -98,7 +98,7 @@ def _with_absolute(value: Any) -> Any:
 
 
 def _print_help(cls: type[Config], values: Mapping[str, Any], preset: str | None) -> NoReturn:
-    print(help_page(cls, values, preset, cls.USES, Path(sys.argv[0]).name), end="")
+    print(help_page(cls, values, preset, cls.USES, Path(sys.argv[0]).name), end="", flush=True)
     raise SystemExit(0)
 
 

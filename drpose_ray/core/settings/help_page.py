@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import shutil
 import sys
 import textwrap
@@ -13,6 +14,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from drpose_ray.core.errors import printable
+from drpose_ray.core.secrets import redact
 from drpose_ray.core.settings.dotted import section_of
 from drpose_ray.core.settings.idle_flags import has_effect
 
@@ -36,7 +39,7 @@ def help_page(
     width = max(40, min(shutil.get_terminal_size((100, 24)).columns, _WIDEST))
     module = sys.modules[cls.__module__]
     purpose = inspect.cleandoc(module.__doc__ or cls.__doc__ or "")
-    shown = f", which are shown as {preset} sets them" if preset else ""
+    shown = f", which are shown as {redact(printable(preset))} sets them" if preset else ""
     settings = {setting.name: setting for setting in _settings(cls, values, "") if has_effect(setting.name, uses or {})}
     common = [settings.pop(name) for name in _common(cls) if name in settings]
     lines = [
@@ -141,7 +144,7 @@ def _show(value: Any) -> str:
     elif isinstance(value, BaseModel):
         text = _show(value.model_dump(exclude_defaults=True))
     else:
-        text = str(value)
+        text = redact(printable(str(value)))
     return text if len(text) <= _LONGEST_DEFAULT else text[:_LONGEST_DEFAULT] + "..."
 
 
@@ -151,11 +154,11 @@ def _summary(info: FieldInfo) -> str:
 
 
 def _paragraphs(text: str, width: int) -> Iterator[str]:
-    """Prose wrapped; commands, which start with ``drpose`` or lie indented, as they are."""
+    """Prose wrapped; blocks of commands, which start with ``drpose``, ``When: drpose`` or lie indented, as they are."""
     for block in text.replace("``", "").split("\n\n"):
         lines = block.splitlines()
         yield ""
-        if any(line.startswith(("drpose ", " ")) for line in lines):
+        if any(re.match(r" |(\w[\w ]*: +)?drpose ", line) for line in lines):
             yield from lines
         else:
             yield from textwrap.wrap(" ".join(lines), width)

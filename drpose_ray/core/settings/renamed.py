@@ -70,16 +70,20 @@ RENAMED: Final = {
 }
 """Old dotted name -> new one, of settings and of whole sections."""
 
+_TOLD: Final = 20
+"""How many a refusal names: a preset has fewer, a run's record all that there are."""
+
 
 def refuse_renamed(values: Mapping[str, Any], file: Path | str | None, dashes: str = "") -> None:
-    """Raise InputError for the first of ``values``, nested or by dotted name, whose name is an old one."""
-    for name, value in flatten(values).items():
-        new = _new_name(name, value)
-        if new:
-            raise InputError(
-                "the setting has another name now", file=file, field=dashes + name, value=value,
-                remedy=f"write {dashes}{new}; --help describes it",
-            )  # fmt: skip
+    """Raise InputError naming all of ``values``, nested or by dotted name, whose names are old ones."""
+    renamed = [(name, value, new) for name, value in flatten(values).items() if (new := _new_name(name, value))]
+    for name, value, new in renamed[:1]:
+        others = "".join(f"; for {dashes}{old} {dashes}{new}" for old, _, new in renamed[1:_TOLD])
+        others += f"; and {len(renamed) - _TOLD} more" if len(renamed) > _TOLD else ""
+        raise InputError(
+            "the setting has another name now", file=file, field=dashes + name, value=value,
+            remedy=f"write {dashes}{new}; --help describes it{others}",
+        )  # fmt: skip
 
 
 def _new_name(name: str, value: Any) -> str | None:

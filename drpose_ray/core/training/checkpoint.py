@@ -65,7 +65,7 @@ class Checkpoint:
             with safe_open(self.path, framework="pt") as stored:
                 metadata = stored.metadata()
             numbers, origin = (json.loads(metadata[name]) for name in ("numbers", "origin"))
-        except (OSError, SafetensorError, KeyError, TypeError) as error:
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"not a checkpoint of this job ({type(error).__name__})", file=self.path,
                 remedy="delete it to begin again",

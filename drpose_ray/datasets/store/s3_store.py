@@ -48,6 +48,11 @@ class S3Store:
             raise InputError(
                 "not a place in a bucket", field="location", value=location, remedy="write s3://bucket/folder"
             )
+        if "@" in bucket:  # libraries would repeat the name of the bucket, and the credentials with it
+            raise InputError(
+                "credentials in the name of a bucket", field="location", value=location,
+                remedy="write s3://bucket/folder; credentials are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            )  # fmt: skip
         self.location = f"s3://{bucket}/{prefix}"
         self._bucket, self._prefix = bucket, prefix + "/"
 

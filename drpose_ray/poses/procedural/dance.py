@@ -142,7 +142,7 @@ def generate_dance(rng: np.random.Generator, num_frames: int, fps: float = 30) -
         motion=grounded_rows(rotations),
         fps=fps,
         valid=~touches_itself(joints_from_rotations(rotations)),
-        source="procedural dance (drpose_ray.poses.procedural.dance)",
+        source="procedural dance (drpose_ray.poses.dance)",  # in every record: it stays when this file moves
         licence="Apache-2.0",
     )
 
