@@ -26,7 +26,10 @@ def rasterise(
     height: int,
     width: int,
 ) -> Int64[Tensor, "V H W"]:
-    """As ``z_buffer.rasterise``; which of two faces has a pixel on their common border, or at one depth, may differ."""
+    """As ``reconstruction.rasteriser.z_buffer.rasterise``.
+
+    Which of two faces has a pixel on their common border, or at one depth, may differ.
+    """
     view, face = facing.nonzero().T
     if not len(face):
         return torch.full((len(screen), height, width), NO_FACE, device=screen.device)
