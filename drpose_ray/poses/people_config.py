@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, model_validator
 
 from drpose_ray.core.settings.config import Config
@@ -32,6 +34,9 @@ class PeopleConfig(Config):
     COMMON = ("workers",)
 
     image_size: int = Field(default=96, ge=16, le=4096, description="Pixels per side of each view.")
+    garments: Path | None = Field(
+        default=None, description="Folder of MakeHuman's garments that dress people; null paints them."
+    )
     sets: dict[str, PeopleSetConfig] = Field(default_factory=dict, description="Sets of people, by name.")
     workers: int = Field(default=2, ge=1, le=100_000, description="Number of renderers that run at once, one CPU each.")
     per_shard: int = Field(default=100, ge=1, le=1000, description="Number of people per shard.")
