@@ -76,8 +76,10 @@ class PaintedPerson:
 
     def colors_at(self, triangles: NDArray[np.int64], weights: NDArray[np.float32]) -> NDArray[np.floating]:
         colors, corners = self.outfit.colors, self.faces[triangles]
-        first, second, third = (weights[:, [k]] * colors[corners[:, k]] for k in range(3))
-        return first + second + third
+        mixed: NDArray[np.floating] = weights[:, [0]] * colors[corners[:, 0]]
+        for k in (1, 2):
+            mixed = mixed + weights[:, [k]] * colors[corners[:, k]]
+        return mixed
 
     @property
     def _atlas(self) -> Atlas:

@@ -14,7 +14,7 @@ class PeopleSetConfig(Config):
 
     num: int = Field(gt=0, le=10**7, description="Number of people, each in one pose.")
     seed: int = Field(ge=0, description="Seed of poses, people and outfits.")
-    mixture: dict[str, float] = Field(description="Share of each pose source: standing, moderate, dance, mocap.")
+    mixture: dict[str, float] = Field(description="Share of each pose source: standing, moderate, dance, box, mocap.")
     candidates: int | None = Field(
         default=None,
         le=10**8,

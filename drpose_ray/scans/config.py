@@ -143,7 +143,7 @@ class TwinConfig(Config):
     poses_per_person: int = Field(default=1, ge=1, description="Number of scans of each person, each in another pose.")
     mixture: dict[str, float] = Field(
         default_factory=lambda: {"standing": 0.25, "moderate": 0.35, "dance": 0.4},
-        description="Share of each pose source: standing, moderate, dance, mocap.",
+        description="Share of each pose source: standing, moderate, dance, box, mocap.",
     )
     texture_size: int = Field(
         default=1024,
