@@ -6,6 +6,8 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 CONFIG ?= configs/small.yaml
 ARGS ?=
+# Folder of MakeHuman's garments that dress the people of `make weights`; empty paints them.
+GARMENTS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 # One virtual environment, filled twice: what the demo needs, and what development and Blender need besides.
@@ -44,8 +46,8 @@ check: $(DEV)  ## lint, format, types, import layers, schema drift
 	lint-imports
 	drpose dev schemas --check
 
-weights: $(DEMO)  ## train the shipped weights again (hours on 2 cores; resumes)
-	drpose dev weights --config configs/weights.yaml $(ARGS)
+weights: $(DEMO)  ## train the shipped weights again (hours on 2 cores; resumes; GARMENTS=folder dresses people)
+	drpose dev weights --config configs/weights.yaml $(if $(GARMENTS),--people.garments $(GARMENTS) --twin.garments $(GARMENTS)) $(ARGS)
 
 schemas: $(DEV)  ## write schemas/ from the typed models
 	drpose dev schemas

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.body.tailor import Painter
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, Frame
 from drpose_ray.scans.config import ScansConfig, ScanSource, TwinConfig
 from drpose_ray.scans.load import load_scan
@@ -55,7 +56,7 @@ Pictures = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]
 def twin_meshes(num: int) -> list[Mesh]:
     with tempfile.TemporaryDirectory() as folder:
         body = Body(ensure_body(BODY_CACHE))
-        write_twins(Path(folder), body, TwinConfig(num=num), [], BODY_CACHE, lambda _: None)
+        write_twins(Path(folder), Painter(body), TwinConfig(num=num), [], lambda _: None)
         return [load_scan(files, body).mesh for files in list_scans([ScanSource(folder=Path(folder))])]
 
 
@@ -176,7 +177,7 @@ def _print_row(name: str, samples: str, spent: float, first: float, quality: tup
 def watch_memory(num: int) -> int:
     """What an actor of jobs/render_scans.py does, scan after scan: reading, checking, rendering, making a record."""
     with tempfile.TemporaryDirectory() as folder:
-        write_twins(Path(folder), Body(ensure_body(BODY_CACHE)), TwinConfig(num=8), [], BODY_CACHE, lambda _: None)
+        write_twins(Path(folder), Painter(Body(ensure_body(BODY_CACHE))), TwinConfig(num=8), [], lambda _: None)
         scans = list_scans([ScanSource(folder=Path(folder))])
         loader = ScanLoader(ScansConfig(), scans)
         blender = BlenderConfig(samples=4, recycle=10**6)

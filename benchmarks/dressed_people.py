@@ -59,7 +59,7 @@ def painted(body: Body, seed: int, row: Row) -> list[float]:
         vertices = body.pose(row, person.outfit.offsets)[0]
 
     def render() -> None:
-        see(Mesh(vertices, body.faces, person.outfit.colours, None, None))
+        see(Mesh(vertices, body.faces, person.outfit.colors, None, None))
 
     return laps([lambda: draw_person(body, seed), pose, render])
 

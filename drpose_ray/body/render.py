@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +23,10 @@ _AMBIENT: Final = 0.42
 _FACING: Final = 0.1
 
 
+Coloring = Callable[[NDArray[np.int64], NDArray[np.float32]], NDArray[np.floating]]
+"""Colours (n, 3) in [0, 1] of a mesh on its triangles (n,) at barycentric weights (n, 3)."""
+
+
 @dataclass(frozen=True)
 class Views:
     """Renders from V views, side s: ``color`` and ``normal`` (V, s, s, 3) uint8 on white, ``mask`` (V, s, s) uint8.
@@ -39,17 +43,25 @@ class Views:
 def render_views(
     vertices: NDArray[np.floating],
     faces: NDArray[np.int64],
-    colors: NDArray[np.floating],
+    colors_at: Coloring,
     frame: Frame,
     azimuths_deg: Sequence[float],
     size: int,
+    *,
+    two_sided: bool = False,
 ) -> Views:
-    """Render ``vertices`` (V, 3) metres with ``colours`` (V, 3) in [0, 1] at ``size`` x ``size`` pixels per view."""
+    """Render ``vertices`` (V, 3) metres in ``colors_at`` their triangles at ``size`` x ``size`` pixels per view.
+
+    Args:
+        two_sided: whether triangles seen from behind show the normal of that side, as the inside of a sleeve does.
+    """
     local = ((vertices - frame.center_world) / frame.width_m).astype(np.float32)  # the frame is the unit square
     scene = EmbreeScene()
     TriangleMesh(scene, local[faces])
     normals = vertex_normals(vertices, faces)
-    rendered = [_render(scene, faces, normals, colors, world_to_cam(a), size) for a in azimuths_deg]
+    a, b, c = local[faces].transpose(1, 0, 2)
+    outward = np.cross(b - a, c - a) if two_sided else None
+    rendered = [_render(scene, faces, normals, outward, colors_at, world_to_cam(a), size) for a in azimuths_deg]
     color, normal, mask = (np.stack(parts) for parts in zip(*rendered, strict=True))
     return Views(color, normal, mask)
 
@@ -58,7 +70,8 @@ def _render(
     scene: EmbreeScene,
     faces: NDArray[np.int64],
     normals: NDArray[np.float32],
-    colors: NDArray[np.floating],
+    outward: NDArray[np.floating] | None,
+    colors_at: Coloring,
     rotation: NDArray[np.float64],
     size: int,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
@@ -70,15 +83,18 @@ def _render(
     hits = scene.run(origins, np.tile(-towards.astype(np.float32), (len(origins), 1)), output=1)
     inside = hits["primID"] >= 0
     u, v = hits["u"][inside, None], hits["v"][inside, None]
-    corners = faces[hits["primID"][inside]]
+    triangles = hits["primID"][inside].astype(np.int64)
+    corners = faces[triangles]
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     w = 1 - u - v
     normal = w * normals[a] + u * normals[b] + v * normals[c]
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    if outward is not None:
+        normal[outward[triangles] @ towards < 0] *= -1
     shade = _AMBIENT + _FACING * np.clip(normal @ towards, 0, 1)
     for light, strength in zip(_LIGHTS, _LIGHT_STRENGTHS, strict=True):
         shade = shade + strength * np.clip(normal @ (light / np.linalg.norm(light)), 0, 1)
-    color = (w * colors[a] + u * colors[b] + v * colors[c]) * shade[:, None]
+    color = colors_at(triangles, np.concatenate([w, u, v], 1)) * shade[:, None]
 
     canvas = np.ones((rays * rays, 7), np.float32)
     canvas[:, 6] = 0

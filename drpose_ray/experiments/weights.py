@@ -61,8 +61,14 @@ CONFIG, SUMMARY = WeightsConfig, WeightsSummary
 def main(argv: Sequence[str] | None = None) -> int:
     config = load_config(CONFIG, argv)
 
+    from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
+    from drpose_ray.body.smplx_body import Body
+    from drpose_ray.body.tailor import find_tailor
     from drpose_ray.core.on_ray import local_or_cluster_ray
 
+    # Scans are made hours after the people: garments that cannot be used are refused now.
+    for garments in {config.people.garments, config.twin.garments}:
+        find_tailor(Body(ensure_body(BODY_CACHE)), garments)
     root, num_cpus = config.run.folder, max(config.people.workers, config.renders.workers, config.reward.fit.workers)
     with open_run(config, root / "weights", "weights") as run, local_or_cluster_ray(num_cpus):
         upstream = ""

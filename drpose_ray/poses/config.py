@@ -35,6 +35,13 @@ class PosesConfig(Config):
         default=(Path("data/cmu_subset/cmu_subset.npz"),),
         description="Motion-X trees, folders of AIST++, AMASS, BEAT2, SMPL, GVHMR, WHAM or BVH files, or single files.",
     )
+    without: tuple[str, ...] = Field(
+        default=(), description="Clips to leave out, by names or patterns, e.g. 94_* for all of a CMU subject."
+    )
+    final_test: Path = Field(
+        default=Path("data/splits/final_test_motions.txt"),
+        description="List of the clips that no people or twin scans to train on may stand in.",
+    )
     aist_translation: AistTranslation = Field(
         default="auto",
         description="Translations of Motion-X's AIST subset. raw: as downloaded; metres: its script was run; auto: "
@@ -81,7 +88,8 @@ class PosesConfig(Config):
     )
     split_by: SplitBy = Field(
         default="move",
-        description="What no two splits share: a move (genre and move, or AIST++ choreography) or an AIST++ dancer.",
+        description="What no two splits share: a move (genre and move, or AIST++ choreography), an AIST++ dancer, or "
+        "a CMU subject.",
     )
     val_share: float = Field(default=0.15, ge=0, lt=0.5, description="Share of the recordings kept for validation.")
     test_share: float = Field(default=0.2, ge=0, lt=0.5, description="Share of the recordings kept for the test.")

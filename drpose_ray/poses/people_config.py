@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, model_validator
 
 from drpose_ray.core.settings.config import Config
@@ -12,7 +14,7 @@ class PeopleSetConfig(Config):
 
     num: int = Field(gt=0, le=10**7, description="Number of people, each in one pose.")
     seed: int = Field(ge=0, description="Seed of poses, people and outfits.")
-    mixture: dict[str, float] = Field(description="Share of each pose source: standing, moderate, dance, mocap.")
+    mixture: dict[str, float] = Field(description="Share of each pose source: standing, moderate, dance, box, mocap.")
     candidates: int | None = Field(
         default=None,
         le=10**8,
@@ -32,6 +34,9 @@ class PeopleConfig(Config):
     COMMON = ("workers",)
 
     image_size: int = Field(default=96, ge=16, le=4096, description="Pixels per side of each view.")
+    garments: Path | None = Field(
+        default=None, description="Folder of MakeHuman's garments that dress people; null paints them."
+    )
     sets: dict[str, PeopleSetConfig] = Field(default_factory=dict, description="Sets of people, by name.")
     workers: int = Field(default=2, ge=1, le=100_000, description="Number of renderers that run at once, one CPU each.")
     per_shard: int = Field(default=100, ge=1, le=1000, description="Number of people per shard.")

@@ -9,6 +9,7 @@ import numpy as np
 
 from drpose_ray.poses.clip import MotionClip
 from drpose_ray.poses.config import PosesConfig
+from drpose_ray.poses.final_test import refuse_final_test
 from drpose_ray.poses.people_config import PeopleSetConfig
 from drpose_ray.poses.readers.motions import gather_motions
 from drpose_ray.poses.sampling.farthest import farthest_points
@@ -46,8 +47,12 @@ def people_windows(name: str, settings: PeopleSetConfig, clips: Sequence[MotionC
 
 
 def training_clips(settings: PosesConfig) -> list[MotionClip]:
-    """The mocap clips of the training split, valid frames marked: validation and test clips stay unseen."""
+    """The mocap clips of the training split, valid frames marked: validation and test clips stay unseen.
+
+    Raises InputError if one of them is in the final test set.
+    """
     clips = gather_motions(settings)
     shares = {"val": settings.val_share, "test": settings.test_share}
     dealt = split_clips(clips, {"train": 1 - sum(shares.values()), **shares}, settings.split_by)
+    refuse_final_test(dealt["train"], settings.final_test)
     return [replace(clip, valid=check_frames(clip).mask) for clip in dealt["train"]]

@@ -13,11 +13,13 @@ from drpose_ray.core.seeding import stream
 from drpose_ray.geometry.motion_row import NUM_COLUMNS, ROOT_ORIENT, TRANSLATION
 from drpose_ray.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, turn
 from drpose_ray.poses.clip import MotionClip
+from drpose_ray.poses.procedural.box import draw_box
 from drpose_ray.poses.procedural.dance import generate_dance
 from drpose_ray.poses.procedural.kinematics import joints_from_rows
 from drpose_ray.poses.procedural.standing import draw_moderate, draw_standing
 
-SOURCES = ("standing", "moderate", "dance", "mocap")
+SOURCES = ("standing", "moderate", "dance", "box", "mocap")
+_STILL = {"standing": draw_standing, "moderate": draw_moderate, "box": draw_box}
 _FRAMES_PER_DANCE = 8  # poses taken from one generated dance; clips are cheap, neighbouring frames are alike
 
 
@@ -31,7 +33,8 @@ def draw_pose(
         seed: names the set; sets of different seeds are independent.
         clips: where "mocap" poses come from (valid frames only).
 
-    Dance and mocap poses are turned to face the camera within 40 degrees, as photos and dance videos mostly do.
+    Dance and mocap poses are turned to face the camera within 40 degrees, as photos and dance videos mostly do;
+    those of the joint box face anywhere.
     """
     unknown = set(mixture) - set(SOURCES)
     if unknown:
@@ -41,9 +44,8 @@ def draw_pose(
     rng = stream(seed, "pose", index)
     shares = np.array(list(mixture.values()), float)
     source = rng.choice(list(mixture), p=shares / shares.sum())
-    if source in ("standing", "moderate"):
-        rows = draw_standing(rng, 1) if source == "standing" else draw_moderate(rng, 1)
-        return rows.reshape(NUM_COLUMNS)
+    if source in _STILL:
+        return _STILL[str(source)](rng, 1).reshape(NUM_COLUMNS)
     if source == "dance":
         clip = _draw_dance(seed, index // _FRAMES_PER_DANCE)
     elif clips:

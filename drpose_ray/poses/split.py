@@ -11,7 +11,9 @@ from drpose_ray.core.seeding import derive_seed
 from drpose_ray.poses.clip import MotionClip
 from drpose_ray.poses.procedural.dance_names import parse_aistpp_dance, parse_motionx_dance
 
-SplitBy = Literal["move", "dancer"]
+SplitBy = Literal["move", "dancer", "subject"]
+
+_CMU_CLIP = re.compile(r"(?:^|.*/)(\d{2,3})_\d{2}(?:_[a-z]+)?")
 
 # Never a run's own seed: a reward trained in one run must not have seen the test poses of another.
 SPLIT_SEED = 0
@@ -27,11 +29,14 @@ def split_group(clip_name: str, by: SplitBy = "move") -> str:
 
     By ``move``: genre and move of a Motion-X AIST clip, in whichever folder it lies (takes of one move lie in several,
     and the official split divides them); genre, situation and choreography of an AIST++ sequence, whoever dances it; of
-    other clips the recording. By ``dancer``: the AIST++ dancer.
+    other clips the recording. By ``dancer``: the AIST++ dancer. By ``subject``: the CMU subject, 60 of
+    ``60_01``.
 
     Raises:
-        InputError: by dancer, and the name does not say which one.
+        InputError: by dancer or subject, and the name does not say which one.
     """
+    if by == "subject":
+        return _subject(clip_name)
     sequence = parse_aistpp_dance(clip_name)
     if by == "dancer":
         if sequence is None or len(sequence.dancers) != 1:
@@ -48,6 +53,16 @@ def split_group(clip_name: str, by: SplitBy = "move") -> str:
     if dance is not None:
         return f"{dance.genre} {dance.move}"
     return recording(clip_name)
+
+
+def _subject(clip_name: str) -> str:
+    found = _CMU_CLIP.fullmatch(clip_name)
+    if found is None:
+        raise InputError(
+            "the clip's name does not name a CMU subject, as 60_01 does", field="poses.split_by", value=clip_name,
+            remedy="split by move, or give CMU's clips only (and poses.dance.num_clips 0)",
+        )  # fmt: skip
+    return f"subject {int(found[1])}"
 
 
 def split_clips(

@@ -137,12 +137,20 @@ class TwinConfig(Config):
 
     num: int = Field(default=50, ge=1, description="Number of scans.")
     seed: int = Field(default=0, ge=0, description="Seed of people, outfits, poses and units.")
+    garments: Path | None = Field(
+        default=None, description="Folder of MakeHuman's garments that dress people; null paints them."
+    )
     poses_per_person: int = Field(default=1, ge=1, description="Number of scans of each person, each in another pose.")
     mixture: dict[str, float] = Field(
         default_factory=lambda: {"standing": 0.25, "moderate": 0.35, "dance": 0.4},
-        description="Share of each pose source: standing, moderate, dance, mocap.",
+        description="Share of each pose source: standing, moderate, dance, box, mocap.",
     )
-    texture_size: int = Field(default=1024, ge=64, le=8192, description="Side of the square texture in pixels.")
+    texture_size: int = Field(
+        default=1024,
+        ge=64,
+        le=8192,
+        description="Side of the square texture in pixels; of dressed people that of each picture in it.",
+    )
     scan_units: bool = Field(
         default=True,
         description="Whether each scan is scaled and shifted at random, as THuman's are, and its fit says so; "

@@ -48,16 +48,17 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
     from drpose_ray.body.smplx_body import Body
+    from drpose_ray.body.tailor import find_tailor
     from drpose_ray.poses.people_sets import training_clips
     from drpose_ray.scans.twin import write_twins
 
     clips = training_clips(config.poses) if config.twin.mixture.get("mocap", 0) > 0 else []
     folder: Path = config.run.folder / "scans"
-    body = Body(ensure_body(BODY_CACHE))
+    tailor = find_tailor(Body(ensure_body(BODY_CACHE)), config.twin.garments)
     with (
         open_run(config, config.run.folder / "make_scans", "make_scans") as run,
         Progress("scans written") as progress,
     ):
-        written = write_twins(folder, body, config.twin, clips, BODY_CACHE, lambda _: progress.step())
+        written = write_twins(folder, tailor, config.twin, clips, lambda _: progress.step())
         run.finish(MakeScansSummary(folder=str(folder), scans=config.twin.num, written_by_this_run=written))
     print(f"{config.twin.num} scans in {folder}, {written} of them new")

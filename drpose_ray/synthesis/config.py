@@ -12,10 +12,13 @@ from drpose_ray.synthesis.quality.config import QualityConfig
 
 
 class ClothedBodyConfig(Config):
-    """The free generator: a painted and offset body, rendered."""
+    """The free generator: a painted or dressed body, rendered."""
 
     body: Path | None = Field(
         default=None, description="Body model, an SMPLX_*.npz; by default the free body, exported once."
+    )
+    garments: Path | None = Field(
+        default=None, description="Folder of MakeHuman's garments that dress people; null paints them."
     )
     image_size: int = Field(default=96, ge=16, le=2048, description="Side of the square images in pixels.")
     multiview: bool = Field(

@@ -197,6 +197,8 @@ def _placed(chosen: C) -> C:
     from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 
     changes = {"body": absolute(chosen.body or ensure_body(BODY_CACHE))}
+    if isinstance(chosen, ClothedBodyConfig) and chosen.garments:
+        changes["garments"] = absolute(chosen.garments)
     if isinstance(chosen, MimoConfig):
         changes |= {name: absolute(getattr(chosen, name)) for name in ("weights", "photos", "color_table")}
     return chosen.model_copy(update=changes)

@@ -13,7 +13,7 @@ from drpose_ray.core.errors import InputError
 from drpose_ray.core.job import run_job
 from drpose_ray.core.progress import Progress
 from drpose_ray.core.runs.run import RunSettings, Summary, open_run
-from drpose_ray.core.settings.config import Config, load_config
+from drpose_ray.core.settings.config import Config, absolute, load_config
 from drpose_ray.datasets.rows import ShardRow
 from drpose_ray.poses.config import PosesConfig
 from drpose_ray.poses.people_config import PeopleConfig
@@ -53,10 +53,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not config.people.sets:
         raise InputError("no sets to render", field="people.sets", remedy="name at least one set")
     clips = training_clips(config.poses)
+    garments = absolute(config.people.garments) if config.people.garments else None
+    drawn = ClothedBodyConfig(garments=garments, image_size=config.people.image_size, multiview=True, azimuth_deg=None)
     frames: dict[str, int] = {}
     for name, settings in config.people.sets.items():
         windows = people_windows(name, settings, clips)
-        drawn = ClothedBodyConfig(image_size=config.people.image_size, multiview=True, azimuth_deg=None)
         load_maker = functools.partial(ClothedBody, drawn, settings.seed)
         folder = config.run.folder / "people" / name
         plan = plan_build(windows, load_maker(), folder, config.people.per_shard)

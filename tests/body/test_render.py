@@ -27,7 +27,11 @@ def views() -> Views:
     points, faces = sphere()
     frame = Frame(np.zeros(3), 4.0)
     colors = np.where(points[:, :1] > 0, [[1.0, 0, 0]], [[0, 0, 1.0]])  # left half red, right half blue
-    return render_views(points, faces, colors, frame, (0.0, 90.0, 180.0), size=64)
+
+    def colors_at(triangles: NDArray[np.int64], weights: NDArray[np.float32]) -> NDArray[np.floating]:
+        return np.einsum("nc,nci->ni", weights, colors[faces[triangles]])
+
+    return render_views(points, faces, colors_at, frame, (0.0, 90.0, 180.0), size=64)
 
 
 def test_the_mask_has_the_area_of_the_disc(views: Views) -> None:
@@ -46,6 +50,19 @@ def test_azimuth_90_shows_the_side_at_image_right_of_the_front(views: Views) -> 
     assert front[32, 20, 2] > front[32, 20, 0]
     assert right[32, 32, 0] > 100 > right[32, 32, 2], "the camera moved to +x sees red"
     assert back[32, 44, 2] > back[32, 44, 0], "behind, sides swap"
+
+
+def test_the_inside_of_cloth_shows_its_own_side_and_a_closed_body_keeps_its_normals() -> None:
+    points, faces = np.array([[-1.0, -1, 0], [1, -1, 0], [0, 1, 0]]), np.array([[0, 2, 1]])  # seen from behind
+    frame = Frame(np.zeros(3), 4.0)
+    towards = {
+        two_sided: render_views(
+            points, faces, lambda _, weights: weights, frame, (0.0, 180.0), 32, two_sided=two_sided
+        ).normal[:, 16, 16]
+        for two_sided in (False, True)
+    }
+    np.testing.assert_array_equal(towards[False][:, 2], [0, 0])
+    np.testing.assert_array_equal(towards[True][:, 2], [255, 0])
 
 
 def test_background_is_white_in_both_domains(views: Views) -> None:

@@ -73,3 +73,17 @@ def test_shipped_weights_load_and_stay_small() -> None:
 def test_render_people_without_sets_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert render_people.main(["--run.folder", str(tmp_path)]) == 2
     assert "people.sets" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("section", ["people", "twin"])
+def test_garments_that_are_not_there_are_refused_before_hours_of_work(
+    section: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["--run.folder", str(tmp_path / "run"), f"--{section}.garments", str(tmp_path / "none")]
+    assert weights.main(argv) == 2
+    if section == "people":
+        assert (
+            render_people.main([*argv, "--people.sets", '{"a": {"num": 1, "seed": 0, "mixture": {"dance": 1}}}']) == 2
+        )
+    assert str(tmp_path / "none") in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -7,6 +7,7 @@ import pytest
 
 from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.body.tailor import Painter
 from drpose_ray.scans.config import ScanSource, TwinConfig
 from drpose_ray.scans.scan import ScanFiles
 from drpose_ray.scans.sources import list_scans
@@ -21,9 +22,7 @@ def body() -> Body:
 @pytest.fixture(scope="session")
 def good(body: Body, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("good")
-    write_twins(
-        folder, body, TwinConfig(num=4, texture_size=64, scan_units=False, mixture={"dance": 1}), [], BODY_CACHE
-    )
+    write_twins(folder, Painter(body), TwinConfig(num=4, texture_size=64, scan_units=False, mixture={"dance": 1}), [])
     return folder
 
 

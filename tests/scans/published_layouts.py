@@ -16,9 +16,10 @@ from drpose_ray.body.anny_export import BODY_CACHE
 from drpose_ray.body.anny_uvs import ensure_uvs
 from drpose_ray.body.people import draw_person
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.body.texture import Atlas
 from drpose_ray.geometry.motion_row import BETAS
 from drpose_ray.poses.sources import draw_pose
-from drpose_ray.scans.twin import Atlas, fit_parameters
+from drpose_ray.scans.twin import fit_parameters
 
 TEXTURE_SIZE = 256
 

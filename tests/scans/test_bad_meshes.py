@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drpose_ray.body.anny_export import BODY_CACHE
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.body.tailor import Painter
 from drpose_ray.scans.config import ScanChecks, ScanSource, TwinConfig
 from drpose_ray.scans.load import load_scan
 from drpose_ray.scans.scan import ScanFiles
@@ -87,7 +87,7 @@ def test_flipped_axes_are_told_with_the_turn_that_undoes_them(files: ScanFiles, 
 
 def test_someone_with_arms_down_is_found_back_to_front_too(body: Body, tmp_path: Path) -> None:
     settings = TwinConfig(num=4, texture_size=64, scan_units=False, mixture={"standing": 1})
-    write_twins(tmp_path, body, settings, [], BODY_CACHE)
+    write_twins(tmp_path, Painter(body), settings, [])
     for files in list_scans([ScanSource(folder=tmp_path)]):
         load_scan(files, body)
         rewrite(files, body, lambda v, f, uv: (v * [-1, 1, -1], f, uv))

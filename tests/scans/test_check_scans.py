@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drpose_ray.body.anny_export import BODY_CACHE
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.body.tailor import Painter
 from drpose_ray.core.errors import InputError
 from drpose_ray.scans import broken as broken_scans
 from drpose_ray.scans import check_job as check_scans
@@ -27,7 +27,7 @@ from drpose_ray.scans.twin import write_twins
 def test_a_broken_scan_is_named_and_costs_no_other(
     body: Body, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_twins(tmp_path / "scans", body, TwinConfig(num=3, texture_size=64), [], BODY_CACHE)
+    write_twins(tmp_path / "scans", Painter(body), TwinConfig(num=3, texture_size=64), [])
     (tmp_path / "scans" / "p00001_00.glb").write_bytes(b"glTF")
     sources = json.dumps([{"folder": str(tmp_path / "scans")}])
     assert check_scans.main(["--run.folder", str(tmp_path), "--scans.sources", sources]) == 1
@@ -42,7 +42,7 @@ def test_a_broken_scan_is_named_and_costs_no_other(
 
 def spoilt_twins(body: Body, folder: Path) -> None:
     """Six scans, of which one has a damaged fit, one a damaged mesh and one no fit; and one of no name in UTF-8."""
-    write_twins(folder, body, TwinConfig(num=6, texture_size=64), [], BODY_CACHE)
+    write_twins(folder, Painter(body), TwinConfig(num=6, texture_size=64), [])
     fit = folder / "p00001_00.npz"
     np.savez_compressed(fit, **np.load(fit))
     data = bytearray(fit.read_bytes())

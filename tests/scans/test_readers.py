@@ -17,6 +17,7 @@ import trimesh
 
 from drpose_ray.body.anny_export import ensure_body
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.body.tailor import Painter
 from drpose_ray.core.errors import InputError
 from drpose_ray.core.files.publish import file_sha256
 from drpose_ray.datasets.record import KEY_PATTERN
@@ -195,7 +196,7 @@ def test_a_customhumans_fit_without_a_place_has_its_pelvis_at_the_origin(
 
 def test_a_glb_is_read_as_trimesh_reads_it_and_trimeshs_own_are_read(body: Body, tmp_path: Path) -> None:
     folder = tmp_path / "twin"
-    write_twins(folder, body, TwinConfig(num=1, texture_size=128), [], BODY_CACHE)
+    write_twins(folder, Painter(body), TwinConfig(num=1, texture_size=128), [])
     (files,) = list_scans([ScanSource(folder=folder)])
     ours = load_scan(files, body)
     scene = trimesh.load(files.mesh)

@@ -12,6 +12,8 @@ from drpose_ray.body.anny_export import BODY_CACHE
 from drpose_ray.body.anny_uvs import ensure_uvs
 from drpose_ray.body.people import draw_person
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.body.tailor import Painter, find_tailor
+from drpose_ray.body.texture import Atlas
 from drpose_ray.core.errors import InputError
 from drpose_ray.core.files.publish import file_sha256
 from drpose_ray.core.seeding import derive_seed
@@ -19,7 +21,8 @@ from drpose_ray.scans import make_job as make_scans
 from drpose_ray.scans.config import ScanSource, TwinConfig
 from drpose_ray.scans.load import load_scan
 from drpose_ray.scans.sources import list_scans
-from drpose_ray.scans.twin import Atlas, write_twins
+from drpose_ray.scans.twin import write_twins
+from tests.body.garments.small import write_outfit
 
 SETTINGS = TwinConfig(num=3, seed=5, texture_size=128, poses_per_person=2)
 
@@ -29,37 +32,62 @@ def files_of(folder: Path) -> dict[str, str]:
 
 
 def test_equal_settings_give_equal_bytes_and_more_scans_leave_the_first_as_they_are(body: Body, tmp_path: Path) -> None:
-    write_twins(tmp_path / "a", body, SETTINGS, [], BODY_CACHE)
+    write_twins(tmp_path / "a", Painter(body), SETTINGS, [])
     once = files_of(tmp_path / "a")
     assert {name for name in once if name.endswith(".glb")} == {"p00000_00.glb", "p00000_01.glb", "p00001_00.glb"}
-    assert write_twins(tmp_path / "a", body, SETTINGS, [], BODY_CACHE) == 0
+    assert write_twins(tmp_path / "a", Painter(body), SETTINGS, []) == 0
     more = SETTINGS.model_copy(update={"num": 4})
-    assert write_twins(tmp_path / "a", body, more, [], BODY_CACHE) == 1
+    assert write_twins(tmp_path / "a", Painter(body), more, []) == 1
     assert once.items() < files_of(tmp_path / "a").items()
-    write_twins(tmp_path / "b", body, more, [], BODY_CACHE)
+    write_twins(tmp_path / "b", Painter(body), more, [])
     assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
     body: Body, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_twins(tmp_path / "whole", body, SETTINGS, [], BODY_CACHE)
+    write_twins(tmp_path / "whole", Painter(body), SETTINGS, [])
 
     def dies(written: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_twins(tmp_path / "killed", body, SETTINGS, [], BODY_CACHE, dies)
+        write_twins(tmp_path / "killed", Painter(body), SETTINGS, [], dies)
     (tmp_path / "killed" / "p00000_01.glb").write_bytes(b"half of it")  # a mesh whose fit was not written yet
-    assert write_twins(tmp_path / "killed", body, SETTINGS, [], BODY_CACHE) == 2
+    assert write_twins(tmp_path / "killed", Painter(body), SETTINGS, []) == 2
     assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")
 
 
 def test_a_folder_of_other_settings_is_refused(body: Body, tmp_path: Path) -> None:
-    write_twins(tmp_path, body, SETTINGS.model_copy(update={"num": 1}), [], BODY_CACHE)
+    write_twins(tmp_path, Painter(body), SETTINGS.model_copy(update={"num": 1}), [])
     with pytest.raises(InputError, match="other settings") as caught:
-        write_twins(tmp_path, body, SETTINGS.model_copy(update={"seed": 6}), [], BODY_CACHE)
+        write_twins(tmp_path, Painter(body), SETTINGS.model_copy(update={"seed": 6}), [])
     assert caught.value.field == "seed"
+
+
+def test_painted_scans_say_what_they_said_before_garments(body: Body, tmp_path: Path) -> None:
+    write_twins(tmp_path, Painter(body), SETTINGS.model_copy(update={"num": 1}), [])
+    assert json.loads((tmp_path / "twin.json").read_text()) == {
+        "body_sha256": body.sha256, "clips": [], "format": "drpose-twin-1", "licence": "CC0-1.0",
+        "mixture": {"dance": 0.4, "moderate": 0.35, "standing": 0.25}, "poses_per_person": 2, "scan_units": True,
+        "seed": 5, "texture_size": 128,
+    }  # fmt: skip
+
+
+def test_dressed_scans_are_read_like_any_and_refuse_another_wardrobe(body: Body, tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"num": 1, "texture_size": 64})
+    write_outfit(tmp_path / "garments")
+    dresser = find_tailor(body, tmp_path / "garments")
+    write_twins(tmp_path / "scans", dresser, settings, [])
+    (files,) = list_scans([ScanSource(folder=tmp_path / "scans")])
+    scan = load_scan(files, body)
+    assert scan.licence == "CC0-1.0; garments: not stated"
+    assert scan.mesh.texture is not None
+    write_outfit(tmp_path / "garments", above_m=0.02)
+    for other in (Painter(body), find_tailor(body, tmp_path / "garments")):
+        with pytest.raises(InputError, match="other settings") as caught:
+            write_twins(tmp_path / "scans", other, settings, [])
+        assert caught.value.field.startswith("garments_sha256")
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b"[" * 100_000])
@@ -67,7 +95,7 @@ def test_a_broken_identity_is_named(body: Body, tmp_path: Path, content: bytes) 
     (tmp_path / "twin.json").write_bytes(content)
     (tmp_path / "a.glb").touch()
     for read in (
-        lambda: write_twins(tmp_path, body, SETTINGS, [], BODY_CACHE),
+        lambda: write_twins(tmp_path, Painter(body), SETTINGS, []),
         lambda: list_scans([ScanSource(folder=tmp_path)]),
     ):
         with pytest.raises(InputError, match=r"cannot be read|not valid JSON|not UTF-8") as caught:
@@ -76,7 +104,7 @@ def test_a_broken_identity_is_named(body: Body, tmp_path: Path, content: bytes) 
 
 
 def test_a_scan_shows_the_person_and_pose_that_its_fit_says(body: Body, tmp_path: Path) -> None:
-    write_twins(tmp_path, body, SETTINGS, [], BODY_CACHE)
+    write_twins(tmp_path, Painter(body), SETTINGS, [])
     scans = [load_scan(files, body) for files in list_scans([ScanSource(folder=tmp_path)])]
     assert [files.subject for files in list_scans([ScanSource(folder=tmp_path)])] == ["p00000", "p00000", "p00001"]
     np.testing.assert_array_equal(scans[0].motion_row[312:], scans[1].motion_row[312:])
@@ -127,3 +155,6 @@ def test_the_job_writes_resumes_and_counts(tmp_path: Path, capsys: pytest.Captur
     assert summary == {"folder": str(tmp_path / "scans"), "scans": 2, "written_by_this_run": 0}
     assert make_scans.main([*argv, "--twin.seed", "1"]) == 2
     assert "other settings" in capsys.readouterr().err
+    assert make_scans.main(["--run.folder", str(tmp_path / "new"), "--twin.garments", str(tmp_path / "none")]) == 2
+    assert str(tmp_path / "none") in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()

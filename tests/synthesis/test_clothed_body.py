@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from drpose_ray.datasets.builder.maker import settings_sha256
 from drpose_ray.datasets.record import SequenceRecord
 from drpose_ray.geometry.cameras import VIEW_AZIMUTHS_DEG, project, world_to_cam
 from drpose_ray.poses.procedural.standing import draw_moderate
@@ -13,6 +16,7 @@ from drpose_ray.poses.sources import turn_row
 from drpose_ray.poses.windows import PoseWindow
 from drpose_ray.synthesis.clothed_body import ClothedBody
 from drpose_ray.synthesis.config import ClothedBodyConfig
+from tests.body.garments.small import write_outfit
 
 
 def window(heading_rad: float = 1.0) -> PoseWindow:
@@ -71,3 +75,23 @@ def test_one_person_through_the_window_and_another_for_the_next_rank() -> None:
     assert generator.person_seed(window()) == generator.person_seed(window(0.1))
     other = PoseWindow(**{**window().__dict__, "rank": 1})
     assert generator.person_seed(other) != generator.person_seed(window())
+
+
+def test_painted_records_keep_the_identity_that_they_had_before_garments() -> None:
+    generator = ClothedBody(ClothedBodyConfig(image_size=96, multiview=True, azimuth_deg=None), seed=3)
+    assert settings_sha256(generator) == "c284c5b11a55586fd63669ea0733ff02800fc41dd51f774d20f9b82c4d869ddf"
+    assert generator.person_seed(PoseWindow(**{**window().__dict__, "rank": 3})) == 4262300875468982294
+    assert generator.image_licence == "CC0-1.0 (rendered by the free twin; not a photo)"
+
+
+def test_records_of_dressed_people_name_their_wardrobe_and_not_its_folder(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        write_outfit(tmp_path / folder)
+    one, other = (ClothedBody(ClothedBodyConfig(image_size=32, garments=tmp_path / name), seed=5) for name in "ab")
+    painted = ClothedBody(ClothedBodyConfig(image_size=32), seed=5)
+    assert one.settings() == other.settings() == {**painted.settings(), **one.tailor.identity()}
+    assert one.person_seed(window()) == other.person_seed(window()) != painted.person_seed(window())
+    record, again = one.make(window()), other.make(window())
+    np.testing.assert_array_equal(record.images["input"], again.images["input"])
+    assert record.provenance == again.provenance
+    assert record.licence.image.endswith("; garments: not stated")

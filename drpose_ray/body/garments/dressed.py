@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 from drpose_ray.body.anny_export import BODY_CACHE
 from drpose_ray.body.garments.layers import dress_layers
 from drpose_ray.body.garments.skinning import pose_vertices
-from drpose_ray.body.garments.texture.pictures import TEXTURE_SIZE, SkinAtlas, paint_person, skin_atlas
+from drpose_ray.body.garments.texture.pictures import SkinAtlas, paint_person, skin_atlas
 from drpose_ray.body.garments.wardrobe import Wardrobe
 from drpose_ray.body.smplx_body import Body
+from drpose_ray.body.texture import TEXTURE_SIZE, sample_texture
 from drpose_ray.core.seeding import stream
 from drpose_ray.geometry.motion_row import BETAS, NUM_COLUMNS
 
@@ -35,6 +37,7 @@ class DressedPerson:
         worn: the names of the garments, the innermost first.
     """
 
+    two_sided: ClassVar[bool] = True
     betas: NDArray[np.float32]
     rest: NDArray[np.float32]
     rest_joints: NDArray[np.float32]
@@ -54,16 +57,9 @@ class DressedPerson:
         """(F, 3, 2)"""
         return self.uvs[self.uv_faces]
 
-    @cached_property
-    def colours(self) -> NDArray[np.float32]:
-        """(N, 3) in [0, 1]: the texture at each vertex, for renderers that know no texture."""
-        height, width = self.texture.shape[:2]
-        place = np.zeros((len(self.rest), 2), np.float32)
-        place[self.faces.ravel()] = self.uvs[self.uv_faces.ravel()]
-        column = np.clip((place[:, 0] * width).astype(np.int64), 0, width - 1)
-        row = np.clip(((1 - place[:, 1]) * height).astype(np.int64), 0, height - 1)
-        colours: NDArray[np.float32] = self.texture[row, column].astype(np.float32) / 255
-        return colours
+    def colors_at(self, triangles: NDArray[np.int64], weights: NDArray[np.floating]) -> NDArray[np.float32]:
+        """(n, 3) sRGB in [0, 1] on ``triangles`` (n,) at the barycentric ``weights`` (n, 3)."""
+        return sample_texture(self.texture, np.einsum("nc,nci->ni", weights, self.corner_uvs[triangles]))
 
 
 def dress(

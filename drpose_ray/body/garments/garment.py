@@ -44,6 +44,7 @@ class Garment:
         points: (G, 3) its vertices on the mean body in the T-pose, metres: where patterns are painted.
         skin: (G, 55) skinning weights.
         part: (G,) which of its separate pieces a vertex is of, the largest first.
+        licence: as its file states it.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Garment:
     points: NDArray[np.float32]
     skin: sp.csr_matrix
     part: NDArray[np.int64]
+    licence: str
     _texels: dict[int, Texels] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -82,7 +84,7 @@ def read_garment(file: Path, base: BaseMesh) -> Garment:
     words = {word for text in (bound.name.lower(), *bound.tags) for word in text.replace("_", " ").split()}
     return Garment(
         bound.name, digest, kind_of(points, skin, words), bound.depth, binding, mesh, bound.hidden, points, skin,
-        _parts(mesh.faces, len(points)),
+        _parts(mesh.faces, len(points)), bound.licence,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ decimetres of the body that it was made on (``17277 17271 17794 .1 .5 .4 .001 -.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -50,6 +51,7 @@ class MhcloFile:
         depth: ``z_depth``: of two garments the one of the larger lies outside.
         vertices: (G, 3) per vertex of the garment, with ``weights`` (G, 3), which sum to one, and ``offsets`` (G, 3).
         hidden: (19158,) the vertices of the base mesh that the garment hides.
+        licence: what its comments say, in one line.
     """
 
     name: str
@@ -61,6 +63,7 @@ class MhcloFile:
     weights: NDArray[np.float64]
     offsets: NDArray[np.float64]
     hidden: NDArray[np.bool_]
+    licence: str
 
 
 def read_mhclo(file: Path, content: bytes | None = None) -> MhcloFile:
@@ -77,7 +80,8 @@ def read_mhclo(file: Path, content: bytes | None = None) -> MhcloFile:
     rows: list[list[str]] = []
     hidden = np.zeros(NUM_VERTICES, np.bool_)
     in_hidden = False
-    for number, line in enumerate(decode_text(data, file, "garments").splitlines(), 1):
+    text = decode_text(data, file, "garments")
+    for number, line in enumerate(text.splitlines(), 1):
         if len(line) > _MAX_LINE:
             raise broken(f"line {number} has {len(line)} letters", file, "line")
         parts = line.split()
@@ -109,12 +113,22 @@ def read_mhclo(file: Path, content: bytes | None = None) -> MhcloFile:
     return MhcloFile(
         " ".join(words.get("name", [])) or file.stem, frozenset(tags), _mesh(words, file),
         (measures[0], measures[1], measures[2]), _depth(words, file), vertices, weights, offsets, hidden,
+        _licence(text),
     )  # fmt: skip
 
 
 def broken(why: str, file: Path, field: str, value: object = None) -> InputError:
     """The refusal of a garment's file."""
     return InputError(f"not a garment that can be used: {why}", file=file, field=field, value=value, remedy=_REMEDY)
+
+
+def _licence(text: str) -> str:
+    """What a comment says after "license:", or CC0-1.0 where one names CC0, as those of MakeHuman's own assets do."""
+    comments = "\n".join(line for line in text.splitlines() if line.startswith("#"))
+    stated = re.search(r"licen[sc]e:\s*(\S.{0,60})", comments, re.IGNORECASE)
+    if stated:
+        return stated[1].strip()
+    return "CC0-1.0" if "CC0" in comments else "not stated"
 
 
 def _bindings(rows: list[list[str]], file: Path) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:

@@ -36,6 +36,11 @@ class Wardrobe:
         """Of the garments; it goes into the manifest of whatever was made with them."""
         return hashlib.sha256("".join(garment.sha256 for garment in self.garments).encode()).hexdigest()
 
+    @property
+    def licence(self) -> str:
+        """The terms that the garments state, each once."""
+        return ", ".join(sorted({garment.licence for garment in self.garments}))
+
     def of_kind(self, kind: str) -> list[Garment]:
         return [garment for garment in self.garments if garment.kind == kind]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
@@ -111,8 +112,16 @@ def read_configured(path: Path, settings: PosesConfig) -> list[MotionClip]:
 
 
 def gather_motions(settings: PosesConfig) -> list[MotionClip]:
-    """The clips of every path in ``settings.motions``; InputError as `read_motions`, and if two have one name."""
-    clips = [clip for path in settings.motions for clip in read_configured(path, settings)]
+    """The clips of every path in ``settings.motions`` but those ``without``.
+
+    InputError as `read_motions`, and if two have one name.
+    """
+    clips = [
+        clip
+        for path in settings.motions
+        for clip in read_configured(path, settings)
+        if not any(fnmatchcase(clip.name, pattern) for pattern in settings.without)
+    ]
     refuse_duplicates(clips)
     return clips
 

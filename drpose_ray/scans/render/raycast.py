@@ -12,6 +12,7 @@ from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 
 from drpose_ray.body.smplx_body import vertex_normals
+from drpose_ray.body.texture import sample_texture
 from drpose_ray.geometry.cameras import Frame
 from drpose_ray.scans.meshes.srgb import srgb_to_linear
 from drpose_ray.scans.render.cameras import SENSOR_MM, View
@@ -75,20 +76,6 @@ class _Surface:
         assert self._mesh.corner_uvs is not None
         uv = np.einsum("nc,nci->ni", weights, self._mesh.corner_uvs[triangle])
         return srgb_to_linear(sample_texture(self._mesh.texture, uv))
-
-
-def sample_texture(texture: NDArray[np.uint8], uv: NDArray[np.floating]) -> Array:
-    """Bilinear samples (n, 3) in [0, 1], sRGB, at ``uv`` (n, 2), origin lower left; the border goes on outside."""
-    height, width = texture.shape[:2]
-    x = np.clip(uv[:, 0] * width - 0.5, 0, width - 1)
-    y = np.clip((1 - uv[:, 1]) * height - 0.5, 0, height - 1)
-    left, top = x.astype(np.int64), y.astype(np.int64)
-    right, below = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
-    a, b = (x - left)[:, None].astype(np.float32), (y - top)[:, None].astype(np.float32)
-    upper = texture[top, left] * (1 - a) + texture[top, right] * a
-    lower = texture[below, left] * (1 - a) + texture[below, right] * a
-    sampled: Array = (upper * (1 - b) + lower * b) / np.float32(255)
-    return sampled
 
 
 def _render(surface: _Surface, view: View, size: int, supersampling: int) -> tuple[Array, ...]:

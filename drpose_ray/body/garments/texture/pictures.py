@@ -20,7 +20,6 @@ from drpose_ray.body.garments.texture.texels import Texels
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.core.seeding import stream
 
-TEXTURE_SIZE: Final = 256
 _ONE_CLOTH, _CROPPED = 0.15, 0.5
 _BELT_Y: Final = (-0.26, -0.16)
 
