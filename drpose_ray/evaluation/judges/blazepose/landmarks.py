@@ -63,4 +63,5 @@ def _refined(
 
 
 def _sigmoid(logits: Float64[NDArray[np.float64], "*n"]) -> Float64[NDArray[np.float64], "*n"]:
-    return 1 / (1 + np.exp(-logits.clip(-100, 100)))
+    shares: NDArray[np.float64] = 1 / (1 + np.exp(-logits.clip(-100, 100)))
+    return shares
