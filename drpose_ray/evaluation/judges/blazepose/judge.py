@@ -28,7 +28,7 @@ JUDGED_JOINTS: Final = tuple(JOINT_NAMES.index(name) for name in _LANDMARKS)
 """Rows of the 23 joints that BlazePose names too, in the order in which it does."""
 _HIPS: Final = [list(_LANDMARKS).index(name) for name in ("left_hip", "right_hip")]
 _PRESENT: Final = 0.5  # MediaPipe's threshold on the landmark network's own score
-_AGREEING_CM: Final = 8.0  # of standing people none, of dancing ones an eighth have a larger residual
+_AGREEING_CM: Final = 8.0  # no standing person has a larger residual, one in four to eight dancing ones has
 _OVERDETERMINED: Final = 3  # views; two always agree
 
 
