@@ -33,7 +33,7 @@ def renders(body: Body, source: str, size: int) -> tuple[Tensor, Tensor, Tensor]
     """Images (16, 6, 3, s, s), widths (16,), joints (16, 23, 3)."""
     seen = [
         take_portrait(
-            body, draw_person(body, 1000 + i), draw_pose({source: 1}, 77, DANCE_STRIDE * i), VIEW_AZIMUTHS_DEG, size
+            draw_person(body, 1000 + i), draw_pose({source: 1}, 77, DANCE_STRIDE * i), VIEW_AZIMUTHS_DEG, size
         )
         for i in range(PEOPLE)
     ]

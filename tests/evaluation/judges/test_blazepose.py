@@ -33,7 +33,7 @@ def judge() -> BlazePoseJudge:
 def person() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """A standing person: images (1, 6, 3, 96, 96), width (1,), joints (1, 23, 3)."""
     body = Body(ensure_body(BODY_CACHE))
-    portrait = take_portrait(body, draw_person(body, 3), draw_pose({"standing": 1}, 3, 0), VIEW_AZIMUTHS_DEG, 96)
+    portrait = take_portrait(draw_person(body, 3), draw_pose({"standing": 1}, 3, 0), VIEW_AZIMUTHS_DEG, 96)
     images = torch.from_numpy(portrait.views.color).permute(0, 3, 1, 2)[None]
     return images, torch.tensor([portrait.frame.width_m]), torch.from_numpy(portrait.joints_world)[None]
 
