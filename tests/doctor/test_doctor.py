@@ -244,4 +244,4 @@ def test_no_finding_tells_credentials_or_has_no_end(tmp_path: Path) -> None:
     assert "hunter" not in examine("a part", tmp_path, check).line
     found = _find(Asked(PARTS[0], "reward.multiview_shards", Path("s3:/me:hunter2@bucket/a"), shards))
     assert found.state == "wrong" and "hunter" not in found.line and "AWS_ACCESS_KEY_ID" in found.remedy
-    assert len(Finding("a part", "wrong", "x" * 10**6, "look").line) < 2000
+    assert len(Finding("a part", "wrong", "x" * 10**6, "look").line) < 2200

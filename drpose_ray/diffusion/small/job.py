@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         images = np.concatenate([read_multiview(path).images.movedim(-3, -1).numpy() for path in base.multiview_shards])
         training, held_out = images[: -base.num_held_out], images[-base.num_held_out :]
         model = _with_vae(config, training, folder / "vae", run, of_vae, choose_device(config.run.device))
-        psnr = _vae_psnr(model, held_out)
+        psnr = _through_vae_db(model, held_out)
         data = encode(model, training)
         with _reported(run, "unet", "loss", base.unet.updates, base.vae.updates) as report:
             fit_base(model, data, base.unet, config.run.seed, report, of_unet)
@@ -182,21 +182,21 @@ def encode(model: ImageToMultiView, images: NDArray[np.uint8]) -> MultiViewLaten
         return MultiViewLatents(torch.cat(means), torch.cat(stds), torch.cat(inputs))
 
 
-def _vae_psnr(model: ImageToMultiView, images: NDArray[np.uint8]) -> tuple[float, float]:
+def _through_vae_db(model: ImageToMultiView, images: NDArray[np.uint8]) -> tuple[float, float]:
     """Mean PSNR in dB of encoding and decoding held-out normals and colours."""
     import torch
 
+    from drpose_ray.metrics.images import psnr_db
+
     with torch.no_grad():
-        psnr = []
+        means = []
         for domain in range(2):
             pixels = (
                 torch.from_numpy(images[:, domain]).flatten(0, 1).movedim(-1, 1).float().to(model.text.device) / 255
             )
-            error = torch.cat(
-                [(model.vae.decode(model.vae.encode(x)) - x).pow(2).mean((1, 2, 3)) for x in pixels.split(48)]
-            )
-            psnr.append(float((-10 * error.log10()).mean()))
-        return psnr[0], psnr[1]
+            each = [psnr_db(model.vae.decode(model.vae.encode(x)), x) for x in pixels.split(48)]
+            means.append(float(torch.cat(each).mean()))
+        return means[0], means[1]
 
 
 @contextmanager

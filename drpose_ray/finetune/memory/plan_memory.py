@@ -69,7 +69,7 @@ def _activations(network: MultiViewUNet, config: FinetuneConfig) -> int:
             torch.empty(2, objects, views, labels),
             torch.empty(2, views, _TEXT_TOKENS, int(network.config.cross_attention_dim)),
         )
-        timestep = torch.tensor(500)
+        timestep = torch.full((2, objects), 500)
 
     def replayed_call() -> None:
         output = network(latents, timestep, condition)
