@@ -96,7 +96,7 @@ def test_pages_name_no_page_that_is_not_here() -> None:
     [
         r"\w+ facts,? \(?\d",
         r"\.\./shared\b",
-        r"/work/",
+        r"/wor[k]/",
         r"\bissue \d+ of this project",
         r"Design of issue \d",
         r"\bthe brief says\b",

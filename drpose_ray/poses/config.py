@@ -38,9 +38,8 @@ class PosesConfig(Config):
     without: tuple[str, ...] = Field(
         default=(), description="Clips to leave out, by names or patterns, e.g. 94_* for all of a CMU subject."
     )
-    final_test: Path = Field(
-        default=Path("data/splits/final_test_motions.txt"),
-        description="List of the clips that no people or twin scans to train on may stand in.",
+    final_test: Path | None = Field(
+        default=None, description="List of the clips that no training may see; null: the list of this release."
     )
     aist_translation: AistTranslation = Field(
         default="auto",

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -13,13 +14,16 @@ from drpose_ray.core.errors import InputError
 from drpose_ray.core.files.reading import read_text
 from drpose_ray.poses.clip import MotionClip
 
+FINAL_TEST: Final = Path(__file__).with_name("final_test_motions.txt")
+"""The list of this release, which goes with the package: a job in any folder keeps to it."""
+
 _LINE = re.compile(r"(\S+)\s+([0-9a-f]{64})")
 _OF_A_DATASET = re.compile(r"(_poses|_stageii)$")
 
 
 def first_row_sha256(clip: MotionClip) -> str:
     """What a clip is known by under another name and at another frame rate: its first row, in half precision."""
-    return hashlib.sha256(np.asarray(clip.motion[0], "<f2").tobytes()).hexdigest()
+    return hashlib.sha256(np.asarray(clip.motion[:1], "<f2").tobytes()).hexdigest()
 
 
 def read_final_test(file: Path) -> dict[str, str]:
@@ -38,8 +42,13 @@ def read_final_test(file: Path) -> dict[str, str]:
     return clips
 
 
-def refuse_final_test(clips: Iterable[MotionClip], file: Path) -> None:
-    """InputError if one of ``clips``, which are to be trained on, is in the list ``file`` by name or by content."""
+def refuse_final_test(clips: Iterable[MotionClip], file: Path | None = None) -> None:
+    """InputError if one of ``clips``, which are to be trained on, is in a list by name or by content.
+
+    Args:
+        file: another list than this release's.
+    """
+    file = file or FINAL_TEST
     final = read_final_test(file)
     contents = set(final.values())
     found = [

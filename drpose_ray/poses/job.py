@@ -24,6 +24,7 @@ from drpose_ray.core.seeding import stream
 from drpose_ray.core.settings.config import Config, load_config
 from drpose_ray.poses.clip import MotionClip, measured
 from drpose_ray.poses.config import PosesConfig
+from drpose_ray.poses.final_test import refuse_final_test
 from drpose_ray.poses.procedural.standing import draw_standing
 from drpose_ray.poses.readers.motions import gather_motions, refuse_duplicates
 from drpose_ray.poses.sampling.core_set import CoreSetSampler, FirstRound, MakeSampler, pick_each_part
@@ -103,6 +104,7 @@ def select(config: SelectPosesConfig, folder: Path) -> SelectPosesSummary:
         "test": poses.test_share if poses.num_test else 0.0,
     }
     dealt = split_clips(clips, shares, poses.split_by)
+    refuse_final_test(dealt["train"], poses.final_test)
     with _sampling(poses) as make_sampler:
         selections = {
             split: select_windows(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from embreex.mesh_construction import TriangleMesh
-from embreex.rtcore_scene import EmbreeScene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -15,12 +13,13 @@ from drpose_ray.body.anny_export import BODY_CACHE, ensure_body
 from drpose_ray.body.smplx_body import Body
 from drpose_ray.core.errors import InputError
 from drpose_ray.finetune.memory.memory import LiveBytes
-from drpose_ray.geometry.cameras import Frame, world_to_cam
+from drpose_ray.geometry.cameras import Frame
 from drpose_ray.reconstruction.rasteriser.pieces import in_pieces
 from drpose_ray.reconstruction.rasteriser.plain import rasterise_plain
 from drpose_ray.reconstruction.rasteriser.render import render
 from drpose_ray.reconstruction.rasteriser.screen import front_facing, to_screen
 from drpose_ray.reconstruction.rasteriser.z_buffer import NO_FACE, rasterise
+from tests.body.rays import faces_hit
 from tests.reconstruction.meshes import cube, soup, sphere
 
 FRAME = Frame(np.zeros(3), 3.0)
@@ -52,14 +51,7 @@ def test_faces_are_those_that_rays_through_the_pixel_centres_hit(
     vertices, _ = body.pose(motionx_rows[7])
     around = Frame.around(vertices)
     frame = Frame(around.center_world + 0.03, around.width_m * zoom)  # zoomed in, the body leaves the picture
-    right, up, towards = world_to_cam(azimuth_deg)
-    centres = (np.arange(size) + 0.5) / size - 0.5
-    origins = centres[None, :, None] * right - centres[:, None, None] * up + 9 * towards
-    scene = EmbreeScene()
-    TriangleMesh(scene, ((vertices - frame.center_world) / frame.width_m).astype(np.float32)[body.faces])
-    rays = np.tile(-towards.astype(np.float32), (size * size, 1))
-    hit = scene.run(origins.reshape(-1, 3).astype(np.float32), rays).reshape(size, size)
-
+    hit = faces_hit(vertices, body.faces, frame, azimuth_deg, size)
     screen = to_screen(torch.from_numpy(vertices), frame, [azimuth_deg], size)
     shown = shown_faces(screen, torch.from_numpy(body.faces), size, size)[0].numpy()
     assert 0.03 < (shown >= 0).mean() < 0.6
