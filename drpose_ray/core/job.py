@@ -12,7 +12,6 @@ Exit statuses, of every job:
 
 from __future__ import annotations
 
-# isort: split
 import functools
 import os
 import select
